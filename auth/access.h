@@ -1,0 +1,48 @@
+#pragma once
+
+#include "auth/channel/channel.h"
+#include "auth/secret.h"
+#include "auth/token/token_source.h"
+#include "plugin/contract/configuration.h"
+#include "plugin/contract/log.h"
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace auth {
+
+/// From a name to a trusted connection. `main` builds one and lends it through Host::access(). Thread-safe.
+class Access {
+public:
+    virtual ~Access() = default;
+    virtual Dialer& dialer() = 0;
+    virtual TokenSource& tokens() = 0;
+
+    /// What a credential signs in with.
+    enum class Kind { token, password };
+    virtual plugin::Result<Kind> kind(std::string_view credential) const = 0;
+    struct Password {
+        std::string username;  ///< "" = the mailbox's own user
+        Secret password;
+    };
+    /// For grant user_password. Reads the secret's source: blocks for a file; call it through offload.
+    virtual plugin::Result<Password> password(std::string_view credential) = 0;
+};
+
+/// The keys of credentials, truststores (and, as they come, keystores and proxies), and what only their combination shows.
+std::vector<plugin::Key> keys();
+void check(const plugin::Configuration& configuration, std::vector<plugin::Problem>& problems);
+
+struct AccessParts {
+    std::shared_ptr<const plugin::Configuration> configuration;
+    plugin::Clock& clock;
+    plugin::Random& random;
+    plugin::Log& log;
+    plugin::Metrics& metrics;
+    Dialer* dialer = nullptr;  ///< instead of the real one (simulation)
+};
+std::unique_ptr<Access> makeAccess(AccessParts parts);
+
+}  // namespace auth

@@ -1,0 +1,47 @@
+#pragma once
+
+#include "plugin/contract/clock.h"
+#include "plugin/contract/loop.h"
+#include "plugin/contract/result.h"
+#include "plugin/contract/task.h"
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <string_view>
+
+namespace auth {
+
+/// A connected byte stream, encrypted or not. Belongs to the loop it was dialled on; one reader and one writer at a time.
+/// Errors: reconnect (closed, time-out, TLS), retryLater (stopped). After an error only the destructor is of use. Never blocks.
+class Channel {
+public:
+    virtual ~Channel() = default;
+    /// Waits for the first bytes and takes what is there. 0 = the other side has ended the stream in order (TLS: with close_notify).
+    virtual plugin::Task<plugin::Result<std::size_t>> read(std::span<char> into, plugin::Deadline deadline, std::stop_token stop) = 0;
+    /// All of it, or an error. `bytes` must live until the answer.
+    virtual plugin::Task<plugin::Result<void>> write(std::string_view bytes, plugin::Deadline deadline, std::stop_token stop) = 0;
+    /// "TLSv1.3 TLS_AES_256_GCM_SHA384" or "plain".
+    virtual std::string security() const = 0;
+};
+
+/// Where to, and how much to trust it.
+struct Target {
+    enum class Tls { none, implicit };
+    std::string host;  ///< name or IP address; also what the certificate must name, on loopback too
+    std::uint16_t port = 0;
+    Tls tls = Tls::implicit;
+    std::string truststore{};  ///< alias; it replaces the system's roots. Empty: the system's
+};
+
+/// Thread-safe; the Channel belongs to the loop of the caller.
+/// Errors name host and port and what to do: 2xxx; askOperator for certificates, truststores and names, else reconnect.
+class Dialer {
+public:
+    virtual ~Dialer() = default;
+    virtual plugin::Task<plugin::Result<std::unique_ptr<Channel>>> dial(Target target, plugin::Deadline deadline, std::stop_token stop) = 0;
+};
+
+}  // namespace auth

@@ -1,0 +1,46 @@
+#pragma once
+
+#include "auth/secret.h"
+#include "plugin/contract/clock.h"
+#include "plugin/contract/result.h"
+#include "plugin/contract/task.h"
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+namespace auth {
+
+/// Whose token: a credential of the configuration, for a user of the other side, with the scopes as written.
+struct Identity {
+    std::string credential;
+    std::string user{};                   ///< mailbox user; part of the cache key only where the grant depends on it
+    std::optional<std::string> scopes{};  ///< instead of the credential's
+};
+
+struct Token {
+    std::shared_ptr<const Secret> secret;
+    std::string type;                                ///< "Bearer" as the server wrote it
+    std::optional<std::chrono::seconds> expiresIn;   ///< as the server said; none: it did not say
+    plugin::Wall expiresAt;                          ///< for people; lifetimes are kept by the steady clock
+    std::string grantedScopes;                       ///< as the server said; "": it did not say (RFC 6749 5.1: then as asked)
+    std::shared_ptr<const Secret> refreshToken{};    ///< null: none came
+    std::uint64_t number = 0;                        ///< counts the tokens of one identity: tells an old from the current one
+};
+
+/// Thread-safe. One token request per identity at a time, whoever asks; renewed ahead of its end; a token still valid is used while
+/// renewal fails. Errors: 3xxx; retryLater (busy, unreachable) or askOperator (refused, incomplete).
+class TokenSource {
+public:
+    virtual ~TokenSource() = default;
+    virtual plugin::Task<plugin::Result<Token>> token(Identity identity, plugin::Deadline deadline, std::stop_token stop) = 0;
+    /// The other side refused this token for what it is (401, AUTHENTICATIONFAILED): the next token() asks for a new one, if this is still
+    /// the current one and at most once per 60 s; else token() answers tokenRenewalTooSoon (retryLater with the time left).
+    /// Never call it for "authenticated but not connected", 403 or access denied.
+    virtual void refused(const Identity& identity, const Token& token) = 0;
+};
+
+}  // namespace auth

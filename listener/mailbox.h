@@ -1,0 +1,97 @@
+#pragma once
+
+#include "listener/message/message.h"
+#include "plugin/contract/clock.h"
+#include "plugin/contract/result.h"
+#include "plugin/contract/task.h"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+namespace listener {
+
+/// A folder as the server shows it now.
+struct FolderView {
+    std::uint64_t validity = 0;  ///< IMAP UIDVALIDITY: positions of another validity mean nothing
+    std::uint64_t next = 0;      ///< every later arrival has an ordinal of at least this (IMAP UIDNEXT)
+    std::uint64_t exists = 0;    ///< messages in it
+};
+
+/// Which messages of a folder to list.
+struct ListRequest {
+    std::uint64_t above = 0;                        ///< only ordinals above this
+    std::size_t limit = 0;                          ///< the first so many, in rising order; 0 = all there are
+    std::optional<plugin::Wall> receivedSince{};    ///< with `filterBelow`: of ordinals below it only those received at or after this moment
+    std::uint64_t filterBelow = 0;
+};
+
+struct Listing {
+    std::vector<std::uint64_t> ordinals{};  ///< rising
+    std::uint64_t upTo = 0;                 ///< every message with an ordinal up to this is in `ordinals`, gone, or filtered out
+    bool more = false;                      ///< the limit cut it
+    std::uint64_t filtered = 0;             ///< not listed because they were received too early
+};
+
+/// One message as the server sent it.
+struct Fetched {
+    Position position;
+    plugin::Wall received;
+    std::vector<std::string> flags{};
+    Content content;
+    Head head;
+};
+
+/// Takes messages as they come. The mailbox waits for the answer before it reads on: that is the back-pressure.
+class Receiver {
+public:
+    virtual ~Receiver() = default;
+    virtual plugin::Task<plugin::Result<void>> take(Fetched message) = 0;  ///< an Error ends the fetch with this Error
+};
+
+/// What happens to a message in the mailbox once every sink has it.
+struct AfterAction {
+    enum class Kind { leave, seen, remove, move, seenAndMove };
+    Kind kind = Kind::leave;
+    std::string target{};  ///< for move: the folder's name, UTF-8, "/" separates
+};
+
+/// After-actions in pieces the mailbox can repeat safely.
+struct AfterRequest {
+    AfterAction action;
+    std::vector<std::uint64_t> ordinals;  ///< rising
+    std::vector<std::uint64_t> copied{};  ///< of these: known (from the ledger) to have a copy in the target already; only the original is still to go
+};
+
+/// Called where a server has no MOVE: the copies are made, the originals not yet removed. Must be durable before it answers.
+using Copied = std::function<plugin::Task<plugin::Result<void>>(std::vector<std::uint64_t> ordinals)>;
+
+/// One session with one mailbox, behind one interface for all protocols. Belongs to one loop; one call at a time.
+/// Every call has its own time-outs inside (configuration) and ends early, with retryLater/channelStopped, when `stop` is asked.
+/// After an Error with reconnect or reauthenticate the session is over: destroy it and make a new one.
+class Mailbox {
+public:
+    virtual ~Mailbox() = default;
+    /// Dials and signs in. Errors: 2xxx, 3xxx, 4xxx. reauthenticate: it has told the TokenSource; try again at once, once.
+    virtual plugin::Task<plugin::Result<void>> open(std::stop_token stop) = 0;
+    /// Enters a folder, for reading and writing. Folder missing: askOperator, mailboxFolderMissing.
+    virtual plugin::Task<plugin::Result<FolderView>> select(std::string folder, std::stop_token stop) = 0;
+    /// Of the folder entered last. A successful answer means the server had to read the folder.
+    virtual plugin::Task<plugin::Result<Listing>> list(ListRequest request, std::stop_token stop) = 0;
+    /// Of the folder entered last. Hands over each message there is; asks for the next ones while these are taken; messages gone meanwhile
+    /// are left out (list again to tell "gone" from "not readable"). `receiver` and `staging` outlive the call.
+    virtual plugin::Task<plugin::Result<void>> fetch(std::vector<std::uint64_t> ordinals, Receiver& receiver, plugin::Directory& staging, std::stop_token stop) = 0;
+    /// Of the folder entered last. Done, or already so ("not found" counts as done). A missing move target is created once.
+    virtual plugin::Task<plugin::Result<void>> after(AfterRequest request, Copied copied, std::stop_token stop) = 0;
+    /// Says good-bye if there is time; never fails.
+    virtual plugin::Task<void> close(std::stop_token stop) = 0;
+    /// For people: server software as it names itself, "" before open().
+    virtual std::string server() const = 0;
+};
+
+}  // namespace listener

@@ -1,0 +1,98 @@
+#pragma once
+
+#include "plugin/contract/clock.h"
+#include "plugin/contract/disk.h"
+#include "plugin/contract/result.h"
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace listener {
+
+/// Where a message stands in its folder. Compared as bytes.
+struct Position {
+    std::string text{};         ///< what identifies it: IMAP "uidvalidity:uid"
+    std::uint64_t ordinal = 0;  ///< rises with arrival where the protocol has such a number (IMAP: the UID); else 0
+    bool operator==(const Position&) const = default;
+};
+
+using Digest = std::array<std::uint8_t, 32>;
+
+/// The exact bytes of a message: in memory up to `memoryLimit`, larger ones in a file without a name.
+/// Copies share the bytes. Immutable.
+class Content {
+public:
+    static constexpr std::uint64_t memoryLimit = 1 << 20;
+    Content() = default;
+    Content(std::shared_ptr<const std::string> bytes, Digest sha256) : memory_(std::move(bytes)), size_(memory_->size()), sha256_(sha256) {}
+    Content(std::shared_ptr<plugin::File> file, std::string directory, Digest sha256)
+        : file_(std::move(file)), directory_(std::move(directory)), size_(file_->size()), sha256_(sha256) {}
+
+    std::uint64_t size() const { return size_; }
+    const Digest& sha256() const { return sha256_; }
+    const std::string* inMemory() const { return memory_.get(); }  ///< null: it is in a file
+    plugin::File* file() const { return file_.get(); }             ///< null: it is in memory. Its bytes need not be durable yet
+    const std::string& directory() const { return directory_; }    ///< path of the directory `file` was created in
+
+private:
+    std::shared_ptr<const std::string> memory_{};
+    std::shared_ptr<plugin::File> file_{};
+    std::string directory_{};
+    std::uint64_t size_ = 0;
+    Digest sha256_{};
+};
+
+/// A message on its way: everything that stays the same between attempts. Metadata and sinks are made from this alone.
+struct Message {
+    std::string id;  ///< delivery id, 32 characters [a-z2-7]
+    std::string mailbox;
+    std::string folder;    ///< UTF-8, "/" separates
+    std::string protocol;  ///< "imap"
+    Position position;
+    plugin::Wall received;                  ///< IMAP INTERNALDATE
+    std::vector<std::string> flags{};       ///< as listed, in the server's spelling and order, without \Recent
+    std::optional<std::string> messageId{}; ///< the Message-ID field's body without blanks around; none: missing or not UTF-8 text
+    Digest matchKey{};
+    Content content;
+};
+
+/// 32 characters: base32 (RFC 4648, lower case, unpadded) of 20 bytes: `received` as 5 bytes of seconds since 1970 (big endian; before
+/// 1970 counts as 0), then the first 15 bytes of SHA-256("postern-id-1" NUL mailbox NUL protocol NUL folder NUL position).
+std::string deliveryId(plugin::Wall received, std::string_view mailbox, std::string_view protocol, std::string_view folder, std::string_view position);
+bool isDeliveryId(std::string_view text);
+
+/// What delivery and ledger read from a message's head: tolerant, never fails, looks at no more than the first 256 KiB.
+struct Head {
+    std::optional<std::string> messageId{};
+    Digest matchKey{};  ///< SHA-256 of the raw field bodies Message-ID, Date, From, Subject (first of each), each followed by NUL; a missing one is empty
+};
+Head readHead(std::string_view beginning);
+
+/// Collects the bytes of one message as they arrive, hashing on the way: in memory first, past Content::memoryLimit into a file.
+/// append() blocks once it writes a file: call it through offload when `spills(bytes)` says so.
+class ContentBuilder {
+public:
+    /// `staging`: where large ones go. `expected`: the announced size, only to reserve memory.
+    ContentBuilder(plugin::Directory& staging, std::uint64_t expected);
+    ~ContentBuilder();
+    bool spills(std::size_t more) const;
+    plugin::Result<void> append(std::string_view bytes);  ///< errors: messageStaging (retryLater)
+    std::uint64_t size() const;
+    struct Built {
+        Content content;
+        Head head;
+    };
+    plugin::Result<Built> finish();
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace listener

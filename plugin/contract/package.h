@@ -1,0 +1,57 @@
+#pragma once
+
+#include "plugin/contract/configuration.h"
+#include "plugin/contract/database.h"
+#include "plugin/contract/host.h"
+
+#include <functional>
+#include <iosfwd>
+#include <string>
+#include <vector>
+
+namespace plugin {
+
+/// A subcommand a package adds to the program. `run` works in the main thread with loops running and answers the exit status.
+struct Command {
+    struct Call {
+        Host& host;
+        std::vector<std::string> arguments;  ///< after the command's name, without --config and --json
+        bool json = false;
+        std::ostream& out;
+        std::ostream& error;
+    };
+    enum class Store { read, write };  ///< how the database is opened; a missing one: `run` is called with an empty one (read) or it is made (write)
+    std::string name;
+    std::string usage;    ///< one line after "postern "
+    std::string summary;  ///< one line
+    Store store = Store::read;
+    std::function<int(Call&)> run;
+};
+
+/// How a package works: `service` until stop(), `once` until nothing is unaccounted.
+enum class Mode { service, once };
+
+/// What a package's library gives to the host: one object, made by the manifest's factory, in a process that may only want its keys.
+/// Constructor and the const members do nothing but answer; `start` begins work. Members are called from the main thread.
+class Package {
+public:
+    virtual ~Package() = default;
+    virtual std::vector<Key> keys() const = 0;
+    /// What a single key cannot show: combinations, conditions. Called with every key valid in itself.
+    virtual void check(const Configuration& configuration, std::vector<Problem>& problems) const = 0;
+    virtual std::string schemaOwner() const = 0;  ///< prefix of its tables, without the "_"
+    virtual std::vector<Migration> migrations() const = 0;
+    virtual std::vector<Command> commands() const = 0;
+
+    /// Begins work and returns. `ended` is called exactly once, from any thread, when nothing of the package runs any more: in mode once by
+    /// itself, in mode service after stop(). Its argument is the exit status (0, 75, 78 …). An Error: nothing was begun, `ended` is not called.
+    virtual Result<void> start(Host& host, Mode mode, std::function<void(int status)> ended) = 0;
+    /// Asks to finish the work at hand; returns at once. May be called more than once.
+    virtual void stop() = 0;
+};
+
+/// The text both sides compare before anything else is called: contract version, Poco, compiler, build. The library exports it as
+/// `extern "C" const char* posternPackageAbi()`.
+#define POSTERN_ABI_TEXT_2(contract, poco, compiler, build) "postern-contract-" #contract " poco-" #poco " compiler-" compiler " build-" build
+
+}  // namespace plugin
