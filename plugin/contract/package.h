@@ -31,7 +31,8 @@ struct Command {
 /// How a package works: `service` until stop(), `once` until nothing is unaccounted.
 enum class Mode { service, once };
 
-/// What a package's library gives to the host: one object, made by the manifest's factory, in a process that may only want its keys.
+/// What a package's library gives to the host, once its ABI text (plugin/contract/abi.h) has been compared: one object, made by the
+/// manifest's factory, in a process that may only want its keys.
 /// Constructor and the const members do nothing but answer; `start` begins work. Members are called from the main thread.
 class Package {
 public:
@@ -49,9 +50,5 @@ public:
     /// Asks to finish the work at hand; returns at once. May be called more than once.
     virtual void stop() = 0;
 };
-
-/// The text both sides compare before anything else is called: contract version, Poco, compiler, build. The library exports it as
-/// `extern "C" const char* posternPackageAbi()`.
-#define POSTERN_ABI_TEXT_2(contract, poco, compiler, build) "postern-contract-" #contract " poco-" #poco " compiler-" compiler " build-" build
 
 }  // namespace plugin
