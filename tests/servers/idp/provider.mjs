@@ -1,0 +1,144 @@
+// An OAuth 2.0 identity provider for tests and for the demonstration: npm oidc-provider behind two listeners of this machine.
+//
+//   node provider.mjs --directory DIR [--certificate FILE --key FILE] [--ttl SECONDS] [--port N] [--introspection-port N]
+//
+// DIR/endpoints.json   written when both listeners are open: { issuer, token_endpoint, introspection_endpoint, fault_base }
+// DIR/requests.jsonl   one line per request to the token endpoint and to the faulty ones, as it arrived: time, method, path, header pairs, body
+//
+// With a certificate the clients' listener speaks https under the name localhost; the mail server's listener (introspection) is plain http on 127.0.0.1.
+import { createServer } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import { appendFileSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { Provider } from 'oidc-provider';
+
+const { values: options } = parseArgs({
+  options: {
+    directory: { type: 'string' },
+    certificate: { type: 'string' },
+    key: { type: 'string' },
+    ttl: { type: 'string', default: '3600' },
+    port: { type: 'string', default: '0' },
+    'introspection-port': { type: 'string', default: '0' },
+  },
+});
+if (!options.directory) throw new Error('--directory is missing');
+
+const scope = 'https://mail.example.test/.default';
+const audience = 'https://mail.example.test';
+const machine = { grant_types: ['client_credentials'], response_types: [], redirect_uris: [] };
+
+// Every printable ASCII character that is neither letter nor digit is in the first two secrets: form encoding, Basic and Base64 all have to be right.
+const specials = ' !"#$%&\'()*+,-./:;<=>?@[\\]^_`{|}~';
+const clients = [
+  { ...machine, client_id: 'app-basic', client_secret: `basic${specials}secret`, token_endpoint_auth_method: 'client_secret_basic' },
+  { ...machine, client_id: 'app/post: 1', client_secret: `post${specials}secret`, token_endpoint_auth_method: 'client_secret_post' },
+  { ...machine, client_id: 'demo', client_secret: 'demo-secret', token_endpoint_auth_method: 'client_secret_basic' },
+  // Its tokens belong to one user: they open alice's mailbox and no other.
+  { ...machine, client_id: 'user-alice', client_secret: 'alice-secret', token_endpoint_auth_method: 'client_secret_basic', mailbox: 'alice@example.test' },
+  // The mail server, which may only ask what a token is worth.
+  { client_id: 'dovecot', client_secret: 'dovecot-secret', grant_types: [], response_types: [], redirect_uris: [], token_endpoint_auth_method: 'client_secret_basic' },
+];
+const mailboxOf = new Map(clients.map((client) => [client.client_id, client.mailbox]));
+
+// What the mail server decides by has to be in every answer, in the negative ones too: it takes an absent attribute as "active".
+const worthless = { app_only: false, client_id: '', email: '' };
+
+function tokenClaims(ctx, token) {
+  const mailbox = mailboxOf.get(token.clientId);
+  return mailbox ? { app_only: false, email: mailbox } : { app_only: true, email: '' };
+}
+
+function makeProvider(issuer) {
+  const ttl = Number(options.ttl);
+  const provider = new Provider(issuer, {
+    clients,
+    extraClientMetadata: { properties: ['mailbox'] },
+    scopes: [scope],
+    extraTokenClaims: tokenClaims,
+    ttl: { ClientCredentials: ttl },
+    features: {
+      devInteractions: { enabled: false },
+      clientCredentials: { enabled: true },
+      introspection: { enabled: true, allowedPolicy: () => true },
+      resourceIndicators: {
+        enabled: true,
+        defaultResource: () => audience,
+        useGrantedResource: () => true,
+        getResourceServerInfo: () => ({ scope, audience, accessTokenFormat: 'opaque', accessTokenTTL: ttl }),
+      },
+    },
+  });
+  provider.use(async (ctx, next) => {
+    await next();
+    if (ctx.path === '/token/introspection' && ctx.status === 200 && !ctx.body.active) ctx.body = { ...worthless, active: false };
+  });
+  return provider;
+}
+
+/// Writes down a request when its body is complete, without taking the body away from whoever answers it.
+function record(request) {
+  const chunks = [];
+  const push = request.push;
+  request.push = (chunk, ...rest) => {
+    if (chunk) chunks.push(Buffer.from(chunk));
+    else {
+      const line = { time: Date.now(), method: request.method, path: request.url, http: request.httpVersion, headers: request.rawHeaders, body: Buffer.concat(chunks).toString('latin1') };
+      appendFileSync(join(options.directory, 'requests.jsonl'), JSON.stringify(line) + '\n');
+    }
+    return push.call(request, chunk, ...rest);
+  };
+}
+
+/// Token endpoints that misbehave, each in one way.
+const faults = {
+  html: (response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html><title>Sign in</title><p>Please sign in to continue.</p>'),
+  busy: (response) => response.writeHead(429, { 'content-type': 'application/json', 'retry-after': '7' }).end('{"error":"temporarily_unavailable"}'),
+  unavailable: (response) => response.writeHead(503, { 'content-type': 'text/plain' }).end('back soon'),
+  incomplete: (response) => response.writeHead(200, { 'content-type': 'application/json' }).end('{"token_type":"Bearer","expires_in":3600}'),
+  mac: (response) => response.writeHead(200, { 'content-type': 'application/json' }).end('{"access_token":"t","token_type":"mac","expires_in":3600}'),
+  // A token this provider never issued: the mailbox refuses it, again and again.
+  foreign: (response) => response.writeHead(200, { 'content-type': 'application/json' }).end('{"access_token":"not-a-token-of-ours","token_type":"Bearer","expires_in":3600}'),
+  slow: () => {},
+};
+
+function handler(answer) {
+  return (request, response) => {
+    const [, kind, fault] = request.url.split('/');
+    if (request.url === '/token' || kind === 'fault') record(request);
+    if (kind !== 'fault') return answer(request, response);
+    request.resume();
+    request.on('end', () => (faults[fault] ? faults[fault](response) : response.writeHead(404).end()));
+  };
+}
+
+function listen(server, port) {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(Number(port), '127.0.0.1', () => resolve(server.address().port));
+  });
+}
+
+const tls = Boolean(options.certificate);
+const clientsListener = tls ? createTlsServer({ cert: readFileSync(options.certificate), key: readFileSync(options.key) }) : createServer();
+const mailServerListener = createServer();
+const port = await listen(clientsListener, options.port);
+const introspectionPort = await listen(mailServerListener, options['introspection-port']);
+const issuer = tls ? `https://localhost:${port}` : `http://127.0.0.1:${port}`;
+const answer = makeProvider(issuer).callback();
+clientsListener.on('request', handler(answer));
+mailServerListener.on('request', handler(answer));
+
+const endpoints = {
+  issuer,
+  token_endpoint: `${issuer}/token`,
+  fault_base: `${issuer}/fault/`,
+  introspection_endpoint: `http://127.0.0.1:${introspectionPort}/token/introspection`,
+  introspection_port: introspectionPort,
+};
+// Whoever waits for the file never sees half of it.
+writeFileSync(join(options.directory, '.endpoints.json'), JSON.stringify(endpoints, null, 2) + '\n');
+renameSync(join(options.directory, '.endpoints.json'), join(options.directory, 'endpoints.json'));
+
+for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => process.exit(0));
