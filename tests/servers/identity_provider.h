@@ -1,0 +1,57 @@
+#pragma once
+
+#include "tests/servers/process.h"
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace servers {
+
+/// CertificateFiles for TLS on loopback, made by `tests/servers/certificates`: for the name localhost alone.
+struct CertificateFiles {
+    explicit CertificateFiles(const std::filesystem::path& directory);
+    std::filesystem::path authority;         ///< the truststore that fits
+    std::filesystem::path unknownAuthority;  ///< one that does not
+    std::filesystem::path server;
+    std::filesystem::path key;
+};
+
+/// npm oidc-provider on free ports of this machine, https under the name localhost. Its clients: tests/servers/idp/provider.mjs.
+class IdentityProvider {
+public:
+    struct Options {
+        int tokenLifetime = 3600;  ///< seconds
+    };
+    IdentityProvider(const std::filesystem::path& directory, const CertificateFiles& certificates, Options options);
+
+    const std::string& tokenEndpoint() const { return tokenEndpoint_; }
+    std::string fault(const std::string& kind) const { return faultBase_ + kind; }  ///< html busy unavailable incomplete mac foreign slow
+    std::uint16_t introspectionPort() const { return introspectionPort_; }
+
+    /// A request to the token endpoint as it arrived.
+    struct Request {
+        std::string method;
+        std::string path;
+        std::vector<std::pair<std::string, std::string>> headers;  ///< names in lower case, in their order
+        std::string body;
+        std::string header(const std::string& name) const;  ///< "" when absent; throws std::logic_error when given twice
+    };
+    std::vector<Request> requests() const;  ///< all so far
+
+    static const std::string& basicSecret();  ///< of client app-basic: every special character of ASCII
+    static const std::string& postSecret();   ///< of client "app/post: 1"
+    static const std::string& scope();
+
+private:
+    std::filesystem::path directory_;
+    std::unique_ptr<Process> process_;
+    std::string tokenEndpoint_;
+    std::string faultBase_;
+    std::uint16_t introspectionPort_ = 0;
+};
+
+}  // namespace servers
