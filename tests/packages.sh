@@ -1,0 +1,70 @@
+# Sourced by ./run and tests/run: what has to be installed, and how.
+
+say() { printf '%s\n' "$*" >&2; }
+
+# What shows that a Debian package's content is there, wherever it came from.
+have() {
+    case $1 in
+    g++ | cmake | openssl | npm | curl) command -v "$1" >/dev/null ;;
+    ninja-build) command -v ninja >/dev/null ;;
+    nodejs) command -v node >/dev/null ;;
+    libpoco-dev) [ -e /usr/include/Poco/Poco.h ] ;;
+    libssl-dev) [ -e /usr/include/openssl/ssl.h ] ;;
+    libsqlite3-dev) [ -e /usr/include/sqlite3.h ] ;;
+    catch2) [ -e /usr/include/catch2/catch.hpp ] ;;
+    dovecot-imapd) [ -x /usr/lib/dovecot/imap ] && [ -x /usr/sbin/dovecot ] ;;
+    ca-certificates) [ -e /etc/ssl/certs/ca-certificates.crt ] ;;
+    *) dpkg -s "$1" >/dev/null 2>&1 ;;
+    esac
+}
+
+# Installs the Debian packages named, as far as they are missing.
+# Debian starts a server when it installs one and at every boot from then on. Nobody asked for a mail server, so both are switched off for what we install.
+need() {
+    local missing=() package dovecot_is_new=no as_root=()
+    for package in "$@"; do have "$package" || missing+=("$package"); done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    command -v apt-get >/dev/null || { say "Missing: ${missing[*]} (Debian's names). Please install them; there is no apt-get here."; return 1; }
+    if [ "$(id -u)" != 0 ]; then
+        command -v sudo >/dev/null || { say "Missing: ${missing[*]}. Please run as root: apt-get install ${missing[*]}"; return 1; }
+        as_root=(sudo)
+    fi
+    say "Installing with apt-get: ${missing[*]}"
+    case " ${missing[*]} " in *" dovecot-imapd "*) [ -x /usr/sbin/dovecot ] || dovecot_is_new=yes ;; esac
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive DOVECOT_IS_NEW="$dovecot_is_new" bash -euc '
+        # The documented way to keep package scripts from starting services; ours only where nobody has set one.
+        policy=/usr/sbin/policy-rc.d
+        if [ ! -e "$policy" ]; then
+            trap "rm -f $policy" EXIT
+            printf "#!/bin/sh\nexit 101\n" >"$policy"
+            chmod 755 "$policy"
+        fi
+        apt-get update -qq
+        apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+        if [ "$DOVECOT_IS_NEW" = yes ]; then
+            update-rc.d dovecot disable >/dev/null 2>&1 || true
+            ! command -v systemctl >/dev/null || systemctl disable dovecot.service dovecot.socket >/dev/null 2>&1 || true
+        fi
+    ' need "${missing[@]}"
+    [ "$dovecot_is_new" = no ] || say "Dovecot was installed, but not as a service: it was neither started nor will it be at boot."
+    for package in "${missing[@]}"; do have "$package" || { say "$package is installed but not usable"; return 1; }; done
+}
+
+packages_to_build=(g++ cmake ninja-build libpoco-dev libssl-dev libsqlite3-dev)
+packages_of_servers=(dovecot-imapd nodejs npm openssl ca-certificates)
+
+# The identity provider's modules, exactly those of its lock file.
+install_identity_provider() {
+    local idp=$1/tests/servers/idp
+    [ "$idp/node_modules/.package-lock.json" -nt "$idp/package-lock.json" ] && return 0
+    say "Installing the identity provider's modules with npm"
+    (cd "$idp" && npm ci --no-audit --no-fund --loglevel=error >&2 && touch node_modules/.package-lock.json)
+}
+
+# configure ROOT PRESET OPTIONS...
+configure() {
+    local root=$1 preset=$2 launcher=()
+    shift 2
+    ! command -v ccache >/dev/null || launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+    (cd "$root" && cmake --preset "$preset" "${launcher[@]}" "$@" --log-level=WARNING >/dev/null)
+}
