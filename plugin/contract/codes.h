@@ -25,6 +25,7 @@ enum class Code : std::uint16_t {
     configSecretSource = 1011,
     configPlainHttp = 1012,
     configConflict = 1013,
+    configNeedsRestart = 1014,
     // 2 channel
     channelNameNotFound = 2001,
     channelRefused = 2002,
@@ -111,6 +112,7 @@ inline constexpr std::array codeTable{
     CodeEntry{Code::configSecretSource, "The source of a secret cannot be read", "check the file or environment variable it names"},
     CodeEntry{Code::configPlainHttp, "Plain http or an unencrypted mailbox is used", "use https and TLS wherever the other side is not this machine"},
     CodeEntry{Code::configConflict, "Two settings exclude each other", "keep the one that is meant"},
+    CodeEntry{Code::configNeedsRestart, "A changed key takes effect only at a restart", "restart the service, or put the old value back"},
 
     CodeEntry{Code::channelNameNotFound, "The host name cannot be resolved", "check the spelling of the host and the machine's name servers"},
     CodeEntry{Code::channelRefused, "Nothing listens at that host and port", "check host and port, and that the server runs"},
