@@ -1,0 +1,79 @@
+#include "plugin/host/check_command.h"
+
+#include "plugin/host/known_keys.h"
+#include "plugin/host/problem_report.h"
+#include "plugin/host/value_form.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <iterator>
+#include <ostream>
+#include <system_error>
+#include <tuple>
+#include <utility>
+
+namespace plugin::host {
+
+namespace {
+
+constexpr int good = 0, badConfiguration = 78;  // sysexits: EX_OK, EX_CONFIG
+
+}  // namespace
+
+std::optional<std::string> probeSource(std::string_view kind, std::string_view argument) {
+    const std::string name(argument);
+    if (kind == "env") {
+        if (std::getenv(name.c_str()) == nullptr)
+            return "the environment variable " + name + " is not set";  // NOLINT(concurrency-mt-unsafe): before any thread
+        return std::nullopt;
+    }
+    std::error_code failure;
+    const auto status = std::filesystem::status(name, failure);
+    if (std::filesystem::is_directory(status)) return "the secret's file " + name + " is a directory";
+    if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) return "the secret's file " + name + " is not a regular file";
+    std::FILE* file = std::fopen(name.c_str(), "rbe");
+    if (file == nullptr) return "the secret's file " + name + " cannot be opened: " + std::generic_category().message(errno);
+    const bool isEmpty = std::fgetc(file) == EOF;
+    static_cast<void>(std::fclose(file));
+    if (isEmpty) return "the secret's file " + name + " is empty";
+    return std::nullopt;
+}
+
+std::vector<Problem> secretProblems(const Configuration& configuration, const std::vector<Key>& keys, const SourceProbe& probe) {
+    const KnownKeys known(keys);
+    std::vector<Problem> problems;
+    for (const auto& [name, setting] : configuration.settings()) {
+        const auto source = secretSource(setting.value);
+        if (!source) continue;
+        const auto match = known.match(name);
+        if (!match || match->key->type != KeyType::secret) continue;
+        if (auto bad = probe(source->kind, source->argument))
+            problems.push_back(Problem{Problem::Severity::error, Code::configSecretSource, name, std::move(*bad), setting.place});
+    }
+    return problems;
+}
+
+int runCheck(const CheckRequest& request, std::ostream& out, std::ostream& error) {
+    const auto loaded = loadConfiguration(request.source);
+    auto checked = validate(loaded.properties, request.rules);
+    const auto add = [&](std::vector<Problem> more) {
+        checked.problems.insert(checked.problems.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+    };
+    add(secretProblems(*checked.configuration, request.rules.keys, request.probe));
+    sortByPlace(checked.problems);
+    add(request.packageProblems);
+    if (request.json) {
+        writeJson(checked.problems, out);
+    } else {
+        for (const auto& problem : checked.problems) out << reportLine(problem) << '\n';
+        out.flush();
+        const auto files = std::to_string(loaded.files.size()) + (loaded.files.size() == 1 ? " file" : " files");
+        if (!request.source.path.empty()) error << request.source.path << " (" << files << "): ";
+        error << (checked.problems.empty() ? "no problems" : summary(checked.problems)) << '\n';
+    }
+    return checked.valid() ? good : badConfiguration;
+}
+
+}  // namespace plugin::host

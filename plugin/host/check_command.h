@@ -1,0 +1,37 @@
+#pragma once
+
+#include "plugin/host/configuration_files.h"
+#include "plugin/host/validation.h"
+
+#include <functional>
+#include <iosfwd>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace plugin::host {
+
+/// Whether the source of a secret could be read now: what is in the way, or nothing. It never answers the secret.
+/// kind: "file" or "env"; argument: an absolute path or a variable's name.
+using SourceProbe = std::function<std::optional<std::string>(std::string_view kind, std::string_view argument)>;
+
+/// Opens the file, looks the variable up. Blocks for the disk.
+std::optional<std::string> probeSource(std::string_view kind, std::string_view argument);
+
+/// Secrets that could not be read (configSecretSource). They do not keep the service from starting, since they are read at need.
+std::vector<Problem> secretProblems(const Configuration& configuration, const std::vector<Key>& keys, const SourceProbe& probe);
+
+struct CheckRequest {
+    ConfigurationSource source;
+    Rules rules;                             ///< the host's keys and those of every package that could be loaded
+    std::vector<Problem> packageProblems{};  ///< what the loader met; reported with the rest
+    SourceProbe probe = probeSource;
+    bool json = false;
+};
+
+/// `postern check`: reads everything, connects nowhere, runs no command. Problems go to `out` (lines, or one JSON array), the summary for
+/// people to `error`. Answers the exit status: 0 (warnings are allowed) or 78.
+int runCheck(const CheckRequest& request, std::ostream& out, std::ostream& error);
+
+}  // namespace plugin::host
