@@ -16,14 +16,14 @@ namespace plugin {
 class File {
 public:
     virtual ~File() = default;
-    virtual Result<void> append(std::string_view bytes) = 0;                                      ///< all of it or an error
-    virtual Result<void> sync() = 0;  ///< data and size durable; reports whatever went wrong since the file was made
+    virtual Result<void> append(std::string_view bytes) = 0;  ///< all of it or an error
+    virtual Result<void> sync() = 0;                          ///< data and size durable; reports whatever went wrong since the file was made
     /// Before sync(). Only for a disk that has permissions; others have nothing to do.
     virtual Result<void> setMode(unsigned mode) {
         static_cast<void>(mode);
         return {};
     }
-    virtual Result<std::size_t> readAt(std::uint64_t offset, std::span<char> into) const = 0;     ///< 0 = end
+    virtual Result<std::size_t> readAt(std::uint64_t offset, std::span<char> into) const = 0;  ///< 0 = end
     virtual std::uint64_t size() const = 0;
 };
 
@@ -51,7 +51,7 @@ public:
     virtual Result<std::unique_ptr<File>> open(std::string_view name) = 0;  ///< for reading
     virtual Result<bool> exists(std::string_view name) = 0;
     virtual Result<void> remove(std::string_view name) = 0;  ///< a missing name is no error
-    virtual Result<std::vector<std::string>> list() = 0;      ///< without "." and ".."; any order; temporary names too
+    virtual Result<std::vector<std::string>> list() = 0;     ///< without "." and ".."; any order; temporary names too
     /// Removes what a process that is gone left under temporary names.
     virtual Result<void> removeLeftovers() {
         const auto names = list();
