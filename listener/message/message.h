@@ -38,7 +38,8 @@ public:
     const Digest& sha256() const { return sha256_; }
     const std::string* inMemory() const { return memory_.get(); }  ///< null: it is in a file
     plugin::File* file() const { return file_.get(); }             ///< null: it is in memory. Its bytes need not be durable yet
-    const std::string& directory() const { return directory_; }    ///< path of the directory `file` was created in
+    std::shared_ptr<plugin::File> sharedFile() const { return file_; }
+    const std::string& directory() const { return directory_; }  ///< path of the directory `file` was created in
 
 private:
     std::shared_ptr<const std::string> memory_{};
@@ -55,40 +56,55 @@ struct Message {
     std::string folder;    ///< UTF-8, "/" separates
     std::string protocol;  ///< "imap"
     Position position;
-    plugin::Wall received;                  ///< IMAP INTERNALDATE
-    std::vector<std::string> flags{};       ///< as listed, in the server's spelling and order, without \Recent
-    std::optional<std::string> messageId{}; ///< the Message-ID field's body without blanks around; none: missing or not UTF-8 text
+    plugin::Wall received;                   ///< IMAP INTERNALDATE
+    std::vector<std::string> flags{};        ///< as listed, in the server's spelling and order, without \Recent
+    std::optional<std::string> messageId{};  ///< see Head
     Digest matchKey{};
     Content content;
 };
 
 /// 32 characters: base32 (RFC 4648, lower case, unpadded) of 20 bytes: `received` as 5 bytes of seconds since 1970 (big endian; before
 /// 1970 counts as 0), then the first 15 bytes of SHA-256("postern-id-1" NUL mailbox NUL protocol NUL folder NUL position).
-std::string deliveryId(plugin::Wall received, std::string_view mailbox, std::string_view protocol, std::string_view folder, std::string_view position);
+/// The first 8 characters are the second: ids of a time stand together in any order of text, though ASCII puts "2".."7" before "a".
+std::string deliveryId(plugin::Wall received, std::string_view mailbox, std::string_view protocol, std::string_view folder,
+                       std::string_view position);
 bool isDeliveryId(std::string_view text);
 
-/// What delivery and ledger read from a message's head: tolerant, never fails, looks at no more than the first 256 KiB.
+/// No more of a message than this is looked at as its head.
+inline constexpr std::size_t headLimit = 256 * 1024;
+
+/// What delivery and ledger read from a message's head. Tolerant, never fails: a head is the lines up to the first empty one (or the end, or
+/// headLimit); lines end with LF or CRLF; one that begins with a blank belongs to the field before; a field's name is what stands before
+/// the first ":", blanks before the ":" left out, in any case; lines without ":" are passed over; NUL and 8-bit octets are octets.
 struct Head {
+    /// The body of the first Message-ID field, unfolded, without blanks around; none: missing, empty, longer than 998 octets, not UTF-8, or
+    /// with a control character.
     std::optional<std::string> messageId{};
-    Digest matchKey{};  ///< SHA-256 of the raw field bodies Message-ID, Date, From, Subject (first of each), each followed by NUL; a missing one is empty
+    /// SHA-256 of the raw field bodies Message-ID, Date, From, Subject (first of each), each followed by NUL; a missing one is empty. A raw
+    /// body is every octet after the ":" up to the field's last line end: blanks, folding and inner line ends as they came.
+    Digest matchKey{};
 };
 Head readHead(std::string_view beginning);
 
 /// Collects the bytes of one message as they arrive, hashing on the way: in memory first, past Content::memoryLimit into a file.
-/// append() blocks once it writes a file: call it through offload when `spills(bytes)` says so.
+/// append() and finish() block when they write a file: call them through offload when spills(bytes) or finishBlocks() says so.
+/// After an error it is good for nothing but being destroyed.
 class ContentBuilder {
 public:
-    /// `staging`: where large ones go. `expected`: the announced size, only to reserve memory.
+    /// `staging`: where large ones go; outlives the builder. `expected`: the announced size, only to reserve memory.
     ContentBuilder(plugin::Directory& staging, std::uint64_t expected);
     ~ContentBuilder();
+    ContentBuilder(ContentBuilder&&) noexcept;
+    ContentBuilder& operator=(ContentBuilder&&) noexcept;
     bool spills(std::size_t more) const;
     plugin::Result<void> append(std::string_view bytes);  ///< errors: messageStaging (retryLater)
     std::uint64_t size() const;
+    bool finishBlocks() const;
     struct Built {
         Content content;
         Head head;
     };
-    plugin::Result<Built> finish();
+    plugin::Result<Built> finish();  ///< once; errors as append()
 
 private:
     struct State;
