@@ -16,10 +16,11 @@ string(SUBSTRING ${build_id} 0 16 build_id)
 add_library(plugin_abi INTERFACE)
 target_compile_definitions(plugin_abi INTERFACE POSTERN_BUILD_ID="${build_id}" POSTERN_POCO_VERSION="${Poco_VERSION}")
 
-# postern_package(NAME sources... DESCRIPTION text LIBRARIES libs... [FOLDER folder] [NO_INSTALL])
+# postern_package(NAME sources... DESCRIPTION text KEYS mailbox,... LIBRARIES libs... [FOLDER folder] [NO_INSTALL])
+# KEYS: first parts of its configuration keys; known to the host even when the library cannot be loaded.
 # A package: <FOLDER, else build>/packages/NAME/{NAME.so, package.properties}. It exports two symbols and binds everything when it is loaded.
 function(postern_package name)
-  cmake_parse_arguments(PACKAGE "NO_INSTALL" "DESCRIPTION;FOLDER" "LIBRARIES" ${ARGN})
+  cmake_parse_arguments(PACKAGE "NO_INSTALL" "DESCRIPTION;KEYS;FOLDER" "LIBRARIES" ${ARGN})
   if(NOT PACKAGE_FOLDER)
     set(PACKAGE_FOLDER ${CMAKE_BINARY_DIR}/packages)
   endif()

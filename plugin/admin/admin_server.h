@@ -1,0 +1,38 @@
+#pragma once
+
+#include "plugin/contract/log.h"
+#include "plugin/contract/result.h"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace plugin::admin {
+
+/// What the port shows. The functions are called from its threads and outlive the server.
+struct AdminParts {
+    std::function<bool()> alive;                        ///< /healthz: 200 or 503
+    std::function<std::vector<std::string>()> missing;  ///< /readyz: what is not up yet or is broken; empty = 200, else 503 with these
+    std::function<std::string()> metrics;               ///< /metrics
+    std::string token;                                  ///< content of admin.token
+    Log& log;
+    Metrics& counters;
+};
+
+/// One HTTP port on this machine (RFC 9110): GET and HEAD of /healthz, /readyz, /metrics for everybody here; any other path wants
+/// `Authorization: Bearer` and is then not found. Requests with an Origin or with a Host that is not ours get 403.
+/// Limits: 4 requests at a time, 16 waiting, 5 s without a byte, Poco's on header fields (100, 8 kB each) and on the path (4 kB); one request
+/// per connection; bodies are not read. No exception leaves a handler: it is logged, counted and answered with 500.
+class AdminServer {
+public:
+    virtual ~AdminServer() = default;         ///< stops: requests at hand are answered, 5 s at most
+    virtual std::string address() const = 0;  ///< as bound, "127.0.0.1:8025", "[::1]:8025"
+};
+
+/// `host` "127.0.0.1", "::1" or "localhost" (127.0.0.1); port 0 takes any free one.
+/// Errors: adminAddress (askOperator): not on this machine (that needs TLS, which this version does not have), taken, forbidden.
+Result<std::unique_ptr<AdminServer>> openAdminPort(const std::string& host, std::uint16_t port, AdminParts parts);
+
+}  // namespace plugin::admin

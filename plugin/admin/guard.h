@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace plugin::admin {
+
+/// What of a request decides whether it is answered.
+struct Asked {
+    std::string method;
+    std::string path;  ///< without the query
+    std::optional<std::string> host{};
+    std::optional<std::string> origin{};
+    std::optional<std::string> authorization{};
+};
+
+/// The port's own side.
+struct Door {
+    std::string address;  ///< as bound: "127.0.0.1", "::1"
+    std::uint16_t port = 0;
+    std::string token;  ///< of admin.token; empty lets nobody in
+};
+
+enum class Entry {
+    open,        ///< one of /healthz, /readyz, /metrics
+    proved,      ///< another path, with the token
+    foreign,     ///< 403: a page of a browser (Origin), or a name that is not ours (DNS rebinding)
+    unproved,    ///< 401
+    wrongMethod  ///< 405: only GET and HEAD
+};
+
+/// Pure. The token is compared in constant time (RFC 6750, section 2.1: "Bearer" in any case).
+Entry admit(const Asked& asked, const Door& door);
+
+}  // namespace plugin::admin

@@ -1,0 +1,143 @@
+#include "plugin/host/commands.h"
+
+#include "auth/access.h"
+#include "plugin/host/json_text.h"
+#include "plugin/host/lent_host.h"
+#include "plugin/host/logging.h"
+#include "plugin/host/loops.h"
+#include "plugin/host/metrics.h"
+#include "plugin/host/package_runner.h"
+#include "plugin/host/state.h"
+#include "plugin/host/token_command.h"
+#include "plugin/runtime/posix_disk.h"
+#include "plugin/store/sqlite_database.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <ostream>
+
+namespace plugin::host {
+
+namespace {
+
+constexpr unsigned workers = 4;
+
+/// What a command needs of the program while it works. Its log goes to standard error and tells warnings and errors only.
+struct Workshop {
+    explicit Workshop(std::shared_ptr<const Configuration> settings) : configuration(std::move(settings)) {}
+    std::shared_ptr<const Configuration> configuration;
+    std::unique_ptr<Clock> clock = makeSystemClock();
+    std::unique_ptr<Random> random = makeSystemRandom();
+    std::unique_ptr<HostLog> log = std::move(*makeHostLog({.level = Level::warning}, *clock));
+    std::unique_ptr<MetricsRegistry> metrics = makeMetricsRegistry(*log);
+    std::unique_ptr<Disk> disk = makePosixDisk();
+    State state{};
+    std::unique_ptr<auth::Access> access = auth::makeAccess({configuration, *clock, *random, *log, *metrics});
+    Loops loops{1, workers, *clock, *log, *metrics};  // last: what runs on them ends before the rest goes
+};
+
+/// An empty database for commands that only look while there is none yet; gone at the end.
+class Passing {
+public:
+    Result<std::unique_ptr<Database>> make() {
+        std::string pattern = (std::filesystem::temp_directory_path() / "postern-XXXXXX").string();
+        if (::mkdtemp(pattern.data()) == nullptr) return fileError(errno, pattern, "cannot be made");
+        folder_ = pattern;
+        SqliteOptions options;
+        options.path = folder_ + "/empty.db";
+        return makeSqliteDatabase(std::move(options));
+    }
+    Passing() = default;
+    Passing(const Passing&) = delete;
+    Passing& operator=(const Passing&) = delete;
+    ~Passing() {
+        std::error_code ignored;  // a temporary folder: the system clears what is left
+        if (!folder_.empty()) std::filesystem::remove_all(folder_, ignored);
+    }
+
+private:
+    std::string folder_;
+};
+
+int failed(const Error& error, std::ostream& out) {
+    out << describe(error) << '\n';
+    return exitStatus(error);
+}
+
+Result<State> stateFor(Command::Store use, Workshop& shop, Passing& passing, std::optional<DataDirectory>& directory) {
+    const auto path = shop.configuration->text("server.data");
+    if (use == Command::Store::write) {
+        auto opened = DataDirectory::open(path);
+        if (!opened) return opened.error();
+        directory = std::move(*opened);
+        return openStateToWrite(*directory, *shop.clock, *shop.random, *shop.log);
+    }
+    auto state = openStateToRead(path);
+    if (!state || state->database) return state;
+    auto empty = passing.make();
+    if (!empty) return empty.error();
+    state->database = std::move(*empty);
+    return state;
+}
+
+}  // namespace
+
+int runTokenCommand(const Setup& setup, const TokenArguments& arguments, bool json, std::ostream& out, std::ostream& error) {
+    auto configuration = validConfiguration(setup, error);
+    if (!configuration) return 78;
+    Workshop shop(std::move(configuration));
+    return showToken(*shop.access, *shop.loops.all().front(), arguments, json, out, error);
+}
+
+int runPackageCommand(Setup& setup, const PackageArguments& arguments, bool json, std::ostream& out, std::ostream& error) {
+    auto configuration = validConfiguration(setup, error);
+    if (!configuration) return 78;
+    const auto commands = setup.packages.commands();
+    const auto command = std::find_if(commands.begin(), commands.end(), [&](const Command& each) { return each.name == arguments.command; });
+    if (command == commands.end()) throw std::logic_error("a command was parsed that no package has: " + arguments.command);
+    Passing passing;
+    std::optional<DataDirectory> directory;
+    Workshop shop(std::move(configuration));
+    auto state = stateFor(command->store(arguments.arguments), shop, passing, directory);
+    if (!state) return failed(state.error(), error);
+    shop.state = std::move(*state);
+    for (const auto& each : setup.packages.all)
+        if (each.package)
+            if (auto migrated = shop.state.database->migrate(each.package->schemaOwner(), each.package->migrations()); !migrated)
+                return failed(migrated.error(), error);
+    LentHost host({shop.configuration, shop.loops.all(), *shop.clock, *shop.random, *shop.disk, *shop.state.database, *shop.log, *shop.metrics,
+                   *shop.access, shop.configuration->text("server.data"), version(), shop.state.stateLost});
+    Command::Call call{host, arguments.arguments, json, out, error};
+    const int status = command->run(call);
+    shop.loops.stop();
+    return status;
+}
+
+int runVersionCommand(const Setup& setup, bool json, std::ostream& out) {
+    if (!json) {
+        out << "postern " << version() << '\n';
+        for (const auto& each : setup.packages.all)
+            out << "  " << each.description.name << " " << each.description.version
+                << (each.error     ? "  " + describe(*each.error)
+                    : each.enabled ? ""
+                                   : "  disabled")
+                << '\n';
+        return 0;
+    }
+    out << "{\"version\": " << jsonText(version()) << ", \"abi\": " << jsonText(hostAbi()) << ", \"packages\": [";
+    const char* separator = "";
+    for (const auto& each : setup.packages.all) {
+        out << separator << "{\"name\": " << jsonText(each.description.name) << ", \"version\": " << jsonText(each.description.version)
+            << ", \"state\": "
+            << (each.error     ? "\"broken\""
+                : each.enabled ? "\"loaded\""
+                               : "\"disabled\"")
+            << ", \"error_code\": " << (each.error ? jsonText(codeName(each.error->code)) : "null") << "}";
+        separator = ", ";
+    }
+    out << "]}\n";
+    return 0;
+}
+
+}  // namespace plugin::host

@@ -1,0 +1,17 @@
+#pragma once
+
+#include "plugin/contract/package.h"
+#include "plugin/host/command_line.h"
+#include "plugin/host/setup.h"
+
+#include <iosfwd>
+
+namespace plugin::host {
+
+/// Commands that come to an end by themselves: beside a running service or without one, in the main thread, with one loop. Each answers the
+/// exit status. A configuration with errors is told as `check` tells it, and is 78.
+int runTokenCommand(const Setup& setup, const TokenArguments& arguments, bool json, std::ostream& out, std::ostream& error);
+int runPackageCommand(Setup& setup, const PackageArguments& arguments, bool json, std::ostream& out, std::ostream& error);
+int runVersionCommand(const Setup& setup, bool json, std::ostream& out);
+
+}  // namespace plugin::host

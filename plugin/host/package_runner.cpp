@@ -1,0 +1,123 @@
+#include "plugin/host/package_runner.h"
+
+#include <algorithm>
+#include <array>
+
+namespace plugin::host {
+
+namespace {
+constexpr int tryAgain = 75, badConfiguration = 78, bug = 70;
+}
+
+int worse(int one, int other) {
+    constexpr std::array order{0, tryAgain, badConfiguration};
+    const auto rank = [&](int status) { return std::find(order.begin(), order.end(), status) - order.begin(); };
+    return rank(other) > rank(one) ? other : one;
+}
+
+int exitStatus(const Error& error) {
+    const auto group = static_cast<unsigned>(error.code) / 1000;
+    if (error.code == Code::internalBug) return bug;
+    if (error.code == Code::storeDataDirectory) return 73;
+    if (error.code == Code::storeDiskFull || error.code == Code::sinkDiskFull || error.code == Code::storeDamaged) return 74;
+    if (group == 1 || group == 8 || group == 9 || error.code == Code::tokenCredentialIncomplete) return badConfiguration;
+    if (error.code == Code::storeLocked) return tryAgain;
+    if (group == 2 || error.code == Code::tokenEndpointUnreachable) return 69;
+    if (error.reaction == Reaction::retryLater || error.reaction == Reaction::reconnect) return tryAgain;
+    if (group == 3 || group == 4) return 77;
+    return group == 7 ? 74 : tryAgain;
+}
+
+PackageRunner::PackageRunner(Packages& packages, Log& log, Metrics& metrics, std::function<void()> changed)
+    : log_(log), metrics_(metrics), changed_(std::move(changed)) {
+    for (auto& each : packages.all) {
+        if (!each.enabled) continue;
+        shared_->all.push_back(One{each.description.name, each.package.get()});
+        if (each.error) fail(shared_->all.back(), *each.error);
+    }
+}
+
+void PackageRunner::fail(One& one, const Error& error) {
+    {
+        const std::lock_guard lock(shared_->mutex);
+        one.phase = Phase::failed;
+        one.status = exitStatus(error);
+        one.problem = "package " + one.name + ": " + codeName(error.code) + " " + error.what;
+    }
+    log_.error("host.packages", describe(error), {{"package", one.name}, {"code", codeName(error.code)}});
+    metrics_.add("postern_errors_total", {{"mailbox", ""}, {"code", codeName(error.code)}}, 1);
+}
+
+void PackageRunner::migrate(Database& database) {
+    for (auto& one : shared_->all)
+        if (one.phase == Phase::idle && one.package != nullptr)
+            if (auto migrated = database.migrate(one.package->schemaOwner(), one.package->migrations()); !migrated) fail(one, migrated.error());
+}
+
+void PackageRunner::start(Host& host, Mode mode) {
+    for (std::size_t i = 0; i < shared_->all.size(); ++i) {
+        auto& one = shared_->all[i];
+        if (one.phase != Phase::idle) continue;
+        {
+            const std::lock_guard lock(shared_->mutex);
+            one.phase = Phase::running;  // before it begins: `ended` may be called before start() answers
+        }
+        const auto ended = [shared = shared_, i, mode, changed = changed_](int status) {
+            {
+                const std::lock_guard lock(shared->mutex);
+                auto& mine = shared->all[i];
+                mine.phase = Phase::ended;
+                mine.status = status;
+                if (mode == Mode::service && !shared->stopping)
+                    mine.problem = "package " + mine.name + " ended by itself with status " + std::to_string(status);
+            }
+            changed();
+        };
+        try {
+            if (auto started = one.package->start(host, mode, ended); !started) fail(one, started.error());
+        } catch (const std::exception& exception) {
+            fail(one, Error{Reaction::askOperator, Code::packageStart, "it threw: " + printable(exception.what(), 400)});
+        }
+    }
+    changed_();
+}
+
+void PackageRunner::stop() {
+    {
+        const std::lock_guard lock(shared_->mutex);
+        shared_->stopping = true;
+    }
+    for (auto& one : shared_->all) {
+        bool running = false;
+        {
+            const std::lock_guard lock(shared_->mutex);
+            running = one.phase == Phase::running;
+        }
+        if (running) one.package->stop();
+    }
+}
+
+std::vector<std::string> PackageRunner::running() const {
+    const std::lock_guard lock(shared_->mutex);
+    std::vector<std::string> names;
+    for (const auto& one : shared_->all)
+        if (one.phase == Phase::running) names.push_back(one.name);
+    return names;
+}
+
+std::vector<std::string> PackageRunner::problems() const {
+    const std::lock_guard lock(shared_->mutex);
+    std::vector<std::string> problems;
+    for (const auto& one : shared_->all)
+        if (!one.problem.empty()) problems.push_back(one.problem);
+    return problems;
+}
+
+int PackageRunner::status() const {
+    const std::lock_guard lock(shared_->mutex);
+    int status = 0;
+    for (const auto& one : shared_->all) status = worse(status, one.status);
+    return status;
+}
+
+}  // namespace plugin::host

@@ -1,0 +1,304 @@
+#include "plugin/host/service.h"
+
+#include "auth/access.h"
+#include "plugin/admin/admin_server.h"
+#include "plugin/host/daemon.h"
+#include "plugin/host/host_keys.h"
+#include "plugin/host/lent_host.h"
+#include "plugin/host/logging.h"
+#include "plugin/host/loops.h"
+#include "plugin/host/metrics.h"
+#include "plugin/host/notify.h"
+#include "plugin/host/package_runner.h"
+#include "plugin/host/signals.h"
+#include "plugin/host/state.h"
+#include "plugin/runtime/posix_disk.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <filesystem>
+#include <mutex>
+#include <ostream>
+#include <thread>
+
+namespace plugin::host {
+
+namespace {
+
+constexpr unsigned workers = 8;
+constexpr auto timeToStop = std::chrono::seconds(10);
+constexpr auto beatEvery = std::chrono::seconds(5);
+constexpr auto aliveWithin = std::chrono::seconds(30);
+constexpr int tryAgain = 75, badConfiguration = 78;
+
+/// What is still to come up (or already going down), for /readyz.
+class Phase {
+public:
+    void set(std::string what) {
+        const std::lock_guard lock(mutex_);
+        what_ = std::move(what);
+    }
+    std::vector<std::string> missing(std::vector<std::string> others) const {
+        const std::lock_guard lock(mutex_);
+        if (!what_.empty()) others.insert(others.begin(), what_);
+        return others;
+    }
+
+private:
+    mutable std::mutex mutex_{};
+    std::string what_ = "starting: the store is not open yet";
+};
+
+class Service {
+public:
+    Service(Setup& setup, const RunArguments& arguments, std::shared_ptr<const Configuration> configuration, DataDirectory& directory,
+            Signals& signals)
+        : setup_(setup), arguments_(arguments), configuration_(std::move(configuration)), directory_(directory), signals_(signals) {}
+    Service(const Service&) = delete;
+    Service& operator=(const Service&) = delete;
+    ~Service() {
+        if (loops_) shutDown();
+    }
+
+    /// All but the background: answers when the packages have begun.
+    Result<void> start(const std::vector<Problem>& warnings);
+    /// Tells whoever started us, once the background process has let go of its terminal.
+    void announce();
+    int work();
+    int stop();
+
+private:
+    Result<void> bringUp(const std::vector<Problem>& warnings);
+    Result<void> writePidFile();
+    Result<void> openAdmin();
+    void describeProgram(const std::vector<Problem>& warnings);
+    Mode mode() const { return arguments_.once ? Mode::once : Mode::service; }
+    void beat();
+    void changed();
+    void leaveWhenLate(Deadline deadline);
+    void shutDown();
+
+    Setup& setup_;
+    const RunArguments& arguments_;
+    std::shared_ptr<const Configuration> configuration_;
+    DataDirectory& directory_;
+    Signals& signals_;
+    Notifier notifier_ = Notifier::fromEnvironment();
+    std::mutex mutex_{};
+    std::condition_variable change_{};
+    bool done_ = false;         // under mutex_
+    bool interrupted_ = false;  // a signal came before the packages were done
+
+    // In the order they need one another; shutDown() takes them down from the end.
+    std::unique_ptr<Clock> clock_ = makeSystemClock();
+    std::unique_ptr<Random> random_ = makeSystemRandom();
+    std::unique_ptr<HostLog> log_{};
+    std::unique_ptr<MetricsRegistry> metrics_{};
+    std::unique_ptr<Disk> disk_ = makePosixDisk();
+    State state_{};
+    std::unique_ptr<auth::Access> access_{};
+    std::unique_ptr<Loops> loops_{};
+    std::unique_ptr<LentHost> host_{};
+    std::unique_ptr<PackageRunner> runner_{};
+    Phase phase_{};
+    std::unique_ptr<admin::AdminServer> admin_{};
+    std::string pidPath_{};
+    std::optional<PidFile> pidFile_{};
+};
+
+Result<void> Service::openAdmin() {
+    const auto address = parseAddress(configuration_->text("admin.address"));
+    if (mode() == Mode::once || !address) return {};
+    auto token = directory_.adminToken(*random_);
+    if (!token) return token.error();
+    auto opened = admin::openAdminPort(address->host, static_cast<std::uint16_t>(address->port),
+                                       {[this] { return loops_->alive(aliveWithin); }, [this] { return phase_.missing(runner_->problems()); },
+                                        [this] { return metrics_->page(); }, std::move(*token), *log_, *metrics_});
+    if (!opened) return opened.error();
+    admin_ = std::move(*opened);
+    log_->notice("host", "the admin port is open", {{"address", admin_->address()}});
+    return directory_.writeAdminAddress(admin_->address());
+}
+
+Result<void> Service::writePidFile() {
+    const auto path = arguments_.pidfile ? *arguments_.pidfile : configuration_->text("server.pidfile");
+    if (path.empty()) return {};
+    pidPath_ = (std::filesystem::path(setup_.surroundings.workingDirectory) / path).lexically_normal().string();
+    auto written = PidFile::write(pidPath_);
+    if (!written) return written.error();
+    pidFile_.emplace(std::move(*written));
+    return {};
+}
+
+void Service::describeProgram(const std::vector<Problem>& warnings) {
+    metrics_->describe("postern_build_info", Metrics::Kind::gauge, "Always 1; which version this is");
+    metrics_->set("postern_build_info", {{"version", version()}}, 1);
+    metrics_->describe("postern_errors_total", Metrics::Kind::counter, "Errors by code; mailbox is empty for those of the program itself");
+    for (const auto& problem : warnings)
+        log_->warning("host.configuration", problem.what,
+                      {{"code", codeName(problem.code)}, {"key", problem.key}, {"file", problem.place.file}, {"line", problem.place.line}});
+    log_->notice("host", "starting", {{"version", version()}, {"process", static_cast<std::int64_t>(::getpid())}, {"data", directory_.path()}});
+}
+
+Result<void> Service::bringUp(const std::vector<Problem>& warnings) {
+    metrics_ = makeMetricsRegistry(*log_);
+    describeProgram(warnings);
+    const auto loops = static_cast<unsigned>(std::max<std::int64_t>(1, configuration_->integer("server.threads")));
+    loops_ = std::make_unique<Loops>(loops, workers, *clock_, *log_, *metrics_);
+    runner_ = std::make_unique<PackageRunner>(setup_.packages, *log_, *metrics_, [this] { changed(); });
+    if (auto opened = openAdmin(); !opened) return opened;
+    if (auto written = writePidFile(); !written) return written;
+    if (auto staging = directory_.prepareStaging(); !staging) return staging;
+    auto state = openState(directory_, *clock_, *random_, *log_);
+    if (!state) return state.error();
+    state_ = std::move(*state);
+    phase_.set("starting: the packages are not up yet");
+    access_ = auth::makeAccess({configuration_, *clock_, *random_, *log_, *metrics_});
+    host_ = std::make_unique<LentHost>(LentParts{configuration_, loops_->all(), *clock_, *random_, *disk_, *state_.database, *log_, *metrics_,
+                                                 *access_, directory_.path(), version(), state_.stateLost});
+    runner_->migrate(*state_.database);
+    runner_->start(*host_, mode());
+    return {};
+}
+
+Result<void> Service::start(const std::vector<Problem>& warnings) {
+    LogOptions options{levelNamed(configuration_->text("log.level")).value_or(Level::information), configuration_->text("log.format") == "json",
+                       configuration_->text("log.file")};
+    const bool toFile = !options.file.empty();
+    auto log = makeHostLog(std::move(options), *clock_);
+    if (!log) return log.error();
+    log_ = std::move(*log);
+    auto up = bringUp(warnings);
+    if (!up && toFile) log_->error("host", describe(up.error()), {{"code", codeName(up.error().code)}});
+    return up;
+}
+
+void Service::announce() {
+    phase_.set("");
+    log_->notice("host", "up", {{"packages", static_cast<std::uint64_t>(runner_->running().size())}});
+    if (auto told = notifier_.send("READY=1\nMAINPID=" + std::to_string(::getpid())); !told) log_->warning("host", told.error().what);
+}
+
+void Service::changed() {
+    change_.notify_all();
+    signals_.wake();
+}
+
+void Service::beat() {
+    loops_->beat();
+    if (notifier_.watchdog() && loops_->alive(aliveWithin)) static_cast<void>(notifier_.send("WATCHDOG=1"));  // a lost one is made up for by the next
+}
+
+int Service::work() {
+    auto every = std::chrono::duration_cast<std::chrono::milliseconds>(beatEvery);
+    if (notifier_.watchdog()) every = std::min(every, std::chrono::ceil<std::chrono::milliseconds>(*notifier_.watchdog()));
+    auto next = clock_->steady();
+    while (mode() == Mode::service || !runner_->running().empty()) {
+        if (clock_->steady() >= next) {
+            beat();
+            next = clock_->steady() + every;
+        }
+        const auto arrived = signals_.wait(std::chrono::ceil<std::chrono::milliseconds>(next - clock_->steady()));
+        if (arrived == Signals::Arrived::hangUp)
+            log_->notice("host", "SIGHUP: reloading the configuration is not in this version; stop and start the service instead");
+        if (arrived == Signals::Arrived::terminate) {
+            interrupted_ = true;
+            break;
+        }
+    }
+    return stop();
+}
+
+/// Stands beside the main thread while it stops: whatever holds that up, the process leaves in time, or at once when told again.
+void Service::leaveWhenLate(Deadline deadline) {
+    for (;;) {
+        {
+            const std::lock_guard lock(mutex_);
+            if (done_) return;
+        }
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - clock_->steady());
+        const bool again = left.count() > 0 && signals_.wait(left) == Signals::Arrived::terminate;
+        if (!again && clock_->steady() < deadline) continue;
+        std::string names;
+        for (const auto& name : runner_->running()) names += (names.empty() ? "" : " ") + name;
+        log_->error("host", again ? "told to stop again: leaving at once" : "not everything has ended in time: leaving",
+                    {{"running", names.empty() ? "the program's own threads" : names}});
+        log_->flush(std::chrono::milliseconds(500));
+        directory_.removeAdminAddress();
+        if (!pidPath_.empty()) ::unlink(pidPath_.c_str());
+        ::_exit(tryAgain);
+    }
+}
+
+int Service::stop() {
+    log_->notice("host", "stopping");
+    static_cast<void>(notifier_.send("STOPPING=1"));  // only a courtesy
+    phase_.set("stopping");
+    std::thread guard([this, deadline = clock_->steady() + timeToStop] { leaveWhenLate(deadline); });
+    runner_->stop();
+    {
+        std::unique_lock lock(mutex_);
+        while (!runner_->running().empty())
+            change_.wait_for(lock, std::chrono::milliseconds(100));  // the callback holds no lock of ours: never miss it for long
+    }
+    int status = mode() == Mode::once ? runner_->status() : 0;
+    if (mode() == Mode::once && interrupted_) status = worse(status, tryAgain);
+    shutDown();
+    if (auto clean = markClean(directory_); !clean) log_->error("host", describe(clean.error()));
+    {
+        const std::lock_guard lock(mutex_);
+        done_ = true;
+    }
+    signals_.wake();
+    guard.join();
+    log_->notice("host", "stopped", {{"status", status}});
+    log_.reset();
+    return status;
+}
+
+void Service::shutDown() {
+    admin_.reset();
+    directory_.removeAdminAddress();
+    loops_->stop();
+    for (auto& each : setup_.packages.all) each.package.reset();  // nothing of them runs any more; the loops they refer to are still there
+    loops_.reset();
+    access_.reset();
+    state_.database.reset();
+    pidFile_.reset();
+}
+
+int fail(const Error& failure, std::ostream& error) {
+    error << describe(failure) << std::endl;
+    return exitStatus(failure);
+}
+
+}  // namespace
+
+int runService(Setup& setup, const RunArguments& arguments, std::ostream& error) {
+    std::vector<Problem> warnings;
+    auto configuration = validConfiguration(setup, error, &warnings);
+    if (!configuration) return badConfiguration;
+    auto directory = DataDirectory::open(configuration->text("server.data"));
+    if (!directory) return fail(directory.error(), error);
+    if (auto locked = directory->lock(); !locked) return fail(locked.error(), error);
+
+    Signals signals;
+    std::optional<Daemon> daemon;
+    if (arguments.daemon) {
+        if (configuration->text("log.file").empty()) error << "log.file is not set: in the background nothing will be logged" << std::endl;
+        auto forked = Daemon::fork();
+        if (!forked) return fail(forked.error(), error);
+        daemon.emplace(std::move(*forked));
+        if (auto noted = directory->noteProcess(); !noted) return fail(noted.error(), error);
+    }
+    Service service(setup, arguments, std::move(configuration), *directory, signals);
+    auto started = service.start(warnings);
+    if (!started) return fail(started.error(), error);
+    if (daemon) daemon->up();
+    service.announce();
+    const int status = service.work();
+    directory->release();
+    return status;
+}
+
+}  // namespace plugin::host

@@ -1,0 +1,104 @@
+#include "plugin/host/token_command.h"
+
+#include "plugin/host/json_text.h"
+#include "plugin/host/package_runner.h"
+#include "plugin/host/timestamp.h"
+
+#include <future>
+#include <ostream>
+#include <utility>
+#include <vector>
+
+namespace plugin::host {
+
+namespace {
+
+constexpr auto longest = std::chrono::minutes(2);
+constexpr std::string_view hidden = "***";
+
+using Answer = Result<auth::Token>;
+
+Task<void> ask(auth::TokenSource& tokens, auth::Identity identity, Deadline deadline, std::shared_ptr<std::promise<Answer>> into) {
+    try {
+        auto token = co_await tokens.token(std::move(identity), deadline, std::stop_token{});
+        into->set_value(std::move(token));
+    } catch (...) {  // handed on to the waiting main thread
+        into->set_exception(std::current_exception());
+    }
+}
+
+Answer answered(auth::Access& access, Loop& loop, const TokenArguments& arguments) {
+    if (arguments.protocol && *arguments.protocol != "imap")
+        return Error{Reaction::askOperator, Code::configNotInThisVersion, "--protocol " + *arguments.protocol + " is not in this version"};
+    auto kind = access.kind(arguments.credential);
+    if (!kind) return kind.error();
+    if (*kind == auth::Access::Kind::password)
+        return Error{Reaction::askOperator, Code::tokenCredentialIncomplete,
+                     "credential " + arguments.credential + " signs in with a password; it has no token"};
+    auto into = std::make_shared<std::promise<Answer>>();
+    auto answer = into->get_future();
+    auth::Identity identity{arguments.credential, arguments.user.value_or(""), arguments.scope};
+    startOn(loop, ask(access.tokens(), std::move(identity), loop.clock().steady() + longest, into));
+    return answer.get();
+}
+
+/// A value as shown: text, a number, or nothing.
+struct Shown {
+    std::string_view name;
+    std::string value{};
+    bool number = false;
+    bool none = false;
+};
+
+std::vector<Shown> fields(const Answer& answer, bool reveal) {
+    if (!answer)
+        return {{"status", "failed"},
+                {"error_code", codeName(answer.error().code)},
+                {"access_token", "", false, true},
+                {"token_type", "", false, true},
+                {"expires_in", "", false, true},
+                {"expires_at", "", false, true},
+                {"scope", "", false, true},
+                {"refresh_token", "", false, true}};
+    const auto secret = [&](const std::shared_ptr<const auth::Secret>& text) { return std::string(reveal ? text->reveal() : hidden); };
+    const auto& token = *answer;
+    return {{"status", "ok"},
+            {"error_code", "", false, true},
+            {"access_token", secret(token.secret)},
+            {"token_type", token.type},
+            {"expires_in", token.expiresIn ? std::to_string(token.expiresIn->count()) : "", true, !token.expiresIn},
+            {"expires_at", timestamp(token.expiresAt)},
+            {"scope", token.grantedScopes, false, token.grantedScopes.empty()},
+            {"refresh_token", token.refreshToken ? secret(token.refreshToken) : "", false, !token.refreshToken}};
+}
+
+void writeJson(const std::vector<Shown>& shown, std::ostream& out) {
+    const char* separator = "{";
+    for (const auto& each : shown) {
+        out << separator << jsonText(each.name) << ": " << (each.none ? "null" : each.number ? each.value : jsonText(each.value));
+        separator = ", ";
+    }
+    out << "}\n";
+}
+
+void writeTable(const std::vector<Shown>& shown, std::ostream& out) {
+    constexpr std::size_t width = 15;
+    for (const auto& each : shown)
+        if (!each.none) out << each.name << std::string(width - each.name.size(), ' ') << each.value << '\n';
+}
+
+}  // namespace
+
+int showToken(auth::Access& access, Loop& loop, const TokenArguments& arguments, bool json, std::ostream& out, std::ostream& error) {
+    const auto answer = answered(access, loop, arguments);
+    if (!answer) error << describe(answer.error()) << '\n';
+    if (json)
+        writeJson(fields(answer, arguments.reveal), out);
+    else if (answer && arguments.reveal)
+        out << answer->secret->reveal() << '\n';
+    else
+        writeTable(fields(answer, false), out);
+    return answer ? 0 : exitStatus(answer.error());
+}
+
+}  // namespace plugin::host
