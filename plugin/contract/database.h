@@ -23,7 +23,8 @@ private:
 };
 
 /// A prepared statement, valid inside its transaction function. Parameters and columns count from 0.
-/// Text and blobs given to bind must live until the next step() or reset(). All members throw StoreError.
+/// Text and blobs given to bind are not copied: they live until step() has answered false, or reset(). All members throw StoreError, and
+/// std::logic_error for SQL that does not fit or a broken constraint. Preparing a text again in the same function resets its statement.
 class Statement {
 public:
     virtual ~Statement() = default;
