@@ -44,7 +44,8 @@ public:
     /// False: this kernel or file system does not tell syncFiles() of every failed write. Sync each file then.
     virtual bool syncsTogether() const { return true; }
     /// Gives a created file its name. False: the name exists already and was left as it is. Durable after syncNames().
-    /// A file created in another directory of the same file system may be published here too; across file systems: an error.
+    /// A file created in another directory of the same file system may be published here too; across file systems: an error. So is a file
+    /// that had a name before: under a second one it would be the same file still, and change with it.
     virtual Result<bool> publish(File& file, std::string_view name) = 0;
     /// Names published, replaced and removed before are durable (fsync of the directory).
     virtual Result<void> syncNames() = 0;

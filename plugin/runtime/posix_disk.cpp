@@ -89,8 +89,12 @@ struct Place {
 
 class PosixFile final : public File {
 public:
-    PosixFile(std::shared_ptr<const Place> place, Descriptor fd, std::string temporary, std::uint64_t size)
-        : place_(std::move(place)), fd_(std::move(fd)), temporary_(std::move(temporary)), size_(size) {}
+    /// New and empty.
+    PosixFile(std::shared_ptr<const Place> place, Descriptor fd, std::string temporary)
+        : place_(std::move(place)), fd_(std::move(fd)), temporary_(std::move(temporary)) {}
+    /// One that has a name.
+    PosixFile(std::shared_ptr<const Place> place, Descriptor fd, std::uint64_t size)
+        : place_(std::move(place)), fd_(std::move(fd)), size_(size), hasName_(true) {}
     PosixFile(const PosixFile&) = delete;
     PosixFile& operator=(const PosixFile&) = delete;
     ~PosixFile() override {
@@ -130,9 +134,11 @@ public:
 
     Result<bool> publish(const Place& into, const std::string& name) {
         if (broken_) return *broken_;
+        if (hasName_) return Error{Reaction::retryLater, Code::sinkUnavailable, into.path + ": cannot name " + name + ": the file has a name"};
         const int problem = temporary_.empty() ? link(into, name.c_str()) : rename(into, name.c_str());
         if (problem == EEXIST) return false;
         if (problem != 0) return failure(problem, "name " + name, into.path);
+        hasName_ = true;
         return true;
     }
 
@@ -171,8 +177,9 @@ private:
 
     std::shared_ptr<const Place> place_;
     Descriptor fd_;
-    std::string temporary_;  ///< "" = without a name, or published
-    std::uint64_t size_;
+    std::string temporary_;  ///< "" = without, or published
+    std::uint64_t size_ = 0;
+    bool hasName_ = false;
     std::optional<Error> broken_{};
 };
 
@@ -203,7 +210,7 @@ public:
             if (!file) return failed("create a file");
         }
         const int number = file.get();
-        auto made = std::make_unique<PosixFile>(place_, std::move(file), std::move(temporary), 0);
+        auto made = std::make_unique<PosixFile>(place_, std::move(file), std::move(temporary));
         if ((mode & 077U) != 0 && ::fchmod(number, mode) < 0) return failed("set a file's mode");  // the umask may have taken some of it
         return std::unique_ptr<File>(std::move(made));
     }
@@ -231,7 +238,7 @@ public:
         struct stat status {};
         if (::fstat(file.get(), &status) < 0) return failed("read the size of " + text);
         if (!S_ISREG(status.st_mode)) return Error{Reaction::askOperator, Code::sinkPath, path() + "/" + text + ": not a regular file"};
-        return std::unique_ptr<File>(std::make_unique<PosixFile>(place_, std::move(file), "", static_cast<std::uint64_t>(status.st_size)));
+        return std::unique_ptr<File>(std::make_unique<PosixFile>(place_, std::move(file), static_cast<std::uint64_t>(status.st_size)));
     }
 
     Result<bool> exists(std::string_view name) override {

@@ -22,6 +22,7 @@ struct Inode {
     bool isDurable = false;   ///< it exists after a crash at all
     bool isPoisoned = false;  ///< the kernel dropped bytes it could not write and forgot about them
     bool isListed = false;    ///< in World::unsettled
+    bool hadName = false;
     unsigned mode = 0;
     std::uint64_t& used;
 
@@ -55,6 +56,7 @@ struct Folder {
     std::vector<Change> changes{};  ///< since the names were last durable
 
     void change(const std::string& name, const std::shared_ptr<Inode>& inode) {
+        if (inode) inode->hadName = true;
         changes.push_back({name, inode});
         apply(changes.back(), names);
     }
@@ -292,6 +294,7 @@ public:
         if (ours->broken()) return *ours->broken();
         const auto error = begin(Operation::publish, name);
         if (world_->isDead(generation_)) return World::dead();
+        if (ours->inode()->hadName) return error.value_or(SimDisk::ioError());
         const bool isFree = !folder().names.contains(text);
         if (isFree && (!error || world_->coin())) folder().change(text, ours->inode());
         if (error) return *error;
@@ -472,6 +475,7 @@ void SimDisk::put(const std::string& directory, std::string_view name, std::stri
     const Lock lock(world_->mutex);
     auto inode = world_->makeInode(0640);
     inode->replace(std::move(bytes));
+    inode->hadName = true;
     auto& folder = world_->folders[directory];
     std::erase_if(folder.changes, [&](const auto& change) { return change.name == name; });
     folder.names[std::string(name)] = folder.durable[std::string(name)] = std::move(inode);

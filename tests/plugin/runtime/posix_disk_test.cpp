@@ -159,7 +159,13 @@ SCENARIO("a directory is asked about its names", "[disk]") {
         THEN("a dangling link takes its name too") {
             fs::create_symlink("nowhere", where.path + "/link");
             CHECK(*directory->exists("link"));
-            CHECK_FALSE(*directory->publish(*file, "link"));
+            auto other = makeFile(*directory, "y");
+            CHECK_FALSE(*directory->publish(*other, "link"));
+        }
+        THEN("its file gets no second name, under whichever handle") {
+            CHECK_FALSE(directory->publish(*file, "second"));
+            CHECK_FALSE(directory->publish(**directory->open("x"), "second"));
+            CHECK(namesIn(where.path) == std::vector{"x"s});
         }
         THEN("it is listed, again and again") {
             CHECK(*directory->list() == std::vector{"x"s});
