@@ -21,8 +21,8 @@ struct SpoolSettings {
 /// is removed when a mailbox is first met. The deadline is looked at between messages only: a disk cannot be interrupted.
 /// staging(): the mailbox's spool directory; a message staged there is published without copying. Ask again for each round: the directory may
 /// have been moved away meanwhile.
-/// Errors: sinkDiskFull, sinkUnavailable (retryLater), sinkPath (askOperator), messageStaging (retryLater: the staged bytes are damaged, fetch again).
-/// Two processes, or two sinks of one process, never share a directory. `disk` outlives the sink.
+/// Errors: sinkDiskFull, sinkUnavailable (retryLater), sinkPath (askOperator), messageStaging (retryLater: the staged bytes are damaged, fetch
+/// again). Two processes, or two sinks of one process, never share a directory. `disk` outlives the sink.
 std::unique_ptr<Sink> makeSpool(SpoolSettings settings, plugin::Disk& disk);
 
 }  // namespace listener
