@@ -18,7 +18,7 @@ namespace listener {
 struct Start {
     enum class Kind { now, all, since };
     Kind kind = Kind::now;
-    plugin::Wall since{};  ///< for since: inclusive
+    plugin::Wall since{};  ///< for since: inclusive; for now, where an operator said so with restart(): when
 };
 
 /// What the ledger knows of a folder.
@@ -26,7 +26,7 @@ struct FolderRecord {
     std::int64_t id = 0;
     std::string mailbox, protocol, name;
     std::uint64_t validity = 0;
-    std::uint64_t cursor = 0;       ///< every message up to this ordinal is final
+    std::uint64_t cursor = 0;  ///< every message up to this ordinal is final
     Start start{};
     std::uint64_t filterBelow = 0;  ///< ordinals below this were there at the start: `start` decides on them
     std::uint64_t beforeStart = 0;  ///< how many were not delivered for that reason
@@ -62,6 +62,7 @@ struct Due {
     bool copied = false;  ///< a copy stands in the target already
 };
 
+/// One folder of a mailbox, counted over all the times it was begun; a mailbox without folders has one with an empty `folder`.
 struct MailboxSummary {
     std::string mailbox, folder, protocol;
     std::uint64_t cursor = 0, validity = 0, beforeStart = 0, delivered = 0, other = 0, openBatches = 0, dueActions = 0;
@@ -79,7 +80,7 @@ struct LedgerRow {
     Digest sha256{};
     std::optional<std::string> messageId{};
     std::string sinks;  ///< by comma
-    std::string after;  ///< "", "due" or "done"
+    std::string after;  ///< "", "due" or "done"; "" also when a restart() came before it was done
 };
 
 struct LedgerQuery {
@@ -97,14 +98,16 @@ public:
     virtual ~Ledger() = default;
 
     virtual Answer<std::optional<FolderRecord>> folder(std::string mailbox, std::string protocol, std::string name) = 0;
-    /// A folder seen for the first time, or again after a restart by the operator.
+    /// A folder seen for the first time, or again after a restart by the operator. One that is known with this validity stays and is
+    /// answered as it is; with another validity its positions, batches and after-actions are forgotten and it begins as given.
     virtual Answer<FolderRecord> beginFolder(FolderRecord record) = 0;
     /// INTENT: these positions are about to be given to sinks.
     virtual Answer<std::int64_t> intend(std::int64_t folder, std::vector<std::uint64_t> ordinals) = 0;
     /// VERDICT: rows of all that settled, the cursor, and the end of the batch: one transaction. Messages left out stay pending: their
     /// positions are above the cursor the caller gives. Answers nothing to do twice: an id settled before keeps its first row.
     virtual Answer<void> settle(std::int64_t folder, std::int64_t batch, std::vector<Settled> settled, std::uint64_t cursor) = 0;
-    /// Ends a batch of which nothing is left on the server, or none was settled; moves the cursor and counts before-start messages.
+    /// Ends a batch of which nothing is left on the server, or none was settled; moves the cursor and adds to the count of
+    /// before-start messages. A cursor never goes back, here or in settle().
     virtual Answer<void> advance(std::int64_t folder, std::optional<std::int64_t> batch, std::uint64_t cursor, std::uint64_t beforeStart) = 0;
     /// Ordinals above `above` that have a final row (rising): what a listing leaves out.
     virtual Answer<std::vector<std::uint64_t>> finalAbove(std::int64_t folder, std::uint64_t above) = 0;
@@ -116,6 +119,9 @@ public:
     /// Mailboxes that wait for the operator. Kept over restarts.
     virtual Answer<std::optional<std::string>> blocked(std::string mailbox) = 0;
     virtual Answer<void> block(std::vector<std::string> mailboxes, std::string why) = 0;
+    /// Host::stateLost() told of a loss at this moment: blocks these mailboxes and remembers the moment, in one transaction. A moment dealt
+    /// with before changes nothing (the host tells it at every start).
+    virtual Answer<void> blockAfterLoss(plugin::Wall lost, std::vector<std::string> mailboxes, std::string why) = 0;
     /// Operator: forget folders and positions of the mailbox (rows stay for people), unblock it, and start again from `start`.
     /// Empty: every mailbox the ledger knows.
     virtual Answer<void> restart(std::string mailbox, Start start) = 0;

@@ -1,0 +1,130 @@
+#include "listener/ledger/ledger.h"
+
+#include "listener/ledger/reading.h"
+#include "listener/ledger/writing.h"
+
+namespace listener {
+namespace {
+
+using plugin::Database;
+using plugin::Result;
+using plugin::Task;
+using plugin::Transaction;
+
+/// What a transaction function leaves behind. Shared with the function, so that it is there even when the waiting frame is not.
+template <class T>
+struct Slot {
+    T value{};
+};
+template <>
+struct Slot<void> {};
+
+/// `body` owns what it uses: it runs on a worker thread.
+template <class T, class Body>
+Task<Result<T>> ask(Database& database, Task<Result<void>> (Database::*how)(Database::Function), Body body) {
+    auto slot = std::make_shared<Slot<T>>();
+    Database::Function function = [slot, body = std::move(body)](Transaction& transaction) -> Result<void> {
+        if constexpr (std::is_void_v<T>)
+            body(transaction);
+        else
+            slot->value = body(transaction);
+        return {};
+    };
+    auto done = co_await (database.*how)(std::move(function));
+    if (!done) co_return done.error();
+    if constexpr (std::is_void_v<T>)
+        co_return Result<void>{};
+    else
+        co_return std::move(slot->value);
+}
+
+class SqlLedger final : public Ledger {
+public:
+    SqlLedger(Database& database, plugin::Clock& clock) : database_(database), clock_(clock) {}
+
+    Answer<std::optional<FolderRecord>> folder(std::string mailbox, std::string protocol, std::string name) override {
+        return read<std::optional<FolderRecord>>([mailbox = std::move(mailbox), protocol = std::move(protocol), name = std::move(name)](
+                                                     Transaction& transaction) { return reading::folder(transaction, mailbox, protocol, name); });
+    }
+    Answer<FolderRecord> beginFolder(FolderRecord record) override {
+        return write<FolderRecord>([record = std::move(record)](Transaction& transaction) { return writing::beginFolder(transaction, record); });
+    }
+    Answer<std::int64_t> intend(std::int64_t folder, std::vector<std::uint64_t> ordinals) override {
+        return write<std::int64_t>([folder, ordinals = std::move(ordinals), now = clock_.wall()](Transaction& transaction) {
+            return writing::intend(transaction, folder, ordinals, now);
+        });
+    }
+    Answer<void> settle(std::int64_t folder, std::int64_t batch, std::vector<Settled> settled, std::uint64_t cursor) override {
+        return write<void>([folder, batch, settled = std::move(settled), cursor, now = clock_.wall()](Transaction& transaction) {
+            writing::settle(transaction, folder, batch, settled, cursor, now);
+        });
+    }
+    Answer<void> advance(std::int64_t folder, std::optional<std::int64_t> batch, std::uint64_t cursor, std::uint64_t beforeStart) override {
+        return write<void>([=](Transaction& transaction) { writing::advance(transaction, folder, batch, cursor, beforeStart); });
+    }
+    Answer<std::vector<std::uint64_t>> finalAbove(std::int64_t folder, std::uint64_t above) override {
+        return read<std::vector<std::uint64_t>>([=](Transaction& transaction) { return reading::finalAbove(transaction, folder, above); });
+    }
+    Answer<std::vector<OpenBatch>> openBatches(std::int64_t folder) override {
+        return read<std::vector<OpenBatch>>([=](Transaction& transaction) { return reading::openBatches(transaction, folder); });
+    }
+    Answer<std::vector<Due>> dueActions(std::int64_t folder, std::size_t limit) override {
+        return read<std::vector<Due>>([=](Transaction& transaction) { return reading::dueActions(transaction, folder, limit); });
+    }
+    Answer<void> copied(std::int64_t folder, std::vector<std::uint64_t> ordinals) override {
+        return write<void>([folder, ordinals = std::move(ordinals)](Transaction& transaction) { writing::copied(transaction, folder, ordinals); });
+    }
+    Answer<void> cleared(std::vector<std::int64_t> messages) override {
+        return write<void>([messages = std::move(messages)](Transaction& transaction) { writing::cleared(transaction, messages); });
+    }
+
+    Answer<std::optional<std::string>> blocked(std::string mailbox) override {
+        return read<std::optional<std::string>>(
+            [mailbox = std::move(mailbox)](Transaction& transaction) { return reading::blocked(transaction, mailbox); });
+    }
+    Answer<void> block(std::vector<std::string> mailboxes, std::string why) override {
+        return write<void>(
+            [mailboxes = std::move(mailboxes), why = std::move(why)](Transaction& transaction) { writing::block(transaction, mailboxes, why); });
+    }
+    Answer<void> blockAfterLoss(plugin::Wall lost, std::vector<std::string> mailboxes, std::string why) override {
+        return write<void>([lost, mailboxes = std::move(mailboxes), why = std::move(why)](Transaction& transaction) {
+            writing::blockAfterLoss(transaction, lost, mailboxes, why);
+        });
+    }
+    Answer<void> restart(std::string mailbox, Start start) override {
+        if (start.kind == Start::Kind::now) start.since = clock_.wall();
+        return write<void>([mailbox = std::move(mailbox), start](Transaction& transaction) { writing::restart(transaction, mailbox, start); });
+    }
+    Answer<std::optional<Start>> restartedWith(std::string mailbox) override {
+        return read<std::optional<Start>>(
+            [mailbox = std::move(mailbox)](Transaction& transaction) { return reading::restartedWith(transaction, mailbox); });
+    }
+    Answer<std::int64_t> operatorChanges() override { return read<std::int64_t>(reading::operatorChanges); }
+    Answer<void> verified(std::vector<std::pair<std::string, plugin::Wall>> mailboxes) override {
+        return write<void>([mailboxes = std::move(mailboxes)](Transaction& transaction) { writing::verified(transaction, mailboxes); });
+    }
+
+    Answer<std::vector<MailboxSummary>> summaries() override { return read<std::vector<MailboxSummary>>(reading::summaries); }
+    Answer<std::vector<LedgerRow>> rows(LedgerQuery query) override {
+        return read<std::vector<LedgerRow>>([query = std::move(query)](Transaction& transaction) { return reading::rows(transaction, query); });
+    }
+
+private:
+    template <class T, class Body>
+    Answer<T> read(Body body) {
+        return ask<T>(database_, &Database::read, std::move(body));
+    }
+    template <class T, class Body>
+    Answer<T> write(Body body) {
+        return ask<T>(database_, &Database::write, std::move(body));
+    }
+
+    Database& database_;
+    plugin::Clock& clock_;
+};
+
+}  // namespace
+
+std::unique_ptr<Ledger> makeLedger(plugin::Database& database, plugin::Clock& clock) { return std::make_unique<SqlLedger>(database, clock); }
+
+}  // namespace listener

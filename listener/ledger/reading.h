@@ -1,0 +1,19 @@
+#pragma once
+
+#include "listener/ledger/ledger.h"
+
+/// What Ledger's members read inside their view. Blocking; they throw plugin::StoreError.
+namespace listener::reading {
+
+std::optional<FolderRecord> folder(plugin::Transaction& transaction, const std::string& mailbox, const std::string& protocol,
+                                   const std::string& name);
+std::vector<std::uint64_t> finalAbove(plugin::Transaction& transaction, std::int64_t folder, std::uint64_t above);
+std::vector<OpenBatch> openBatches(plugin::Transaction& transaction, std::int64_t folder);
+std::vector<Due> dueActions(plugin::Transaction& transaction, std::int64_t folder, std::size_t limit);
+std::optional<std::string> blocked(plugin::Transaction& transaction, const std::string& mailbox);
+std::optional<Start> restartedWith(plugin::Transaction& transaction, const std::string& mailbox);
+std::int64_t operatorChanges(plugin::Transaction& transaction);
+std::vector<MailboxSummary> summaries(plugin::Transaction& transaction);
+std::vector<LedgerRow> rows(plugin::Transaction& transaction, const LedgerQuery& query);
+
+}  // namespace listener::reading

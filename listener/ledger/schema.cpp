@@ -1,0 +1,91 @@
+#include "listener/ledger/ledger.h"
+
+namespace listener {
+namespace {
+
+// Times are milliseconds since 1970. Rows of messages are written in the order they settle, and their ids begin with the time: every
+// index grows at its end, which is what keeps a ledger of millions of rows fast.
+//
+// A folder begun again (after a restart by the operator, or rebuilt at the server) gets a new row; the old one is `forgotten`: its
+// messages remain for people, its positions mean nothing any more. So the validity of a folder's row never changes.
+constexpr std::string_view first = R"sql(
+CREATE TABLE listener_mailbox (
+    mailbox_id    INTEGER PRIMARY KEY,
+    alias         TEXT NOT NULL UNIQUE,
+    blocked       TEXT,     -- why nothing is read until an operator acts
+    restart_kind  TEXT,     -- start given by an operator: goes before the configuration
+    restart_since INTEGER,
+    last_verified INTEGER
+) STRICT;
+CREATE TABLE listener_folder (
+    folder_id    INTEGER PRIMARY KEY,
+    mailbox_id   INTEGER NOT NULL,
+    protocol     TEXT NOT NULL,
+    name         TEXT NOT NULL,
+    forgotten    INTEGER NOT NULL DEFAULT 0,
+    validity     INTEGER NOT NULL,
+    cursor       INTEGER NOT NULL,
+    start_kind   TEXT NOT NULL,
+    start_since  INTEGER NOT NULL,
+    filter_below INTEGER NOT NULL,
+    before_start INTEGER NOT NULL,
+    delivered    INTEGER NOT NULL DEFAULT 0,  -- messages that name this row
+    other        INTEGER NOT NULL DEFAULT 0,
+    last_delivery INTEGER
+) STRICT;
+CREATE UNIQUE INDEX listener_folder_name ON listener_folder (mailbox_id, protocol, name) WHERE forgotten = 0;
+CREATE TABLE listener_message (
+    number       INTEGER PRIMARY KEY,
+    delivery_id  BLOB NOT NULL UNIQUE,
+    folder_id    INTEGER NOT NULL,
+    validity     INTEGER NOT NULL,
+    ordinal      INTEGER NOT NULL,
+    position     TEXT NOT NULL,
+    state        TEXT NOT NULL,
+    received     INTEGER NOT NULL,
+    settled      INTEGER NOT NULL,
+    size         INTEGER NOT NULL,
+    sha256       BLOB NOT NULL,
+    match_key    BLOB NOT NULL,  -- no index: read whole for a folder when one has to be matched
+    message_id   TEXT,
+    after_action TEXT            -- done, unless listener_due has it
+) STRICT;
+CREATE INDEX listener_message_position ON listener_message (folder_id, validity, ordinal);
+CREATE TABLE listener_sink (
+    sink_id INTEGER PRIMARY KEY,
+    name    TEXT NOT NULL UNIQUE
+) STRICT;
+CREATE TABLE listener_verdict (
+    message INTEGER NOT NULL,
+    sink_id INTEGER NOT NULL,
+    outcome TEXT NOT NULL,
+    PRIMARY KEY (message, sink_id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE listener_batch (
+    batch_id  INTEGER PRIMARY KEY,
+    folder_id INTEGER NOT NULL,
+    begun     INTEGER NOT NULL,
+    ordinals  BLOB NOT NULL
+) STRICT;
+CREATE INDEX listener_batch_folder ON listener_batch (folder_id);
+-- A table of its own rather than a state in the message's row: ending an action then touches a page of small rows that come and go.
+CREATE TABLE listener_due (
+    message   INTEGER PRIMARY KEY,
+    folder_id INTEGER NOT NULL,
+    ordinal   INTEGER NOT NULL,
+    action    TEXT NOT NULL,
+    target    TEXT,
+    copied    INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX listener_due_folder ON listener_due (folder_id, ordinal);
+CREATE TABLE listener_state (
+    name  TEXT PRIMARY KEY,
+    value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+)sql";
+
+}  // namespace
+
+std::vector<plugin::Migration> ledgerMigrations() { return {{1, first}}; }
+
+}  // namespace listener

@@ -1,0 +1,36 @@
+#pragma once
+
+#include "listener/ledger/ledger.h"
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+/// How values of the ledger look in its tables. Texts are states people may meet in the database: never renamed.
+/// What a damaged row holds instead throws plugin::StoreError (storeDamaged).
+namespace listener::stored {
+
+/// A delivery id without its base32: 20 bytes that sort by time.
+using Id = std::array<std::uint8_t, 20>;
+Id id(std::string_view deliveryId);  ///< std::logic_error if it is none
+std::string deliveryId(std::span<const std::uint8_t> id);
+
+std::string_view text(MessageState state);
+MessageState messageState(std::string_view text);
+std::string_view text(Start::Kind kind);
+Start::Kind startKind(std::string_view text);
+std::string_view text(AfterAction::Kind kind);
+AfterAction::Kind afterKind(std::string_view text);
+
+/// Milliseconds since 1970.
+std::int64_t time(plugin::Wall time);
+plugin::Wall time(std::int64_t milliseconds);
+
+/// SQLite has no unsigned numbers; std::logic_error past 2^63.
+std::int64_t number(std::uint64_t number);
+
+Digest digest(std::span<const std::uint8_t> bytes);
+
+}  // namespace listener::stored

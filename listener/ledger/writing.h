@@ -1,0 +1,22 @@
+#pragma once
+
+#include "listener/ledger/ledger.h"
+
+/// What Ledger's members do inside their transaction. Blocking; they throw plugin::StoreError.
+namespace listener::writing {
+
+FolderRecord beginFolder(plugin::Transaction& transaction, const FolderRecord& record);
+std::int64_t intend(plugin::Transaction& transaction, std::int64_t folder, const std::vector<std::uint64_t>& ordinals, plugin::Wall now);
+void settle(plugin::Transaction& transaction, std::int64_t folder, std::int64_t batch, const std::vector<Settled>& settled, std::uint64_t cursor,
+            plugin::Wall now);
+void advance(plugin::Transaction& transaction, std::int64_t folder, std::optional<std::int64_t> batch, std::uint64_t cursor,
+             std::uint64_t beforeStart);
+void copied(plugin::Transaction& transaction, std::int64_t folder, const std::vector<std::uint64_t>& ordinals);
+void cleared(plugin::Transaction& transaction, const std::vector<std::int64_t>& messages);
+
+void block(plugin::Transaction& transaction, const std::vector<std::string>& mailboxes, const std::string& why);
+void blockAfterLoss(plugin::Transaction& transaction, plugin::Wall lost, const std::vector<std::string>& mailboxes, const std::string& why);
+void restart(plugin::Transaction& transaction, const std::string& mailbox, const Start& start);
+void verified(plugin::Transaction& transaction, const std::vector<std::pair<std::string, plugin::Wall>>& mailboxes);
+
+}  // namespace listener::writing
