@@ -2,6 +2,7 @@
 
 #include <openssl/crypto.h>
 
+#include <cstddef>
 #include <ostream>
 #include <string_view>
 #include <utility>
@@ -26,9 +27,35 @@ public:
     bool empty() const { return bytes_.empty(); }
 
 private:
+    friend class SecretBuilder;
     std::vector<char> bytes_{};  // not std::string, whose short buffer leaves copies behind
 };
 
 std::ostream& operator<<(std::ostream&, const Secret&) = delete;
+
+/// Puts a Secret together piece by piece; what growing leaves behind is wiped.
+class SecretBuilder {
+public:
+    explicit SecretBuilder(std::size_t expected = 64) { secret_.bytes_.reserve(expected); }
+
+    SecretBuilder& add(std::string_view text) {
+        auto& bytes = secret_.bytes_;
+        if (bytes.capacity() - bytes.size() < text.size()) {
+            SecretBuilder larger(2 * (bytes.size() + text.size()));
+            larger.secret_.bytes_.assign(bytes.begin(), bytes.end());
+            std::swap(secret_.bytes_, larger.secret_.bytes_);
+        }
+        bytes.insert(bytes.end(), text.begin(), text.end());
+        return *this;
+    }
+    SecretBuilder& add(char octet) { return add(std::string_view(&octet, 1)); }
+    Secret finish() { return std::move(secret_); }
+
+private:
+    Secret secret_{};
+};
+
+/// A second Secret with the same bytes, for the few who must keep one of their own.
+inline Secret copyOf(const Secret& secret) { return Secret(secret.reveal()); }
 
 }  // namespace auth

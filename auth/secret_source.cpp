@@ -1,0 +1,160 @@
+#include "auth/secret_source.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <system_error>
+
+namespace auth {
+
+using plugin::Code;
+using plugin::Error;
+using plugin::Reaction;
+using plugin::Result;
+
+namespace {
+
+Error unreadable(std::string what) { return Error{Reaction::askOperator, Code::configSecretSource, std::move(what)}; }
+
+Error fileFailed(const std::string& path, int cause) {
+    return unreadable("the file " + path + " cannot be read: " + std::generic_category().message(cause));
+}
+
+class OpenFile {
+public:
+    explicit OpenFile(const std::string& path) : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)) {}
+    OpenFile(const OpenFile&) = delete;
+    OpenFile& operator=(const OpenFile&) = delete;
+    ~OpenFile() {
+        if (fd_ >= 0) ::close(fd_);
+    }
+    int fd() const { return fd_; }
+
+private:
+    int fd_;
+};
+
+SecretReader::Stamp stampOf(const struct ::stat& status) {
+    return {status.st_mtim.tv_sec, status.st_mtim.tv_nsec, static_cast<std::uint64_t>(status.st_size), status.st_ino};
+}
+
+class PosixSecretReader final : public SecretReader {
+public:
+    Result<Content> file(const std::string& path) override {
+        const OpenFile file(path);
+        if (file.fd() < 0) return fileFailed(path, errno);
+        struct ::stat status {};
+        if (::fstat(file.fd(), &status) != 0) return fileFailed(path, errno);
+        if (!S_ISREG(status.st_mode)) return unreadable(path + " is not a regular file");
+
+        SecretBuilder content(static_cast<std::size_t>(status.st_size) + 1);
+        std::array<char, 4096> piece;
+        const Wiped wiped{piece};
+        for (std::uint64_t total = 0;;) {
+            const auto count = ::read(file.fd(), piece.data(), piece.size());
+            if (count < 0 && errno == EINTR) continue;
+            if (count < 0) return fileFailed(path, errno);
+            if (count == 0) return Content{content.finish(), stampOf(status)};
+            total += static_cast<std::uint64_t>(count);
+            if (total > maxFile) return unreadable("the file " + path + " is larger than " + std::to_string(maxFile) + " octets: that is no secret");
+            content.add({piece.data(), static_cast<std::size_t>(count)});
+        }
+    }
+
+    std::optional<Stamp> stamp(const std::string& path) override {
+        struct ::stat status {};
+        if (::stat(path.c_str(), &status) != 0) return std::nullopt;
+        return stampOf(status);
+    }
+
+    std::optional<Secret> environment(const std::string& name) override {
+        const char* value = ::getenv(name.c_str());
+        if (value == nullptr) return std::nullopt;
+        return Secret(value);
+    }
+
+private:
+    struct Wiped {
+        std::array<char, 4096>& piece;
+        ~Wiped() { OPENSSL_cleanse(piece.data(), piece.size()); }
+    };
+};
+
+std::string_view withoutLineEnd(std::string_view text) {
+    if (text.ends_with('\n')) text.remove_suffix(text.ends_with("\r\n") ? 2 : 1);
+    return text;
+}
+
+/// It begins with "${" and ends with the "}" that closes it.
+bool isSource(std::string_view written) {
+    if (!written.starts_with("${")) return false;
+    int open = 0;
+    for (std::size_t i = 1; i < written.size(); ++i) {
+        if (written[i] == '{') ++open;
+        if (written[i] == '}' && --open == 0) return i + 1 == written.size();
+    }
+    return false;
+}
+
+Result<Secret> readNow(const SecretSource& source, SecretReader& reader, std::optional<SecretReader::Stamp>* stamp) {
+    switch (source.kind) {
+        case SecretSource::Kind::literal:
+            return copyOf(source.literal);
+        case SecretSource::Kind::environment: {
+            auto value = reader.environment(source.name);
+            if (!value) return unreadable(source.where() + " is not set");
+            return std::move(*value);
+        }
+        case SecretSource::Kind::file:
+            break;
+    }
+    auto content = reader.file(source.name);
+    if (!content) return content.error();
+    if (stamp != nullptr) *stamp = content->stamp;
+    return Secret(withoutLineEnd(content->secret.reveal()));
+}
+
+}  // namespace
+
+std::string SecretSource::where() const {
+    switch (kind) {
+        case Kind::file:
+            return "the file " + name;
+        case Kind::environment:
+            return "the environment variable " + name;
+        case Kind::literal:
+            break;
+    }
+    return "the configuration";
+}
+
+Result<SecretSource> parseSecretSource(std::string_view written) {
+    if (written.starts_with("$${")) return SecretSource{SecretSource::Kind::literal, {}, Secret(written.substr(1))};
+    if (!isSource(written)) return SecretSource{SecretSource::Kind::literal, {}, Secret(written)};
+
+    const auto inside = written.substr(2, written.size() - 3);
+    const auto colon = inside.find(':');
+    const auto kind = inside.substr(0, colon);
+    const auto name = colon == std::string_view::npos ? std::string_view{} : inside.substr(colon + 1);
+    if (kind == "credential" || kind == "command" || kind == "sealed")
+        return Error{Reaction::askOperator, Code::configNotInThisVersion, "secrets from ${" + std::string(kind) + ":...} are not in this version"};
+    // Whatever else stands there may be a mistyped secret: it is not repeated.
+    if (kind != "file" && kind != "env")
+        return unreadable("a secret's source is ${file:/path} or ${env:NAME}; a literal that begins with ${ is written $${");
+    if (name.empty() || name.find('\0') != std::string_view::npos) return unreadable("${" + std::string(kind) + ":} names nothing");
+    return SecretSource{kind == "file" ? SecretSource::Kind::file : SecretSource::Kind::environment, std::string(name), Secret{}};
+}
+
+Result<Secret> readSecret(const SecretSource& source, SecretReader& reader, std::optional<SecretReader::Stamp>* stamp) {
+    auto secret = readNow(source, reader, stamp);
+    if (secret && secret->empty()) return unreadable(source.where() + " holds an empty secret");
+    return secret;
+}
+
+std::unique_ptr<SecretReader> makeSecretReader() { return std::make_unique<PosixSecretReader>(); }
+
+}  // namespace auth

@@ -1,0 +1,56 @@
+#pragma once
+
+#include "auth/secret.h"
+#include "plugin/contract/result.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace auth {
+
+/// Where a secret comes from, as a configuration value says it: `${file:/path}`, `${env:NAME}`, or the value itself.
+/// Only a value that begins with `${` and ends with its `}` is a source; `$${` at the beginning is a literal `${`.
+struct SecretSource {
+    enum class Kind { literal, file, environment };
+    Kind kind = Kind::literal;
+    std::string name{};  ///< path or variable; empty for a literal
+    Secret literal{};    ///< of a literal: the secret
+
+    /// "the file /run/secret", "the environment variable NAME", "the configuration": never the value.
+    std::string where() const;
+};
+
+/// Errors askOperator: PO-1009 for sources that are planned (`credential:`, `command:`, `sealed:`), PO-1011 for unknown or nameless ones.
+plugin::Result<SecretSource> parseSecretSource(std::string_view written);
+
+/// The edge to files and environment, so that a simulation can stand in. Thread-safe. Every member may block: call it through offload.
+class SecretReader {
+public:
+    /// Tells one content of a file from the next without reading it.
+    struct Stamp {
+        std::int64_t seconds = 0, nanoseconds = 0;  ///< last modification
+        std::uint64_t size = 0, inode = 0;
+        bool operator==(const Stamp&) const = default;
+    };
+    struct Content {
+        Secret secret;  ///< every octet of the file
+        Stamp stamp{};
+    };
+    static constexpr std::uint64_t maxFile = 65'536;  ///< larger than any password, secret or key
+
+    virtual ~SecretReader() = default;
+    /// Errors askOperator PO-1011: missing, not readable, not a regular file (a pipe would give its content only once), over maxFile.
+    virtual plugin::Result<Content> file(const std::string& path) = 0;
+    virtual std::optional<Stamp> stamp(const std::string& path) = 0;  ///< nothing: no such file
+    virtual std::optional<Secret> environment(const std::string& name) = 0;
+};
+std::unique_ptr<SecretReader> makeSecretReader();
+
+/// Reads a secret now. Of a file, one final LF or CRLF is dropped. Blocks for a file. `stamp`, if given, becomes the stamp of what was read.
+/// Errors askOperator PO-1011: the source cannot be read or is empty; the text names the source, never the value.
+plugin::Result<Secret> readSecret(const SecretSource& source, SecretReader& reader, std::optional<SecretReader::Stamp>* stamp = nullptr);
+
+}  // namespace auth
