@@ -1,0 +1,16 @@
+#pragma once
+
+#include "auth/secret.h"
+
+#include <optional>
+#include <string_view>
+
+namespace auth::sasl {
+
+/// Base64 (RFC 4648 section 4): the standard alphabet, padded, in one line however long.
+Secret base64(std::string_view bytes);
+
+/// Strict: no other octet, no line breaks, padding complete, unused bits zero. Nothing: it is not Base64.
+std::optional<Secret> decodeBase64(std::string_view text);
+
+}  // namespace auth::sasl
