@@ -1,0 +1,75 @@
+#include "auth/token/credential.h"
+
+#include <algorithm>
+
+namespace auth {
+
+using plugin::Code;
+using plugin::Configuration;
+using plugin::Error;
+using plugin::Reaction;
+using plugin::Result;
+
+namespace {
+
+Error incomplete(std::string what) { return Error{Reaction::askOperator, Code::tokenCredentialIncomplete, std::move(what)}; }
+
+std::string keyOf(std::string_view name, std::string_view part) { return "credential." + std::string(name) + "." + std::string(part); }
+
+Grant grantOf(const Configuration& configuration, std::string_view name) {
+    return configuration.text(keyOf(name, "grant")) == "user_password" ? Grant::userPassword : Grant::clientCredentials;
+}
+
+ClientAuthentication authenticationOf(const std::string& written) {
+    if (written == "body") return ClientAuthentication::body;
+    if (written == "basic_raw") return ClientAuthentication::basicRaw;
+    return ClientAuthentication::basic;
+}
+
+Error named(std::string_view name, const Error& error) {
+    auto copy = error;
+    copy.what = "credential " + std::string(name) + ": " + error.what;
+    return copy;
+}
+
+}  // namespace
+
+std::vector<std::string> missingKeys(const Configuration& configuration, std::string_view name) {
+    auto needed = grantOf(configuration, name) == Grant::userPassword
+                      ? std::vector<std::string>{"password"}
+                      : std::vector<std::string>{"client_id", "client_secret", "token_endpoint", "scopes"};
+    std::erase_if(needed, [&](const std::string& part) { return !configuration.text(keyOf(name, part)).empty(); });
+    return needed;
+}
+
+Result<Credential> credential(const Configuration& configuration, std::string_view name) {
+    const auto known = configuration.aliases("credential");
+    if (std::find(known.begin(), known.end(), name) == known.end()) return incomplete("there is no credential named " + std::string(name));
+    if (const auto missing = missingKeys(configuration, name); !missing.empty()) {
+        std::string list;
+        for (const auto& part : missing) list += (list.empty() ? "" : ", ") + keyOf(name, part);
+        return incomplete("missing: " + list);
+    }
+
+    Credential read;
+    read.name = name;
+    read.grant = grantOf(configuration, name);
+    const bool password = read.grant == Grant::userPassword;
+    auto secret = parseSecretSource(configuration.text(keyOf(name, password ? "password" : "client_secret")));
+    if (!secret) return named(name, secret.error());
+    if (password) {
+        read.username = configuration.text(keyOf(name, "username"));
+        read.password = std::move(*secret);
+        return read;
+    }
+    read.clientId = configuration.text(keyOf(name, "client_id"));
+    read.clientSecret = std::move(*secret);
+    read.tokenEndpoint = configuration.text(keyOf(name, "token_endpoint"));
+    read.scopes = configuration.text(keyOf(name, "scopes"));
+    read.authentication = authenticationOf(configuration.text(keyOf(name, "authentication")));
+    read.truststore = configuration.text(keyOf(name, "truststore"));
+    for (auto& [parameter, value] : configuration.below(keyOf(name, "token.parameter."))) read.parameters.emplace_back(parameter, value);
+    return read;
+}
+
+}  // namespace auth

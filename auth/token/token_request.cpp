@@ -1,0 +1,78 @@
+#include "auth/token/token_request.h"
+
+#include "auth/sasl/base64.h"
+
+namespace auth {
+
+namespace {
+
+bool unreserved(char c) {
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '*' || c == '-' || c == '.' || c == '_';
+}
+
+void parameter(SecretBuilder& body, std::string_view name, std::string_view value) {
+    if (value.empty()) return;
+    const auto encodedName = formEncoded(name);
+    const auto encodedValue = formEncoded(value);
+    body.add('&').add(encodedName.reveal()).add('=').add(encodedValue.reveal());
+}
+
+/// user-pass of RFC 7617, Base64.
+Secret basicCredentials(const Credential& credential, const Secret& clientSecret) {
+    SecretBuilder pair(3 * (credential.clientId.size() + clientSecret.reveal().size()) + 1);
+    if (credential.authentication == ClientAuthentication::basicRaw) {
+        pair.add(credential.clientId).add(':').add(clientSecret.reveal());
+    } else {
+        const auto id = formEncoded(credential.clientId);
+        const auto secret = formEncoded(clientSecret.reveal());
+        pair.add(id.reveal()).add(':').add(secret.reveal());
+    }
+    const auto joined = pair.finish();
+    return sasl::base64(joined.reveal());
+}
+
+}  // namespace
+
+Secret formEncoded(std::string_view text) {
+    static constexpr std::string_view hex = "0123456789ABCDEF";
+    SecretBuilder out(3 * text.size());
+    for (const char c : text) {
+        const auto octet = static_cast<unsigned char>(c);
+        if (unreserved(c))
+            out.add(c);
+        else if (c == ' ')
+            out.add('+');
+        else
+            out.add('%').add(hex[octet >> 4]).add(hex[octet & 15]);
+    }
+    return out.finish();
+}
+
+TokenRequest clientCredentialsRequest(const Credential& credential, const Secret& clientSecret, std::string_view scopes) {
+    SecretBuilder body(512);
+    body.add("grant_type=client_credentials");
+    TokenRequest request;
+    switch (credential.authentication) {
+        case ClientAuthentication::basic:
+        case ClientAuthentication::basicRaw: {
+            const auto encoded = basicCredentials(credential, clientSecret);
+            request.authorization = SecretBuilder(encoded.reveal().size() + 6).add("Basic ").add(encoded.reveal()).finish();
+            break;
+        }
+        case ClientAuthentication::body:
+            parameter(body, "client_id", credential.clientId);
+            parameter(body, "client_secret", clientSecret.reveal());
+            break;
+    }
+    parameter(body, "scope", scopes);
+    for (const auto& [name, value] : credential.parameters) parameter(body, name, value);
+    request.body = body.finish();
+    return request;
+}
+
+bool repeats(std::string_view text, const Credential& credential, const Secret& clientSecret) {
+    const auto in = [text](const Secret& form) { return !form.empty() && text.find(form.reveal()) != std::string_view::npos; };
+    return in(clientSecret) || in(formEncoded(clientSecret.reveal())) || in(basicCredentials(credential, clientSecret));
+}
+
+}  // namespace auth
