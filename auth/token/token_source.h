@@ -6,13 +6,24 @@
 #include "plugin/contract/task.h"
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
 
+namespace plugin {
+class Configuration;
+class Log;
+class Metrics;
+class Random;
+}  // namespace plugin
+
 namespace auth {
+
+class Dialer;
+class SecretReader;
 
 /// Whose token: a credential of the configuration, for a user of the other side, with the scopes as written.
 struct Identity {
@@ -23,16 +34,18 @@ struct Identity {
 
 struct Token {
     std::shared_ptr<const Secret> secret;
-    std::string type;                                ///< "Bearer" as the server wrote it
-    std::optional<std::chrono::seconds> expiresIn;   ///< as the server said; none: it did not say
-    plugin::Wall expiresAt;                          ///< for people; lifetimes are kept by the steady clock
-    std::string grantedScopes;                       ///< as the server said; "": it did not say (RFC 6749 5.1: then as asked)
-    std::shared_ptr<const Secret> refreshToken{};    ///< null: none came
-    std::uint64_t number = 0;                        ///< counts the tokens of one identity: tells an old from the current one
+    std::string type;                               ///< "Bearer" as the server wrote it
+    std::optional<std::chrono::seconds> expiresIn;  ///< as the server said; none: it did not say
+    plugin::Wall expiresAt;                         ///< for people; lifetimes are kept by the steady clock
+    std::string grantedScopes;                      ///< as the server said; "": it did not say (RFC 6749 5.1: then as asked)
+    std::shared_ptr<const Secret> refreshToken{};   ///< null: none came
+    std::uint64_t number = 0;                       ///< counts the tokens of one identity: tells an old from the current one
 };
 
 /// Thread-safe. One token request per identity at a time, whoever asks; renewed ahead of its end; a token still valid is used while
-/// renewal fails. Errors: 3xxx; retryLater (busy, unreachable) or askOperator (refused, incomplete).
+/// renewal fails. Errors: 3xxx; retryLater (busy, unreachable) or askOperator (refused, incomplete); channelStopped when `stop` ends the
+/// wait; configSecretSource when the secret cannot be read. While a request may not be repeated yet, the last error is answered at once,
+/// with retryAfter. A request goes on when those who wait for it leave.
 class TokenSource {
 public:
     virtual ~TokenSource() = default;
@@ -42,5 +55,17 @@ public:
     /// Never call it for "authenticated but not connected", 403 or access denied.
     virtual void refused(const Identity& identity, const Token& token) = 0;
 };
+
+/// All outlive the source; the source outlives the last turn of every loop it was used on.
+struct TokenSourceParts {
+    std::shared_ptr<const plugin::Configuration> configuration;
+    Dialer& dialer;
+    SecretReader& secrets;
+    plugin::Clock& clock;
+    plugin::Random& random;
+    plugin::Log& log;
+    plugin::Metrics& metrics;
+};
+std::unique_ptr<TokenSource> makeTokenSource(TokenSourceParts parts);
 
 }  // namespace auth

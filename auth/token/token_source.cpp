@@ -1,0 +1,399 @@
+#include "auth/token/token_source.h"
+
+#include "auth/channel/http_client.h"
+#include "auth/token/credential.h"
+#include "auth/token/renewal.h"
+#include "auth/token/token_request.h"
+#include "auth/token/token_response.h"
+#include "plugin/contract/configuration.h"
+#include "plugin/contract/log.h"
+#include "plugin/contract/loop.h"
+
+#include <map>
+#include <mutex>
+#include <utility>
+
+namespace auth {
+
+using plugin::Code;
+using plugin::Deadline;
+using plugin::Error;
+using plugin::Reaction;
+using plugin::Result;
+using plugin::Steady;
+using plugin::Task;
+using plugin::Wake;
+using std::chrono::milliseconds;
+
+namespace {
+
+constexpr std::string_view logger = "auth.token";
+constexpr std::string_view expiryMetric = "postern_token_expiry_timestamp_seconds";
+constexpr std::string_view requestsMetric = "postern_token_requests_total";
+constexpr std::chrono::seconds requestTimeout{30};
+constexpr std::chrono::seconds betweenForced{60};  // more often, and Entra sees a loop (AADSTS50196)
+
+using Stamp = std::optional<SecretReader::Stamp>;
+using Flight = plugin::Shared<Result<Token>>;
+
+/// What one request asks for. Two with the same key share their token.
+struct Want {
+    Credential credential;
+    std::string scopes;
+    std::string key;
+    std::string endpoint;  ///< for people: without query
+};
+
+std::string keyOf(const Credential& credential, const std::string& scopes) {
+    std::string key;
+    const auto add = [&key](std::string_view part) { key.append(part).push_back('\0'); };
+    add(credential.name);
+    add(credential.tokenEndpoint);
+    add(credential.clientId);
+    add(std::to_string(static_cast<int>(credential.authentication)));
+    add(scopes);
+    for (const auto& [name, value] : credential.parameters) add(name), add(value);
+    return key;
+}
+
+/// Without query, in which some providers want secrets.
+std::string shownUrl(const std::string& url) {
+    const auto parts = parseHttpUrl(url);
+    if (!parts) return "its token_endpoint";
+    return (parts->tls ? "https://" : "http://") + parts->authority + parts->target.substr(0, parts->target.find('?'));
+}
+
+Result<std::shared_ptr<const Want>> wantOf(const plugin::Configuration& configuration, const Identity& identity) {
+    auto found = credential(configuration, identity.credential);
+    if (!found) return std::move(found).error();
+    if (found->grant != Grant::clientCredentials)
+        return Error{Reaction::askOperator, Code::tokenCredentialIncomplete,
+                     "credential " + identity.credential + " signs in with a password: it has no token"};
+    auto want = std::make_shared<Want>();
+    want->scopes = identity.scopes.value_or(found->scopes);
+    want->key = keyOf(*found, want->scopes);
+    want->endpoint = shownUrl(found->tokenEndpoint);
+    want->credential = std::move(*found);
+    return std::shared_ptr<const Want>(std::move(want));
+}
+
+HttpRequest httpRequest(const Want& want, const Secret& clientSecret) {
+    const auto token = clientCredentialsRequest(want.credential, clientSecret, want.scopes);
+    HttpRequest request;
+    request.method = "POST";
+    request.url = want.credential.tokenEndpoint;
+    request.headers.add("Content-Type", "application/x-www-form-urlencoded");
+    request.headers.add("Accept", "application/json");
+    if (!token.authorization.empty()) request.headers.add("Authorization", std::string(token.authorization.reveal()));
+    request.body = token.body.reveal();
+    request.truststore = want.credential.truststore;
+    request.limits.body = maxTokenAnswer;
+    return request;
+}
+
+/// A request that got no answer. Certificates and truststores need a person, all else may pass.
+Error unreachable(const Error& cause) {
+    const bool person = cause.reaction == Reaction::askOperator;
+    const bool notHttp = cause.code == Code::channelHttpProtocol;
+    Error error{person ? Reaction::askOperator : Reaction::retryLater, notHttp ? Code::tokenEndpointAnswer : Code::tokenEndpointUnreachable, {}};
+    error.what = plugin::codeName(cause.code) + " " + cause.what;
+    if (const auto* entry = plugin::findCode(cause.code); person && entry != nullptr) error.what.append(" (").append(entry->next).append(")");
+    return error;
+}
+
+std::string_view resultName(Code code) {
+    if (code == Code::tokenClientRefused || code == Code::tokenRequestRefused || code == Code::tokenScopeRefused) return "refused";
+    if (code == Code::tokenEndpointBusy) return "busy";
+    if (code == Code::tokenEndpointUnreachable) return "unreachable";
+    return "unusable";
+}
+
+/// One identity: its token, the request under way, and what keeps the next request back.
+struct Entry {
+    std::optional<Token> token{};
+    Lifetime life{};
+    std::uint64_t lastNumber = 0;
+    bool refused = false;                ///< the other side refused the token
+    std::optional<Steady> lastForced{};  ///< when a refused token was last replaced
+    std::shared_ptr<Flight> flight{};
+
+    unsigned failures = 0;  ///< in a row
+    std::optional<Error> error{};
+    Steady notBefore = Steady::min();
+    Stamp stamp{};  ///< of the secret the last request used
+
+    bool usable(Steady until, Steady now) const { return token && !refused && now < until; }
+};
+
+/// How a request ended.
+struct Landing {
+    Steady requested;
+    plugin::Wall requestedWall;
+    Stamp stamp{};
+    bool sent = false;
+    Result<TokenGrant> outcome;
+};
+
+class State : public std::enable_shared_from_this<State> {
+public:
+    explicit State(TokenSourceParts parts) : parts_(std::move(parts)), http_(parts_.dialer) {
+        parts_.metrics.describe(expiryMetric, plugin::Metrics::Kind::gauge, "When the current access token of a credential ends");
+        parts_.metrics.describe(requestsMetric, plugin::Metrics::Kind::counter, "Token requests by result");
+    }
+
+    const plugin::Configuration& configuration() const { return *parts_.configuration; }
+
+    /// What a caller does now: take a value, wait for a request under way, or look whether the secret is another one first.
+    struct Next {
+        std::optional<Result<Token>> answer{};
+        std::shared_ptr<Flight> flight{};
+    };
+    /// seen: the stamp of the secret's file just now; outer nothing: not looked at.
+    Next next(const std::shared_ptr<const Want>& want, plugin::Loop& loop, std::optional<Stamp> seen);
+
+    Stamp stampNow(const Want& want) { return parts_.secrets.stamp(want.credential.clientSecret.name); }
+    void refused(const Want& want, const Token& token);
+    void stop() { stop_.request_stop(); }
+
+private:
+    class Airborne;
+    static Task<Result<Token>> fly(std::shared_ptr<State> state, std::shared_ptr<const Want> want);
+    Task<Landing> ask(std::shared_ptr<const Want> want);
+    Result<Token> land(const Want& want, Landing landing);
+    Result<Token> succeed(Entry& entry, Landing& landing);
+    Result<Token> fail(Entry& entry, const Want& want, Landing& landing);
+    milliseconds waitAfter(const Entry& entry, const Error& error);
+
+    TokenSourceParts parts_;
+    HttpClient http_;
+    std::stop_source stop_{};
+    std::mutex mutex_{};
+    std::map<std::string, Entry> entries_{};  // as many as the configuration has credentials and callers have scopes
+};
+
+/// While a request is under way. A frame that goes away unfinished, as its loop ends, leaves the way free for the next request.
+class State::Airborne {
+public:
+    Airborne(std::shared_ptr<State> state, std::shared_ptr<const Want> want) : state_(std::move(state)), want_(std::move(want)) {}
+    Airborne(const Airborne&) = delete;
+    Airborne& operator=(const Airborne&) = delete;
+    ~Airborne() {
+        if (landed_) return;
+        const std::lock_guard lock(state_->mutex_);
+        state_->entries_[want_->key].flight.reset();
+    }
+    void landed() { landed_ = true; }
+
+private:
+    std::shared_ptr<State> state_;
+    std::shared_ptr<const Want> want_;
+    bool landed_ = false;
+};
+
+State::Next State::next(const std::shared_ptr<const Want>& want, plugin::Loop& loop, std::optional<Stamp> seen) {
+    const auto now = parts_.clock.steady();
+    const std::lock_guard lock(mutex_);
+    auto& entry = entries_[want->key];
+    const auto begin = [&] { return entry.flight = plugin::start(loop, fly(shared_from_this(), want)); };
+
+    if (entry.usable(entry.life.usableUntil, now)) {
+        if (now >= entry.life.renewAt && now >= entry.notBefore && !entry.flight) begin();
+        return {*entry.token, nullptr};
+    }
+    if (entry.flight) return {{}, entry.flight};
+    if (now < entry.notBefore) {
+        if (entry.usable(entry.life.end, now)) return {*entry.token, nullptr};
+        const bool refusal = entry.error->reaction == Reaction::askOperator;
+        const bool file = want->credential.clientSecret.kind == SecretSource::Kind::file;
+        if (refusal && file && !seen) return {};
+        if (!refusal || !file || *seen == entry.stamp) {
+            auto error = *entry.error;
+            error.retryAfter = std::chrono::ceil<milliseconds>(entry.notBefore - now);
+            return {error, nullptr};
+        }
+        entry.failures = 0;  // another secret: it has not failed yet
+    }
+    if (entry.refused && entry.lastForced && now - *entry.lastForced < betweenForced) {
+        Error error{Reaction::retryLater, Code::tokenRenewalTooSoon,
+                    "credential " + want->credential.name + ": the token was renewed and refused again"};
+        error.retryAfter = std::chrono::ceil<milliseconds>(*entry.lastForced + betweenForced - now);
+        return {error, nullptr};
+    }
+    return {{}, begin()};
+}
+
+void State::refused(const Want& want, const Token& token) {
+    {
+        const std::lock_guard lock(mutex_);
+        auto& entry = entries_[want.key];
+        if (!entry.token || entry.token->number != token.number || entry.refused) return;
+        entry.refused = true;
+    }
+    parts_.log.notice(logger, "the token was refused", {{"credential", want.credential.name}});
+}
+
+Task<Result<Token>> State::fly(std::shared_ptr<State> state, std::shared_ptr<const Want> want) {
+    Airborne airborne(state, want);
+    auto landing = co_await state->ask(want);
+    airborne.landed();
+    co_return state->land(*want, std::move(landing));
+}
+
+Task<Landing> State::ask(std::shared_ptr<const Want> want) {
+    auto& loop = co_await plugin::thisLoop();
+    Landing landing{parts_.clock.steady(), parts_.clock.wall(), {}, false, TokenGrant{}};
+
+    struct Read {
+        Result<Secret> secret;
+        Stamp stamp;
+    };
+    auto readIt = [&secrets = parts_.secrets, want] {
+        Stamp stamp;
+        auto secret = readSecret(want->credential.clientSecret, secrets, &stamp);
+        return Read{std::move(secret), stamp};
+    };
+    auto read = co_await plugin::offload(loop, std::move(readIt));
+    landing.stamp = read.stamp;
+    if (!read.secret) {
+        landing.outcome = read.secret.error();
+        co_return std::move(landing);
+    }
+
+    landing.sent = true;
+    auto request = httpRequest(*want, *read.secret);
+    const auto deadline = loop.clock().steady() + requestTimeout;
+    auto stopping = stop_.get_token();
+    auto answer = co_await http_.request(std::move(request), deadline, stopping);
+    if (!answer) {
+        landing.outcome = answer.error().code == Code::channelStopped ? answer.error() : unreachable(answer.error());
+        co_return std::move(landing);
+    }
+    const auto hide = [&](std::string_view text) { return repeats(text, want->credential, *read.secret); };
+    const TokenAnswer received{answer->status, answer->headers.find("Content-Type").value_or(""), answer->headers.find("Retry-After").value_or(""),
+                               answer->body};
+    landing.outcome = judge(received, parts_.clock.wall(), hide);
+    OPENSSL_cleanse(answer->body.data(), answer->body.size());
+    co_return std::move(landing);
+}
+
+Result<Token> State::land(const Want& want, Landing landing) {
+    unsigned before = 0;
+    std::optional<Error> error;
+    std::optional<Result<Token>> answer;
+    {
+        const std::lock_guard lock(mutex_);
+        auto& entry = entries_[want.key];
+        entry.flight.reset();
+        entry.stamp = landing.stamp;
+        before = entry.failures;
+        answer.emplace(landing.outcome ? succeed(entry, landing) : fail(entry, want, landing));
+        if (!landing.outcome) error = entry.error;
+    }
+    const std::string& name = want.credential.name;
+    if (landing.sent) {
+        const auto result = error ? resultName(error->code) : std::string_view("ok");
+        parts_.metrics.add(requestsMetric, {{"credential", name}, {"result", std::string(result)}}, 1);
+    }
+    if (error) {
+        parts_.log.warning(logger, "no token", {{"credential", name}, {"error", plugin::describe(*error)}});
+    } else {
+        const auto end = std::chrono::duration_cast<std::chrono::seconds>((**answer).expiresAt.time_since_epoch());
+        parts_.metrics.set(expiryMetric, {{"credential", name}}, static_cast<double>(end.count()));
+        const auto level = before > 0 ? plugin::Level::notice : plugin::Level::debug;
+        parts_.log.write(level, logger, "token received", {{"credential", name}, {"endpoint", want.endpoint}, {"after_failures", before}});
+    }
+    return std::move(*answer);
+}
+
+Result<Token> State::succeed(Entry& entry, Landing& landing) {
+    auto& grant = *landing.outcome;
+    const auto life = grant.expiresIn.value_or(assumedLife);
+    Token token;
+    token.secret = std::make_shared<const Secret>(std::move(grant.accessToken));
+    token.type = grant.type;
+    token.expiresIn = grant.expiresIn;
+    token.expiresAt = landing.requestedWall + life;
+    token.grantedScopes = grant.scopes;
+    if (!grant.refreshToken.empty()) token.refreshToken = std::make_shared<const Secret>(std::move(grant.refreshToken));
+    token.number = ++entry.lastNumber;
+    if (entry.refused) entry.lastForced = landing.requested;
+
+    entry.token = token;
+    entry.refused = false;
+    entry.life = lifetimeOf(landing.requested, grant.expiresIn, grant.refreshIn, parts_.random.fraction(), parts_.random.fraction());
+    entry.failures = 0;
+    entry.error.reset();
+    entry.notBefore = Steady::min();
+    return token;
+}
+
+Result<Token> State::fail(Entry& entry, const Want& want, Landing& landing) {
+    auto error = landing.outcome.error();
+    error.what = "credential " + want.credential.name + (landing.sent ? ", " + want.endpoint : "") + ": " + error.what;
+    const auto now = parts_.clock.steady();
+    if (landing.sent && error.code != Code::channelStopped) {
+        const bool sameKind = entry.error && entry.error->reaction == error.reaction;
+        entry.failures = sameKind ? entry.failures + 1 : 1;
+        const auto wait = waitAfter(entry, error);
+        entry.notBefore = now + wait;
+        error.retryAfter = wait;
+    }
+    entry.error = error;
+    if (entry.usable(entry.life.end, now)) return *entry.token;
+    return error;
+}
+
+milliseconds State::waitAfter(const Entry& entry, const Error& error) {
+    if (error.retryAfter) return std::max<milliseconds>(*error.retryAfter, std::chrono::seconds(1));
+    const bool answered = error.code != Code::tokenEndpointUnreachable;
+    if (error.reaction == Reaction::askOperator && answered) return refusalWait(entry.failures);
+    return passingWait(entry.failures, parts_.random.fraction());
+}
+
+class CachedTokenSource final : public TokenSource {
+public:
+    explicit CachedTokenSource(TokenSourceParts parts) : state_(std::make_shared<State>(std::move(parts))) {}
+    ~CachedTokenSource() override { state_->stop(); }
+
+    Task<Result<Token>> token(Identity identity, Deadline deadline, std::stop_token stop) override {
+        auto wanted = wantOf(state_->configuration(), identity);
+        if (!wanted) co_return wanted.error();
+        const auto want = *wanted;
+        const auto state = state_;
+        auto& loop = co_await plugin::thisLoop();
+
+        auto next = state->next(want, loop, std::nullopt);
+        if (!next.answer && !next.flight) {
+            auto look = [state, want] { return state->stampNow(*want); };
+            const auto seen = co_await plugin::offload(loop, std::move(look));
+            next = state->next(want, loop, seen);
+        }
+        if (next.answer) co_return std::move(*next.answer);
+
+        const auto flight = next.flight;
+        auto landed = flight->wait(deadline, stop);
+        switch (co_await landed) {
+            case Wake::done:
+                co_return std::as_const(flight->get());
+            case Wake::timedOut:
+                co_return Error{Reaction::retryLater, Code::tokenEndpointUnreachable,
+                                "credential " + identity.credential + ", " + want->endpoint + ": no answer in the time given"};
+            case Wake::stopped:
+                break;
+        }
+        co_return Error{Reaction::retryLater, Code::channelStopped, "the wait for a token was given up: the service is stopping"};
+    }
+
+    void refused(const Identity& identity, const Token& token) override {
+        if (const auto want = wantOf(state_->configuration(), identity)) state_->refused(**want, token);
+    }
+
+private:
+    std::shared_ptr<State> state_;
+};
+
+}  // namespace
+
+std::unique_ptr<TokenSource> makeTokenSource(TokenSourceParts parts) { return std::make_unique<CachedTokenSource>(std::move(parts)); }
+
+}  // namespace auth

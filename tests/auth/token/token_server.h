@@ -1,0 +1,55 @@
+#pragma once
+
+#include <Poco/Net/ServerSocket.h>
+#include <Poco/Net/StreamSocket.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+/// A token endpoint on loopback, as strict as RFC 6749 lets a server be: one client authentication per request and only the client's own,
+/// the header form-decoded and refused where that cannot be done, each parameter once, the right content type, grant and a scope.
+class TokenServer {
+public:
+    enum class Placement { basic, basicRaw, body };
+    struct Client {
+        std::string secret;
+        Placement placement;
+    };
+    enum class Mood { proper, html, silent, hangsUp, throttles, broken, mac, emptyToken, badToken, repeatsSecret, redirects };
+
+    explicit TokenServer(std::map<std::string, Client> clients, Mood mood = Mood::proper);
+    TokenServer(const TokenServer&) = delete;
+    TokenServer& operator=(const TokenServer&) = delete;
+    ~TokenServer();
+
+    std::string url() const { return "http://127.0.0.1:" + std::to_string(listener_.address().port()) + "/token"; }
+    int requests() const { return requests_; }
+    void hold();  ///< answers wait until release()
+    void release();
+    std::string lastRefusal() const;
+
+private:
+    struct Request;
+    void serve();
+    void talk(Poco::Net::StreamSocket socket);
+    std::string answer(const Request& request);
+    std::string properAnswer(const Request& request);
+    std::string refuse(int status, const std::string& error, const std::string& why);
+
+    const std::map<std::string, Client> clients_;
+    const Mood mood_;
+    Poco::Net::ServerSocket listener_;
+    std::atomic<int> requests_{0};
+    std::atomic<bool> ending_{false};
+    mutable std::mutex mutex_{};
+    std::condition_variable changed_{};
+    bool held_ = false;
+    std::string lastRefusal_{};
+    std::vector<std::thread> talks_{};
+    std::thread server_{};
+};
