@@ -35,13 +35,15 @@ public:
 std::vector<plugin::Key> keys();
 void check(const plugin::Configuration& configuration, std::vector<plugin::Problem>& problems);
 
+/// All outlive the Access; the Access outlives the last turn of every loop it was used on.
 struct AccessParts {
     std::shared_ptr<const plugin::Configuration> configuration;
     plugin::Clock& clock;
     plugin::Random& random;
     plugin::Log& log;
     plugin::Metrics& metrics;
-    Dialer* dialer = nullptr;  ///< instead of the real one (simulation)
+    Dialer* dialer = nullptr;         ///< instead of the real one (simulation)
+    SecretReader* secrets = nullptr;  ///< instead of the machine's files and environment (simulation)
 };
 std::unique_ptr<Access> makeAccess(AccessParts parts);
 

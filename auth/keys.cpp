@@ -1,0 +1,187 @@
+#include "auth/access.h"
+#include "auth/token/credential.h"
+
+#include <algorithm>
+#include <array>
+#include <string>
+
+namespace auth {
+
+using plugin::Code;
+using plugin::Configuration;
+using plugin::Key;
+using plugin::KeyType;
+using plugin::Place;
+using plugin::Problem;
+
+namespace {
+
+Key key(std::string pattern, KeyType type, std::string doc) {
+    Key made;
+    made.pattern = std::move(pattern);
+    made.type = type;
+    made.doc = std::move(doc);
+    return made;
+}
+
+/// RFC 6749 A.4: scopes are printable ASCII without the quotation mark and the backslash.
+std::optional<std::string> scopesForm(std::string_view text) {
+    const bool fine = std::all_of(text.begin(), text.end(), [](char c) { return c == '\t' || (c >= 0x20 && c <= 0x7e && c != '"' && c != '\\'); });
+    if (fine) return std::nullopt;
+    return "scopes are separated by blanks and made of printable ASCII without \" and \\ (RFC 6749 A.4)";
+}
+
+void addCredentialKeys(std::vector<Key>& all) {
+    auto grant = key("credential.<name>.grant", KeyType::choice, "how a token is got; user_password signs in without OAuth");
+    grant.fallback = "client_credentials";
+    grant.choices = {"client_credentials", "user_password"};
+    grant.later = {"authorization_code", "device_code", "refresh_token", "jwt_bearer"};
+    all.push_back(std::move(grant));
+
+    auto authentication = key("credential.<name>.authentication", KeyType::choice,
+                              "where the client's secret goes: Basic header (RFC 6749), the same unencoded, or request body");
+    authentication.fallback = "basic";
+    authentication.choices = {"basic", "basic_raw", "body"};
+    authentication.later = {"private_key_jwt", "assertion_file", "tls", "none"};
+    all.push_back(std::move(authentication));
+
+    auto scopes = key("credential.<name>.scopes", KeyType::words, "separated by blanks, case kept, sent as written");
+    scopes.form = scopesForm;
+    all.push_back(std::move(scopes));
+
+    auto truststore = key("credential.<name>.truststore", KeyType::text, "truststore alias for the token endpoint; none: the system's roots");
+    truststore.reference = "truststore";
+    all.push_back(std::move(truststore));
+
+    all.push_back(key("credential.<name>.client_id", KeyType::text, "the application's id at the provider"));
+    all.push_back(key("credential.<name>.client_secret", KeyType::secret, "the application's secret: ${file:/path} or ${env:NAME}"));
+    all.push_back(key("credential.<name>.token_endpoint", KeyType::url, "URL that issues tokens"));
+    all.push_back(key("credential.<name>.token.parameter.<p>", KeyType::text, "a further parameter of the token request: audience, resource ..."));
+    all.push_back(key("credential.<name>.username", KeyType::text, "for user_password; none: the mailbox's own user"));
+    all.push_back(key("credential.<name>.password", KeyType::secret, "for user_password: ${file:/path} or ${env:NAME}"));
+}
+
+struct Planned {
+    std::string_view pattern;
+    std::string_view doc;
+};
+
+constexpr std::array planned{
+    Planned{"credential.<name>.provider", "preset that fills in endpoints, scopes and authentication"},
+    Planned{"credential.<name>.tenant", "tenant of a provider preset"},
+    Planned{"credential.<name>.client_secret_next", "second secret, used when the first is refused"},
+    Planned{"credential.<name>.authorization_endpoint", "URL where a person consents"},
+    Planned{"credential.<name>.device_endpoint", "URL of the device authorization"},
+    Planned{"credential.<name>.refresh_token", "a refresh token from elsewhere"},
+    Planned{"credential.<name>.redirect_uri", "where the provider sends the browser back to"},
+    Planned{"credential.<name>.use_prompt", "whether consent is asked for each time"},
+    Planned{"credential.<name>.authorize.parameter.<p>", "a further parameter of the authorization request"},
+    Planned{"credential.<name>.keystore", "keystore alias of the signing key"},
+    Planned{"credential.<name>.signing_alias", "key alias of the signing key"},
+    Planned{"credential.<name>.assertion_file", "file with a client assertion"},
+    Planned{"credential.<name>.key_file", "key file of a service account"},
+    Planned{"credential.<name>.jwt.algorithm", "algorithm of the assertion"},
+    Planned{"credential.<name>.jwt.issuer", "issuer of the assertion"},
+    Planned{"credential.<name>.jwt.subject", "subject of the assertion"},
+    Planned{"credential.<name>.jwt.audience", "audience of the assertion"},
+    Planned{"credential.<name>.jwt.expiration", "life of the assertion"},
+    Planned{"credential.<name>.jwt.claim.<claim>", "a further claim of the assertion"},
+    Planned{"credential.<name>.proxy", "proxy alias for the token endpoint"},
+    Planned{"credential.<name>.refresh_style", "where refresh parameters go"},
+    Planned{"credential.<name>.secret_expires", "when the secret ends, for a warning"},
+    Planned{"truststore.<alias>.password", "password of a truststore"},
+    Planned{"keystore.<alias>.type", "kind of a keystore"},
+    Planned{"keystore.<alias>.path", "file of a keystore"},
+    Planned{"keystore.<alias>.password", "password of a keystore"},
+    Planned{"keystore.<alias>.key.<key_alias>.password", "password of a key"},
+    Planned{"proxy.<alias>.type", "kind of a proxy"},
+    Planned{"proxy.<alias>.host", "host of a proxy"},
+    Planned{"proxy.<alias>.port", "port of a proxy"},
+    Planned{"proxy.<alias>.username", "user of a proxy"},
+    Planned{"proxy.<alias>.password", "password of a proxy"},
+    Planned{"proxy.<alias>.enabled", "whether a proxy is used"},
+    Planned{"proxy.<alias>.default", "whether a proxy is used where none is named"},
+    Planned{"proxy.<alias>.bypass", "hosts reached without the proxy"},
+    Planned{"proxy.<alias>.truststore", "truststore alias for an https proxy"},
+    Planned{"proxy.fallback_to_direct", "whether a failing default proxy is passed by"},
+    Planned{"issuer.enabled", "the authorization server"},
+    Planned{"issuer.url", "base URL of the authorization server"},
+    Planned{"issuer.access_token_expires_in", "life of issued tokens"},
+    Planned{"issuer.code_expires_in", "life of issued codes"},
+    Planned{"issuer.require_pkce", "whether PKCE is demanded"},
+    Planned{"issuer.implicit", "whether the implicit grant is offered"},
+};
+
+/// What the request itself says; a second one would make two meanings.
+constexpr std::array<std::string_view, 7> reserved{"grant_type", "client_id",        "client_secret",        "scope",
+                                                   "assertion",  "client_assertion", "client_assertion_type"};
+
+class Checker {
+public:
+    Checker(const Configuration& configuration, std::string name, std::vector<Problem>& problems)
+        : configuration_(configuration), prefix_("credential." + name + "."), name_(std::move(name)), problems_(problems) {}
+
+    void check() {
+        const bool password = configuration_.text(prefix_ + "grant") == "user_password";
+        for (const auto& part : missingKeys(configuration_, name_))
+            report(Code::configMissingKey, part,
+                   prefix_ + part + " is missing: grant " + (password ? "user_password" : "client_credentials") + " cannot do without", anywhere());
+        if (password)
+            foreign({"client_id", "client_secret", "token_endpoint", "scopes", "authentication"}, "user_password signs in without OAuth");
+        else
+            foreign({"username", "password"},
+                    "client_credentials signs in as an application; for a user's name and password set grant = user_password");
+        for (const auto& [parameter, value] : configuration_.below(prefix_ + "token.parameter."))
+            if (std::find(reserved.begin(), reserved.end(), parameter) != reserved.end())
+                given(Code::configConflict, "token.parameter." + parameter,
+                      "the token request carries " + parameter + " already; it cannot be given a second time");
+    }
+
+private:
+    void foreign(std::initializer_list<std::string_view> parts, const std::string& why) {
+        for (const auto part : parts) {
+            const auto found = configuration_.settings().find(prefix_ + std::string(part));
+            if (found != configuration_.settings().end() && found->second.given)
+                given(Code::configConflict, std::string(part), found->first + " has no meaning here: " + why);
+        }
+    }
+    void given(Code code, const std::string& part, std::string what) { report(code, part, std::move(what), configuration_.place(prefix_ + part)); }
+    void report(Code code, const std::string& part, std::string what, Place place) {
+        problems_.push_back({Problem::Severity::error, code, prefix_ + part, std::move(what), std::move(place)});
+    }
+    /// The first line of this credential: where a missing key would stand.
+    Place anywhere() const {
+        Place first;
+        const auto& all = configuration_.settings();
+        for (auto at = all.lower_bound(prefix_); at != all.end() && at->first.starts_with(prefix_); ++at)
+            if (at->second.given && (first.line == 0 || at->second.place.line < first.line)) first = at->second.place;
+        return first;
+    }
+
+    const Configuration& configuration_;
+    std::string prefix_;
+    std::string name_;
+    std::vector<Problem>& problems_;
+};
+
+}  // namespace
+
+std::vector<Key> keys() {
+    std::vector<Key> all;
+    addCredentialKeys(all);
+    auto path = key("truststore.<alias>.path", KeyType::path, "PEM file with the certificates that are trusted in place of the system's");
+    path.required = true;
+    all.push_back(std::move(path));
+    for (const auto& [pattern, doc] : planned) {
+        auto later = key(std::string(pattern), KeyType::text, std::string(doc));
+        later.planned = true;
+        all.push_back(std::move(later));
+    }
+    return all;
+}
+
+void check(const Configuration& configuration, std::vector<Problem>& problems) {
+    for (auto& name : configuration.aliases("credential")) Checker(configuration, name, problems).check();
+}
+
+}  // namespace auth
