@@ -1,0 +1,89 @@
+#include "listener/imap/connection.h"
+
+#include "listener/imap/parser.h"
+#include "plugin/contract/log.h"
+
+#include <cstring>
+
+namespace listener::imap {
+
+using plugin::Code;
+using plugin::Error;
+using plugin::Reaction;
+using plugin::Result;
+using plugin::Task;
+
+Connection::Connection(std::unique_ptr<auth::Channel> channel, plugin::Loop& loop, std::string peer, std::chrono::milliseconds ioTimeout)
+    : channel_(std::move(channel)), loop_(loop), peer_(std::move(peer)), ioTimeout_(ioTimeout) {}
+
+Error Connection::over() const { return {Reaction::reconnect, Code::channelClosed, peer_ + ": this session is over"}; }
+
+Error Connection::protocolError(std::string_view why, Code code) {
+    broken_ = true;
+    // the beginning of the response names the culprit; a FETCH may carry a piece of mail, so no more than its first words
+    return {Reaction::reconnect, code, peer_ + ": " + std::string{why} + ": " + plugin::printable(framer_.text().substr(0, 24))};
+}
+
+Result<Connection::Next> Connection::advance() {
+    if (broken_) return over();
+    auto input = buffered();
+    const auto step = framer_.step(input);
+    begin_ = end_ - input.size();
+    if (const auto* malformed = std::get_if<Framer::Malformed>(&step))
+        return protocolError(malformed->why, malformed->tooLarge ? Code::mailboxTooLarge : Code::mailboxProtocol);
+    if (const auto* body = std::get_if<Framer::Body>(&step)) {
+        bodySize_ = body->size;
+        return Next::body;
+    }
+    if (std::holds_alternative<Framer::NeedMore>(step)) return Next::needMore;
+    auto parsed = parseResponse(framer_.text(), framer_.bodyAt());
+    if (const auto* unreadable = std::get_if<Unreadable>(&parsed)) return protocolError(unreadable->why, Code::mailboxProtocol);
+    response_ = std::get<Response>(std::move(parsed));
+    return Next::response;
+}
+
+Task<Result<void>> Connection::fill(std::stop_token stop) {
+    if (broken_) co_return over();
+    if (!buffer_) buffer_.reset(new char[bufferSize]);
+    if (begin_ > 0) {
+        std::memmove(buffer_.get(), buffer_.get() + begin_, end_ - begin_);
+        end_ -= begin_;
+        begin_ = 0;
+    }
+    const std::span<char> free{buffer_.get() + end_, bufferSize - end_};
+    const auto got = co_await channel_->read(free, loop_.clock().steady() + ioTimeout_, stop);
+    if (!got) {
+        broken_ = true;
+        co_return got.error();
+    }
+    if (*got == 0) {
+        broken_ = true;
+        co_return Error{Reaction::reconnect, Code::channelClosed, peer_ + ": the server closed the connection"};
+    }
+    end_ += *got;
+    co_return Result<void>{};
+}
+
+Task<Result<Response>> Connection::next(std::stop_token stop) {
+    for (;;) {
+        const auto next = advance();
+        if (!next) co_return next.error();
+        if (*next == Next::response) co_return std::move(response_);
+        if (*next == Next::body) throw std::logic_error("a message body apart from its response, and nobody to take it");
+        const auto filled = co_await fill(stop);
+        if (!filled) co_return filled.error();
+    }
+}
+
+Task<Result<void>> Connection::write(std::string_view bytes, std::stop_token stop) {
+    if (broken_) co_return over();
+    auto written = co_await channel_->write(bytes, loop_.clock().steady() + ioTimeout_, stop);
+    if (!written) broken_ = true;
+    co_return written;
+}
+
+void Connection::rest() {
+    if (begin_ == end_) buffer_.reset(), begin_ = end_ = 0;
+}
+
+}  // namespace listener::imap

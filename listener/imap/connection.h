@@ -1,0 +1,73 @@
+#pragma once
+
+#include "auth/channel/channel.h"
+#include "listener/imap/framer.h"
+#include "listener/imap/response.h"
+#include "plugin/contract/loop.h"
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <string_view>
+
+namespace listener::imap {
+
+/// The wire of one session: a channel, its read buffer, and the responses in it. Belongs to one loop.
+/// Any Error, and giveUp(), ends it: `broken()`, and every later call answers reconnect.
+class Connection {
+public:
+    /// A few TLS records: with read-ahead more brings nothing.
+    static constexpr std::size_t bufferSize = 64 * 1024;
+
+    /// peer       "host:port", for errors
+    /// ioTimeout  without one octet, in either direction
+    Connection(std::unique_ptr<auth::Channel> channel, plugin::Loop& loop, std::string peer, std::chrono::milliseconds ioTimeout);
+
+    enum class Next { needMore, body, response };
+    /// What the octets at hand hold; never waits. needMore: fill(). body: take bodySize() octets from buffered(). response: response().
+    /// Errors: reconnect mailboxProtocol, mailboxTooLarge.
+    plugin::Result<Next> advance();
+    Response& response() { return response_; }
+    std::uint64_t bodySize() const { return bodySize_; }
+    void bodies(Framer::Bodies bodies) { framer_.bodies(bodies); }
+
+    std::string_view buffered() const { return {buffer_.get() + begin_, end_ - begin_}; }
+    void consume(std::size_t octets) { begin_ += octets; }
+    bool full() const { return end_ - begin_ == bufferSize; }
+    /// Waits for at least one octet more. Errors: as Channel::read; the end of the stream is reconnect channelClosed.
+    plugin::Task<plugin::Result<void>> fill(std::stop_token stop);
+    /// The next response as a whole. Message bodies, if any, must stay `inside`.
+    plugin::Task<plugin::Result<Response>> next(std::stop_token stop);
+    /// `bytes` outlive the call.
+    plugin::Task<plugin::Result<void>> write(std::string_view bytes, std::stop_token stop);
+
+    /// Gives the read buffer back: a session that waits costs none.
+    void rest();
+    void giveUp() { broken_ = true; }
+    bool broken() const { return broken_; }
+    plugin::Error over() const;
+    void timeout(std::chrono::milliseconds ioTimeout) { ioTimeout_ = ioTimeout; }
+
+    const std::string& peer() const { return peer_; }
+    plugin::Loop& loop() { return loop_; }
+    const auth::Channel& channel() const { return *channel_; }
+
+private:
+    plugin::Error protocolError(std::string_view why, plugin::Code code);
+
+    std::unique_ptr<auth::Channel> channel_;
+    plugin::Loop& loop_;
+    std::string peer_;
+    std::chrono::milliseconds ioTimeout_;
+    Framer framer_{};
+    Response response_{Other{}};
+    std::uint64_t bodySize_ = 0;
+    std::unique_ptr<char[]> buffer_{};
+    std::size_t begin_ = 0;
+    std::size_t end_ = 0;
+    bool broken_ = false;
+};
+
+}  // namespace listener::imap

@@ -1,0 +1,236 @@
+#include "listener/imap/fetching.h"
+
+#include "listener/imap/lexer.h"
+#include "listener/imap/refusal.h"
+#include "plugin/contract/log.h"
+
+#include <algorithm>
+#include <deque>
+#include <optional>
+#include <utility>
+
+namespace listener::imap {
+
+using plugin::Code;
+using plugin::Error;
+using plugin::Reaction;
+using plugin::Result;
+using plugin::Task;
+
+namespace {
+
+constexpr std::size_t messagesAtOnce = 200;  ///< as a batch of the pipeline has
+constexpr std::size_t setOctets = 4'000;     ///< half of what RFC 2683 section 3.2.1.5 lets servers take in one line
+constexpr std::size_t underWay = 2;
+/// Octets gathered before they are written to a file: each write is a trip to the worker pool.
+constexpr std::size_t writeSize = Connection::bufferSize;
+
+/// One UID FETCH under way.
+struct Batch {
+    std::string tag{};
+    std::vector<std::uint64_t> uids{};  ///< rising
+    std::vector<bool> came{};           ///< beside `uids`
+};
+
+class Fetcher {
+public:
+    Fetcher(Session& session, std::vector<std::uint64_t> ordinals, Receiver& receiver, plugin::Directory& staging, std::stop_token stop)
+        : session_(session),
+          wire_(session.connection()),
+          ordinals_(std::move(ordinals)),
+          receiver_(receiver),
+          staging_(staging),
+          stop_(std::move(stop)) {
+        for (const auto piece : commandSizes(ordinals_, messagesAtOnce, setOctets)) waiting_.emplace_back(piece.begin(), piece.end());
+    }
+
+    Task<Result<void>> run() {
+        while (!waiting_.empty() || !underWay_.empty()) {
+            if (receiver_.enough()) waiting_.clear();  // what is under way comes to its end
+            if (!waiting_.empty() && underWay_.size() < underWay) {
+                const auto sent = co_await send();
+                if (!sent) co_return sent.error();
+                continue;
+            }
+            if (underWay_.empty()) break;
+            const auto next = wire_.advance();
+            if (!next) co_return next.error();
+            Result<void> done{};
+            switch (*next) {
+                case Connection::Next::needMore:
+                    done = co_await fill();
+                    break;
+                case Connection::Next::body:
+                    done = co_await takeBody();
+                    break;
+                case Connection::Next::response: {
+                    done = note(wire_.response());
+                    if (!done || !message_) break;
+                    auto message = std::move(*message_);
+                    message_.reset();
+                    done = co_await receiver_.take(std::move(message));
+                    break;
+                }
+            }
+            if (!done) co_return done.error();
+        }
+        co_return Result<void>{};
+    }
+
+private:
+    Task<Result<void>> send() {
+        Batch batch;
+        batch.uids = std::move(waiting_.front());
+        batch.came.resize(batch.uids.size());
+        waiting_.pop_front();
+        auto command = session_.begin("UID FETCH", setOctets + 64);
+        command.word(UidSet{batch.uids}.print()).word("(UID INTERNALDATE FLAGS BODY.PEEK[])").end();
+        batch.tag = command.tag();
+        underWay_.push_back(std::move(batch));
+        const auto piece = command.pieces().front();
+        co_return co_await wire_.write(piece, stop_);
+    }
+
+    Task<Result<void>> fill() {
+        auto filled = co_await wire_.fill(stop_);
+        if (filled || !bodyLeft_ || filled.error().code != Code::channelClosed) co_return filled;
+        auto error = filled.error();
+        error.code = Code::messageTruncated;
+        error.what += ", " + std::to_string(bodyLeft_) + " octets before the announced end of a message";
+        co_return error;
+    }
+
+    /// A literal, from the wire into a Content.
+    Task<Result<void>> takeBody() {
+        bodyLeft_ = wire_.bodySize();
+        builder_.emplace(staging_, bodyLeft_);
+        while (bodyLeft_ > 0) {
+            const auto bytes = wire_.buffered().substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(bodyLeft_, Connection::bufferSize)));
+            const bool spills = !bytes.empty() && builder_->spills(bytes.size());
+            if (bytes.empty() || (spills && bytes.size() < std::min<std::uint64_t>(bodyLeft_, writeSize) && !wire_.full())) {
+                const auto filled = co_await fill();
+                if (!filled) co_return filled.error();
+                continue;
+            }
+            Result<void> appended{};
+            if (spills) {
+                auto append = [builder = &*builder_, bytes] { return builder->append(bytes); };
+                appended = co_await plugin::offload(wire_.loop(), append);
+            } else {
+                appended = builder_->append(bytes);
+            }
+            if (!appended) co_return appended.error();
+            wire_.consume(bytes.size());
+            bodyLeft_ -= bytes.size();
+        }
+        built_.reset();
+        if (builder_->size() > Content::memoryLimit) {
+            auto finish = [builder = &*builder_] { return builder->finish(); };
+            auto built = co_await plugin::offload(wire_.loop(), finish);
+            if (!built) co_return built.error();
+            built_ = std::move(*built);
+        } else {
+            auto built = builder_->finish();
+            if (!built) co_return built.error();
+            built_ = std::move(*built);
+        }
+        builder_.reset();
+        co_return Result<void>{};
+    }
+
+    Result<void> note(Response& response) {
+        if (auto noted = session_.note(response); !noted) return noted;
+        if (auto* fetch = std::get_if<Fetch>(&response)) return noteFetch(*fetch);
+        const auto* status = std::get_if<Status>(&response);
+        if (status == nullptr || status->tag.empty()) return {};
+        if (underWay_.empty() || underWay_.front().tag != status->tag)
+            return Error{Reaction::reconnect, Code::mailboxProtocol,
+                         session_.peer() + ": the answer to a command we did not send: " + plugin::printable(status->tag, 40)};
+        auto batch = std::move(underWay_.front());
+        underWay_.pop_front();
+        return noteEnd(std::move(batch), *status);
+    }
+
+    /// A message is complete, or a FETCH tells something else: flags another client set, a message we have already.
+    Result<void> noteFetch(Fetch& fetch) {
+        auto built = std::exchange(built_, std::nullopt);
+        if (!fetch.uid || !fetch.body) return {};
+        auto came = wanted(*fetch.uid);
+        if (!came || *came) return {};
+        if (!built && fetch.body->kind == Body::Kind::inside) {
+            ContentBuilder builder{staging_, fetch.body->text.size()};  // within Framer::responseLimit: never a file
+            if (auto appended = builder.append(fetch.body->text); !appended) return appended;
+            auto finished = builder.finish();
+            if (!finished) return finished.error();
+            built = std::move(*finished);
+        }
+        if (!built || built->content.size() == 0) {  // RFC 2180 section 4.1: what was expunged meanwhile may come as NIL or empty
+            session_.log().debug("listener.imap", "a message without content is left out",
+                                 {{"mailbox", session_.settings().alias}, {"uid", *fetch.uid}});
+            return {};
+        }
+        *came = true;
+        Fetched message;
+        message.position = {std::to_string(session_.folder.validity) + ":" + std::to_string(*fetch.uid), *fetch.uid};
+        message.received = fetch.internalDate ? *fetch.internalDate : wire_.loop().clock().wall();
+        if (fetch.flags) message.flags = std::move(*fetch.flags);
+        std::erase_if(message.flags, [](const auto& flag) { return equalsIgnoreCase(flag, "\\Recent"); });
+        message.content = std::move(built->content);
+        message.head = std::move(built->head);
+        message_ = std::move(message);
+        return {};
+    }
+
+    /// Where to mark that a message came; none: nobody asked for it.
+    std::optional<std::vector<bool>::reference> wanted(std::uint64_t uid) {
+        for (auto& batch : underWay_) {
+            const auto found = std::lower_bound(batch.uids.begin(), batch.uids.end(), uid);
+            if (found != batch.uids.end() && *found == uid) return batch.came[static_cast<std::size_t>(found - batch.uids.begin())];
+        }
+        return std::nullopt;
+    }
+
+    /// The answer to a whole UID FETCH. OK without a message: it is gone.
+    Result<void> noteEnd(Batch batch, const Status& status) {
+        if (status.condition == Condition::ok) return {};
+        const auto error = refusal(status, session_.peer(), "UID FETCH of " + std::to_string(batch.uids.size()) + " messages");
+        if (error.code != Code::mailboxCommandRefused || status.condition != Condition::no || status.code.is("UNAVAILABLE") ||
+            status.code.is("INUSE"))
+            return error;
+        if (batch.uids.size() == 1) {
+            session_.log().warning("listener.imap", "the server does not hand out a message",
+                                   {{"mailbox", session_.settings().alias}, {"uid", batch.uids.front()}, {"text", plugin::printable(status.text)}});
+            return {};
+        }
+        for (std::size_t i = 0; i < batch.uids.size(); ++i)
+            if (!batch.came[i]) waiting_.push_back({batch.uids[i]});
+        return {};
+    }
+
+    Session& session_;
+    Connection& wire_;
+    std::vector<std::uint64_t> ordinals_;
+    Receiver& receiver_;
+    plugin::Directory& staging_;
+    std::stop_token stop_;
+    std::deque<std::vector<std::uint64_t>> waiting_{};  ///< UIDs of commands still to be sent
+    std::deque<Batch> underWay_{};
+    std::optional<ContentBuilder> builder_{};
+    std::uint64_t bodyLeft_ = 0;
+    std::optional<ContentBuilder::Built> built_{};  ///< the body of the FETCH at hand
+    std::optional<Fetched> message_{};              ///< to be handed over
+};
+
+}  // namespace
+
+Task<Result<void>> fetchMessages(Session& session, std::vector<std::uint64_t> ordinals, Receiver& receiver, plugin::Directory& staging,
+                                 std::stop_token stop) {
+    Fetcher fetcher{session, std::move(ordinals), receiver, staging, std::move(stop)};
+    session.connection().bodies(Framer::Bodies::apart);
+    auto done = co_await fetcher.run();
+    session.connection().bodies(Framer::Bodies::inside);
+    if (!done) session.connection().giveUp();
+    co_return done;
+}
+
+}  // namespace listener::imap

@@ -1,0 +1,79 @@
+#pragma once
+
+#include "listener/imap/command.h"
+#include "listener/imap/connection.h"
+#include "listener/imap/imap_mailbox.h"
+#include "listener/imap/mailbox_name.h"
+
+#include <cstdint>
+#include <functional>
+#include <set>
+#include <string>
+#include <string_view>
+
+namespace listener::imap {
+
+/// greeting ──► signingIn ──► signedIn ──► selected        ("over" is the connection's: Connection::broken)
+enum class Phase { greeting, signingIn, signedIn, selected };
+
+/// The folder entered last. Other clients may change it at any time: `exists` follows what the server tells.
+struct OpenFolder {
+    std::string name{};  ///< as in the configuration
+    std::uint64_t validity = 0;
+    std::uint64_t next = 0;  ///< UIDNEXT when it was entered
+    std::uint64_t exists = 0;
+};
+
+/// Looks at the untagged responses that answer a command, as they come; others are passed over. An Error ends the session.
+using Taker = std::function<plugin::Result<void>(Response&)>;
+
+/// What is true on one connection, and how a command is sent and answered on it. Belongs to one loop.
+class Session {
+public:
+    /// `settings` and `log` outlive it.
+    Session(std::unique_ptr<auth::Channel> channel, plugin::Loop& loop, const Settings& settings, plugin::Log& log);
+
+    Phase phase = Phase::greeting;
+    Naming naming{};
+    OpenFolder folder{};
+    std::string software{};  ///< as the server names itself
+    bool warnedOfUidplus = false;
+
+    Connection& connection() { return connection_; }
+    const Settings& settings() const { return settings_; }
+    plugin::Log& log() { return log_; }
+    const std::string& peer() const { return connection_.peer(); }
+
+    /// As CAPABILITY listed last, without those the configuration disables. `name` in upper case.
+    bool has(std::string_view name) const { return capabilities_.contains(std::string{name}); }
+    std::string capabilityList() const;
+    /// Sign-in makes earlier lists void (RFC 9051 section 6.2.1).
+    void forgetCapabilities() { capabilities_.clear(); }
+    bool knowsCapabilities() const { return !capabilities_.empty(); }
+
+    /// The next command, with its tag. `expected`: see Command.
+    Command begin(std::string_view verb, std::size_t expected = 256);
+    /// Sends it and reads on until it is answered. OK, NO and BAD are all values: the caller knows what they mean here.
+    /// `taker` may be null, else outlives the call. Errors: those of the channel; BYE; a response nobody can read.
+    plugin::Task<plugin::Result<Status>> run(Command command, const Taker* taker, std::stop_token stop);
+    /// The same where NO and BAD are errors: refusal(). `during` is for people and outlives the call.
+    plugin::Task<plugin::Result<Status>> require(Command command, const Taker* taker, std::string_view during, std::stop_token stop);
+
+    /// What every response may tell beside its purpose. Whoever reads from connection() himself calls it for each.
+    plugin::Result<void> note(const Response& response);
+    /// From here on BYE is what we asked for.
+    void leaving() { leaving_ = true; }
+
+private:
+    plugin::Result<void> noteStatus(const Status& status);
+    void noteCapabilities(const std::vector<std::string>& names);
+
+    Connection connection_;
+    const Settings& settings_;
+    plugin::Log& log_;
+    std::set<std::string> capabilities_{};
+    unsigned commands_ = 0;
+    bool leaving_ = false;
+};
+
+}  // namespace listener::imap

@@ -1,0 +1,299 @@
+#include "listener/imap/sign_in.h"
+
+#include "auth/sasl/base64.h"
+#include "auth/sasl/mechanisms.h"
+#include "listener/imap/refusal.h"
+#include "plugin/contract/log.h"
+
+#include <array>
+
+namespace listener::imap {
+
+using plugin::Code;
+using plugin::Error;
+using plugin::Reaction;
+using plugin::Result;
+using plugin::Task;
+
+namespace {
+
+struct MechanismEntry {
+    Mechanism mechanism;
+    std::string_view name;  ///< for people
+    std::string_view sasl;  ///< as in .sasl; "" = never by name
+    std::string_view capability;
+    auth::Access::Kind kind;
+    std::string_view onChallenge;  ///< the line that answers the challenge of a refusal
+};
+
+/// In order of preference. XOAUTH2 first: whoever offers both takes both, and it is the one every provider has.
+constexpr std::array mechanisms{
+    MechanismEntry{Mechanism::xoauth2, "XOAUTH2", "xoauth2", "AUTH=XOAUTH2", auth::Access::Kind::token, "\r\n"},
+    MechanismEntry{Mechanism::oauthbearer, "OAUTHBEARER", "oauthbearer", "AUTH=OAUTHBEARER", auth::Access::Kind::token, "AQ==\r\n"},
+    MechanismEntry{Mechanism::plain, "PLAIN", "plain", "AUTH=PLAIN", auth::Access::Kind::password, "*\r\n"},
+    MechanismEntry{Mechanism::login, "LOGIN", "plain", "", auth::Access::Kind::password, ""},
+};
+
+const MechanismEntry& entryOf(Mechanism mechanism) {
+    for (const auto& entry : mechanisms)
+        if (entry.mechanism == mechanism) return entry;
+    throw std::logic_error("a mechanism without an entry");
+}
+
+/// One round trip per challenge; a server that goes on asking is not going to be content.
+constexpr int challengeLimit = 3;
+
+Result<auth::Secret> initialResponse(Mechanism mechanism, const Session& session, const Credentials& credentials) {
+    const auto& settings = session.settings();
+    switch (mechanism) {
+        case Mechanism::xoauth2:
+            return auth::sasl::xoauth2(settings.user, *credentials.token->secret);
+        case Mechanism::oauthbearer:
+            return auth::sasl::oauthbearer(settings.user, settings.target.host, settings.target.port, *credentials.token->secret);
+        case Mechanism::plain:
+            return auth::sasl::plain(credentials.identity.user, credentials.password->password);
+        case Mechanism::login:
+            break;
+    }
+    throw std::logic_error("LOGIN has no SASL response");
+}
+
+/// How a sign-in ended, with what the server said on the way.
+struct Outcome {
+    Status status{};
+    auth::sasl::Challenge challenge{};
+};
+
+/// AUTHENTICATE (RFC 9051 section 6.2.2). `response` outlives the call.
+Task<Result<Outcome>> authenticate(Session& session, const MechanismEntry& entry, const auth::Secret& response, std::stop_token stop) {
+    const auto encoded = auth::sasl::base64(response.reveal());
+    if (encoded.reveal().size() + 256 > Command::lineLimit)
+        co_return Error{Reaction::askOperator, Code::mailboxSignInRefused,
+                        session.peer() + ": the token is longer than any server takes in one line"};
+    auto& connection = session.connection();
+    auto command = session.begin("AUTHENTICATE", encoded.reveal().size() + 64);
+    command.word(entry.name);
+    const bool initial = session.has("SASL-IR");
+    if (initial) command.word(encoded.reveal());
+    command.end();
+    session.forgetCapabilities();  // what comes now counts: some send the new list untagged, some in the OK
+    auto written = co_await connection.write(command.pieces().front(), stop);
+    if (!written) co_return written.error();
+    bool answered = initial;
+    Outcome outcome;
+    for (int challenges = 0;;) {
+        auto next = co_await connection.next(stop);
+        if (!next) co_return next.error();
+        const auto noted = session.note(*next);
+        if (!noted) co_return noted.error();
+        if (auto* status = std::get_if<Status>(&*next); status != nullptr && status->tag == command.tag()) {
+            outcome.status = std::move(*status);
+            co_return std::move(outcome);
+        }
+        const auto* continuation = std::get_if<Continuation>(&*next);
+        if (continuation == nullptr) continue;
+        if (!answered) {
+            answered = true;
+            written = co_await connection.write(encoded.reveal(), stop);
+            if (written) written = co_await connection.write("\r\n", stop);
+        } else {
+            if (++challenges > challengeLimit) {
+                connection.giveUp();
+                co_return Error{Reaction::reconnect, Code::mailboxProtocol, session.peer() + ": AUTHENTICATE does not come to an end"};
+            }
+            outcome.challenge = auth::sasl::challenge(continuation->text);
+            written = co_await connection.write(entry.onChallenge, stop);
+        }
+        if (!written) co_return written.error();
+    }
+}
+
+Task<Result<Outcome>> login(Session& session, const Credentials& credentials, std::stop_token stop) {
+    const auto password = credentials.password->password.reveal();
+    if (credentials.identity.user.find('\0') != std::string::npos || password.find('\0') != std::string_view::npos)
+        co_return Error{Reaction::askOperator, Code::mailboxSignInRefused, session.peer() + ": user name and password must not contain NUL"};
+    auto command = session.begin("LOGIN", 2 * (credentials.identity.user.size() + password.size()) + 128);
+    command.string(credentials.identity.user).string(password).end();
+    session.forgetCapabilities();
+    auto status = co_await session.run(std::move(command), nullptr, stop);
+    if (!status) co_return status.error();
+    co_return Outcome{std::move(*status), {}};
+}
+
+/// Whose fault was it? Only a refusal of the token itself may cost the token.
+Error signInError(Session& session, auth::Access& access, const Credentials& credentials, const MechanismEntry& entry, const Outcome& outcome) {
+    auto error = refusal(outcome.status, session.peer(), std::string{entry.name} + " as " + plugin::printable(credentials.identity.user));
+    session.connection().giveUp();
+    if (isNotAboutCredentials(outcome.status, error)) return error;
+    const auto detail = auth::sasl::describe(outcome.challenge);
+    if (!detail.empty()) error.what += " (" + detail + ")";
+    error.code = Code::mailboxSignInRefused;
+    error.reaction = Reaction::askOperator;
+    if (credentials.token && outcome.status.condition == Condition::no) {  // BAD: the server did not get as far as looking at the token
+        error.reaction = Reaction::reauthenticate;
+        access.tokens().refused(credentials.identity, *credentials.token);
+    }
+    return error;
+}
+
+Task<Result<bool>> greeting(Session& session, std::stop_token stop) {
+    auto response = co_await session.connection().next(stop);
+    if (!response) co_return response.error();
+    const auto noted = session.note(*response);
+    if (!noted) co_return noted.error();
+    const auto* status = std::get_if<Status>(&*response);
+    const bool greets = status != nullptr && status->tag.empty() && (status->condition == Condition::ok || status->condition == Condition::preauth);
+    if (!greets) {
+        session.connection().giveUp();
+        co_return Error{Reaction::askOperator, Code::mailboxProtocol, session.peer() + ": what answers there does not greet as IMAP does"};
+    }
+    session.software = plugin::printable(status->text, 100);
+    co_return status->condition == Condition::preauth;
+}
+
+Task<Result<void>> askCapabilities(Session& session, std::stop_token stop) {
+    auto command = session.begin("CAPABILITY");
+    command.end();
+    const auto status = co_await session.require(std::move(command), nullptr, "CAPABILITY", stop);
+    if (!status) co_return status.error();
+    co_return Result<void>{};
+}
+
+/// ID (RFC 2971): Gmail asks for it, operators find us by it. What comes back is for people.
+Task<Result<void>> exchangeNames(Session& session, std::string version, std::stop_token stop) {
+    if (!session.has("ID")) co_return Result<void>{};
+    std::string software;
+    const Taker taker = [&software](Response& response) -> Result<void> {
+        if (const auto* id = std::get_if<Id>(&response))
+            for (const auto& [name, value] : id->fields)
+                if (name == "name" || name == "version") software += (software.empty() ? "" : " ") + plugin::printable(value, 60);
+        return {};
+    };
+    auto command = session.begin("ID");
+    command.word("(\"name\" \"postern\" \"version\" \"" + plugin::printable(version, 30) + "\")").end();
+    const auto status = co_await session.run(std::move(command), &taker, stop);
+    if (!status) co_return status.error();
+    if (status->condition != Condition::ok) {
+        const auto error = refusal(*status, session.peer(), "ID");
+        if (error.code != Code::mailboxCommandRefused) co_return error;
+    }
+    if (!software.empty()) session.software = software;
+    co_return Result<void>{};
+}
+
+/// How names are built here. Also the first command that needs the mailbox: Exchange answers AUTHENTICATE with OK and this with
+/// "User is authenticated but not connected".
+Task<Result<void>> learnNaming(Session& session, std::stop_token stop) {
+    bool known = false;
+    const Taker taker = [&session, &known](Response& response) -> Result<void> {
+        if (const auto* names = std::get_if<Namespace>(&response); names != nullptr && !names->personal.empty()) {
+            session.naming.prefix = names->personal.front().prefix;
+            session.naming.delimiter = names->personal.front().delimiter.value_or('\0');
+            for (const auto* entries : {&names->others, &names->shared})
+                for (const auto& entry : *entries)
+                    if (!entry.prefix.empty()) session.naming.foreign.push_back(entry.prefix);
+            known = true;
+        }
+        if (const auto* list = std::get_if<List>(&response)) session.naming.delimiter = list->delimiter.value_or('\0');
+        return {};
+    };
+    if (session.has("NAMESPACE")) {
+        auto command = session.begin("NAMESPACE");
+        command.end();
+        const auto status = co_await session.run(std::move(command), &taker, stop);
+        if (!status) co_return status.error();
+        if (status->condition != Condition::ok) {
+            const auto error = refusal(*status, session.peer(), "NAMESPACE");
+            if (error.code != Code::mailboxCommandRefused) co_return error;
+        }
+    }
+    if (known) co_return Result<void>{};
+    auto command = session.begin("LIST");
+    command.word("\"\"").word("\"\"").end();
+    const auto status = co_await session.require(std::move(command), &taker, "LIST", stop);
+    if (!status) co_return status.error();
+    co_return Result<void>{};
+}
+
+Task<Result<void>> presentCredentials(Session& session, auth::Access& access, const Credentials& credentials, std::stop_token stop) {
+    const auto kind = credentials.token ? auth::Access::Kind::token : auth::Access::Kind::password;
+    const std::function<bool(std::string_view)> offers = [&session](std::string_view name) { return session.has(name); };
+    const auto chosen = chooseMechanism(kind, session.settings().sasl, offers);
+    if (!chosen) {
+        auto error = chosen.error();
+        error.what = session.peer() + ": " + error.what + "; the server offers: " + session.capabilityList();
+        co_return error;
+    }
+    const auto& entry = entryOf(*chosen);
+    Result<Outcome> outcome{Outcome{}};
+    session.phase = Phase::signingIn;
+    if (*chosen == Mechanism::login) {
+        outcome = co_await login(session, credentials, stop);
+    } else {
+        auto response = initialResponse(*chosen, session, credentials);
+        if (!response) co_return response.error();
+        const auto secret = std::move(*response);
+        outcome = co_await authenticate(session, entry, secret, stop);
+    }
+    if (!outcome) co_return outcome.error();
+    if (outcome->status.condition != Condition::ok) co_return signInError(session, access, credentials, entry, *outcome);
+    session.log().debug("listener.imap", "signed in",
+                        {{"mailbox", session.settings().alias}, {"host", session.settings().target.host}, {"mechanism", entry.name}});
+    co_return Result<void>{};
+}
+
+}  // namespace
+
+Task<Result<Credentials>> obtainCredentials(auth::Access& access, const Settings& settings, std::stop_token stop) {
+    auto& loop = co_await plugin::thisLoop();
+    const auto kind = access.kind(settings.credential);
+    if (!kind) co_return kind.error();
+    Credentials credentials;
+    credentials.identity = auth::Identity{settings.credential, settings.user, std::nullopt};
+    if (*kind == auth::Access::Kind::token) {
+        auto identity = credentials.identity;
+        auto token = co_await access.tokens().token(std::move(identity), loop.clock().steady() + settings.connectTimeout, stop);
+        if (!token) co_return token.error();
+        credentials.token = std::move(*token);
+    } else {
+        auto read = [&access, name = settings.credential] { return access.password(name); };
+        auto reading = plugin::offload(loop, std::move(read));
+        auto password = co_await reading;
+        if (!password) co_return password.error();
+        if (!password->username.empty()) credentials.identity.user = password->username;
+        credentials.password = std::move(*password);
+    }
+    co_return std::move(credentials);
+}
+
+Result<Mechanism> chooseMechanism(auth::Access::Kind kind, std::string_view sasl, const std::function<bool(std::string_view)>& offers) {
+    const auto missing = [](std::string what) { return Error{Reaction::askOperator, Code::mailboxNoMechanism, std::move(what)}; };
+    bool fits = false;
+    for (const auto& entry : mechanisms) {
+        if (entry.kind != kind || (sasl != "auto" && sasl != entry.sasl)) continue;
+        fits = true;
+        if (entry.mechanism == Mechanism::login ? !offers("LOGINDISABLED") : offers(entry.capability)) return entry.mechanism;
+    }
+    const std::string credential = kind == auth::Access::Kind::token ? "a token" : "a password";
+    if (!fits) return missing(".sasl = " + std::string{sasl} + " does not go with a credential that is " + credential);
+    return missing("no way to sign in with " + credential + (sasl == "auto" ? "" : " by " + std::string{sasl}));
+}
+
+Task<Result<void>> signIn(Session& session, auth::Access& access, const Credentials& credentials, std::string version, std::stop_token stop) {
+    const auto preauthenticated = co_await greeting(session, stop);
+    if (!preauthenticated) co_return preauthenticated.error();
+    Result<void> done{};
+    if (!*preauthenticated) {
+        if (!session.knowsCapabilities()) done = co_await askCapabilities(session, stop);
+        if (!done) co_return done.error();
+        done = co_await presentCredentials(session, access, credentials, stop);
+        if (!done) co_return done.error();
+    }
+    session.phase = Phase::signedIn;
+    if (!session.knowsCapabilities()) done = co_await askCapabilities(session, stop);
+    if (done) done = co_await exchangeNames(session, std::move(version), stop);
+    if (done) done = co_await learnNaming(session, stop);
+    co_return done;
+}
+
+}  // namespace listener::imap
