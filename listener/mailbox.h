@@ -25,9 +25,9 @@ struct FolderView {
 
 /// Which messages of a folder to list.
 struct ListRequest {
-    std::uint64_t above = 0;                        ///< only ordinals above this
-    std::size_t limit = 0;                          ///< the first so many, in rising order; 0 = all there are
-    std::optional<plugin::Wall> receivedSince{};    ///< with `filterBelow`: of ordinals below it only those received at or after this moment
+    std::uint64_t above = 0;                      ///< only ordinals above this
+    std::size_t limit = 0;                        ///< the first so many, in rising order; 0 = all there are
+    std::optional<plugin::Wall> receivedSince{};  ///< with `filterBelow`: of ordinals below it only those received at or after this moment
     std::uint64_t filterBelow = 0;
 };
 
@@ -51,7 +51,9 @@ struct Fetched {
 class Receiver {
 public:
     virtual ~Receiver() = default;
-    virtual plugin::Task<plugin::Result<void>> take(Fetched message) = 0;  ///< an Error ends the fetch with this Error
+    virtual plugin::Task<plugin::Result<void>> take(Fetched message) = 0;  ///< an Error ends the fetch with this Error, and the session
+    /// Asked before each further piece is requested: true ends the fetch in order after what is under way.
+    virtual bool enough() const { return false; }
 };
 
 /// What happens to a message in the mailbox once every sink has it.
@@ -65,7 +67,8 @@ struct AfterAction {
 struct AfterRequest {
     AfterAction action;
     std::vector<std::uint64_t> ordinals;  ///< rising
-    std::vector<std::uint64_t> copied{};  ///< of these: known (from the ledger) to have a copy in the target already; only the original is still to go
+    std::vector<std::uint64_t>
+        copied{};  ///< of these: known (from the ledger) to have a copy in the target already; only the original is still to go
 };
 
 /// Called where a server has no MOVE: the copies are made, the originals not yet removed. Must be durable before it answers.
@@ -85,7 +88,8 @@ public:
     virtual plugin::Task<plugin::Result<Listing>> list(ListRequest request, std::stop_token stop) = 0;
     /// Of the folder entered last. Hands over each message there is; asks for the next ones while these are taken; messages gone meanwhile
     /// are left out (list again to tell "gone" from "not readable"). `receiver` and `staging` outlive the call.
-    virtual plugin::Task<plugin::Result<void>> fetch(std::vector<std::uint64_t> ordinals, Receiver& receiver, plugin::Directory& staging, std::stop_token stop) = 0;
+    virtual plugin::Task<plugin::Result<void>> fetch(std::vector<std::uint64_t> ordinals, Receiver& receiver, plugin::Directory& staging,
+                                                     std::stop_token stop) = 0;
     /// Of the folder entered last. Done, or already so ("not found" counts as done). A missing move target is created once.
     virtual plugin::Task<plugin::Result<void>> after(AfterRequest request, Copied copied, std::stop_token stop) = 0;
     /// Says good-bye if there is time; never fails.

@@ -1,0 +1,52 @@
+#pragma once
+
+#include "listener/engine/round.h"
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace listener {
+
+/// Gathers fetched messages into batches and delivers one while the next is being fetched.
+/// INTENT → sinks → VERDICT of a batch happen here, one batch after the other.
+class Batcher final : public Receiver {
+public:
+    /// Where the cursor may stand once these ordinals are final too.
+    using CursorAfter = std::function<std::uint64_t(const std::vector<std::uint64_t>& settled)>;
+
+    /// `enough` ends the fetch in order. All references outlive the object; finish() is awaited before it is destroyed.
+    Batcher(const RoundParts& parts, const FolderRecord& record, CursorAfter cursorAfter, std::function<bool()> enough, std::stop_token giveUp)
+        : parts_(parts), record_(record), cursorAfter_(std::move(cursorAfter)), enough_(std::move(enough)), giveUp_(std::move(giveUp)) {}
+
+    plugin::Task<plugin::Result<void>> take(Fetched fetched) override;
+    bool enough() const override { return failure_.has_value() || enough_(); }
+
+    /// Delivers what has been gathered and waits for what is under way: the first failure, if any. Never throws.
+    plugin::Task<plugin::Result<void>> finish();
+
+    std::size_t delivered() const { return delivered_; }
+    std::uint64_t bytes() const { return bytes_; }
+
+private:
+    using Batch = std::vector<Message>;
+    plugin::Task<plugin::Result<void>> flush();
+    plugin::Task<plugin::Result<void>> join();
+    plugin::Task<plugin::Result<void>> deliver(Batch batch);
+    plugin::Task<void> give(Sink& sink, std::vector<Delivery>& deliveries);
+    std::vector<Settled> judge(const Batch& batch, const std::vector<std::vector<Delivery>>& bySink);
+
+    const RoundParts& parts_;
+    const FolderRecord& record_;
+    CursorAfter cursorAfter_;
+    std::function<bool()> enough_;
+    std::stop_token giveUp_;
+    Batch gathering_{};
+    std::uint64_t inMemory_ = 0, staged_ = 0, bytes_ = 0;
+    std::size_t delivered_ = 0;
+    std::shared_ptr<plugin::Shared<plugin::Result<void>>> underWay_{};
+    std::optional<plugin::Error> failure_{};
+};
+
+}  // namespace listener

@@ -1,0 +1,283 @@
+#include "listener/engine/commands.h"
+
+#include "listener/engine/settings.h"
+#include "listener/ledger/ledger.h"
+#include "plugin/contract/json_text.h"
+
+#include <algorithm>
+#include <charconv>
+#include <condition_variable>
+#include <iomanip>
+#include <mutex>
+#include <ostream>
+#include <sstream>
+
+namespace listener {
+
+using plugin::Command;
+using plugin::jsonText;
+using plugin::Result;
+using plugin::Task;
+
+namespace {
+
+constexpr int ok = 0, usage = 64, configuration = 78, tryAgain = 75;
+
+/// Runs a ledger call on a loop of the host and waits for it here, in the main thread.
+template <class T>
+Result<T> wait(Command::Call& call, Task<Result<T>> task) {
+    struct Answer {
+        std::mutex mutex{};
+        std::condition_variable there{};
+        std::optional<Result<T>> result{};
+    };
+    const auto answer = std::make_shared<Answer>();
+    const auto run = [](Task<Result<T>> work, std::shared_ptr<Answer> into) -> Task<void> {
+        std::optional<Result<T>> result;
+        try {
+            result.emplace(co_await work);
+        } catch (const std::exception& bug) {
+            result.emplace(plugin::Error{plugin::Reaction::askOperator, plugin::Code::internalBug, bug.what()});
+        }
+        const std::lock_guard lock(into->mutex);
+        into->result = std::move(result);
+        into->there.notify_one();
+    };
+    plugin::startOn(*call.host.loops().front(), run(std::move(task), answer));
+    std::unique_lock lock(answer->mutex);
+    answer->there.wait(lock, [&] { return answer->result.has_value(); });
+    return std::move(*answer->result);
+}
+
+int failed(Command::Call& call, const plugin::Error& error) {
+    call.error << "postern: " << plugin::describe(error) << "\n";
+    return tryAgain;
+}
+
+int misused(Command::Call& call, const std::string& what) {
+    call.error << "postern: " << what << "\n";
+    return usage;
+}
+
+std::string timeText(plugin::Wall time) {
+    const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
+    const auto day = std::chrono::floor<std::chrono::days>(seconds);
+    const std::chrono::year_month_day date(day);
+    const std::chrono::hh_mm_ss clock(seconds - day);
+    std::ostringstream out;
+    out << std::setfill('0') << static_cast<int>(date.year()) << '-' << std::setw(2) << static_cast<unsigned>(date.month()) << '-' << std::setw(2)
+        << static_cast<unsigned>(date.day()) << 'T' << std::setw(2) << clock.hours().count() << ':' << std::setw(2) << clock.minutes().count() << ':'
+        << std::setw(2) << clock.seconds().count() << 'Z';
+    return out.str();
+}
+
+/// Lines up columns for a terminal; text from outside is escaped.
+class Table {
+public:
+    explicit Table(std::vector<std::string> head) : rows_{std::move(head)} {}
+    void add(std::vector<std::string> row) {
+        for (auto& cell : row) cell = plugin::printable(cell, 120);
+        rows_.push_back(std::move(row));
+    }
+    void print(std::ostream& out) const {
+        std::vector<std::size_t> widths(rows_.front().size());
+        for (const auto& row : rows_)
+            for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+        for (const auto& row : rows_) {
+            std::string line;
+            for (std::size_t i = 0; i < row.size(); ++i) line += row[i] + std::string(i + 1 < row.size() ? widths[i] - row[i].size() + 2 : 0, ' ');
+            out << line << "\n";
+        }
+    }
+
+private:
+    std::vector<std::vector<std::string>> rows_;
+};
+
+/// A JSON object on one line, keys in the order given.
+class Object {
+public:
+    Object& text(std::string_view key, std::string_view value) { return raw(key, jsonText(value)); }
+    Object& number(std::string_view key, std::uint64_t value) { return raw(key, std::to_string(value)); }
+    Object& time(std::string_view key, const std::optional<plugin::Wall>& value) { return raw(key, value ? jsonText(timeText(*value)) : "null"); }
+    Object& raw(std::string_view key, std::string_view value) {
+        body_ += body_.empty() ? "" : ", ";
+        body_.append(jsonText(key)).append(": ").append(value);
+        return *this;
+    }
+    std::string str() const { return "{" + body_ + "}"; }
+
+private:
+    std::string body_{};
+};
+
+void printArray(std::ostream& out, const std::vector<std::string>& items) {
+    out << "[";
+    for (std::size_t i = 0; i < items.size(); ++i) out << (i ? ",\n " : "") << items[i];
+    out << "]\n";
+}
+
+std::string hex(const Digest& digest) {
+    std::ostringstream out;
+    for (const auto byte : digest) out << std::hex << std::setw(2) << std::setfill('0') << static_cast<int>(byte);
+    return out.str();
+}
+
+// ---- mailboxes
+
+int restart(Command::Call& call, Ledger& ledger) {
+    std::string alias, start;
+    bool all = false;
+    for (std::size_t i = 1; i < call.arguments.size(); ++i) {
+        const auto& argument = call.arguments[i];
+        if (argument == "--all")
+            all = true;
+        else if (argument == "--start" && i + 1 < call.arguments.size())
+            start = call.arguments[++i];
+        else if (!argument.starts_with("-") && alias.empty())
+            alias = argument;
+        else
+            return misused(call, "mailboxes restart: unexpected argument " + argument);
+    }
+    if (alias.empty() != all) return misused(call, "mailboxes restart wants one mailbox, or --all");
+    const auto parsed = parseStart(start);
+    if (!parsed)
+        return misused(call, "mailboxes restart wants --start now, --start all or --start since:YYYY-MM-DD: from where the mailbox is read then");
+    const auto known = call.host.configuration()->aliases("mailbox");
+    if (!all && std::find(known.begin(), known.end(), alias) == known.end()) {
+        call.error << "postern: there is no mailbox " << alias << " in the configuration\n";
+        return configuration;
+    }
+    std::vector<std::string> names = all ? known : std::vector{alias};
+    for (const auto& each : names)
+        if (auto done = wait(call, ledger.restart(each, *parsed)); !done) return failed(call, done.error());
+    for (const auto& each : names)
+        call.error << "mailbox " << each << " starts again (" << start << "); a running service notices within a second or two\n";
+    return ok;
+}
+
+int showMailboxes(Command::Call& call, Ledger& ledger) {
+    if (!call.arguments.empty()) return misused(call, "mailboxes: unexpected argument " + call.arguments.front());
+    auto summaries = wait(call, ledger.summaries());
+    if (!summaries) return failed(call, summaries.error());
+    const auto known = call.host.configuration()->aliases("mailbox");
+    for (const auto& alias : known)  // configured, and not yet met
+        if (std::none_of(summaries->begin(), summaries->end(), [&](const auto& row) { return row.mailbox == alias; }))
+            summaries->push_back({.mailbox = alias});
+    std::sort(summaries->begin(), summaries->end(),
+              [](const auto& a, const auto& b) { return std::tie(a.mailbox, a.folder) < std::tie(b.mailbox, b.folder); });
+    if (call.json) {
+        std::vector<std::string> items;
+        for (const auto& row : *summaries) {
+            Object item;
+            item.text("mailbox", row.mailbox).text("folder", row.folder).text("protocol", row.protocol);
+            item.raw("configured", std::find(known.begin(), known.end(), row.mailbox) != known.end() ? "true" : "false");
+            item.number("delivered", row.delivered)
+                .number("other", row.other)
+                .number("before_start", row.beforeStart)
+                .number("open_batches", row.openBatches);
+            item.number("due_actions", row.dueActions).number("uidvalidity", row.validity).number("cursor", row.cursor);
+            item.time("last_delivery", row.lastDelivery).time("last_verified", row.lastVerified);
+            items.push_back(item.raw("blocked", row.blocked.empty() ? "null" : jsonText(row.blocked)).str());
+        }
+        printArray(call.out, items);
+        return ok;
+    }
+    Table table({"MAILBOX", "FOLDER", "DELIVERED", "BEFORE START", "UNDER WAY", "ACTIONS DUE", "LAST DELIVERY", "LAST VERIFIED", "BLOCKED"});
+    for (const auto& row : *summaries)
+        table.add({row.mailbox, row.folder, std::to_string(row.delivered), std::to_string(row.beforeStart), std::to_string(row.openBatches),
+                   std::to_string(row.dueActions), row.lastDelivery ? timeText(*row.lastDelivery) : "-",
+                   row.lastVerified ? timeText(*row.lastVerified) : "-", row.blocked.empty() ? "-" : row.blocked});
+    table.print(call.out);
+    return ok;
+}
+
+int runMailboxes(Command::Call& call) {
+    const auto ledger = makeLedger(call.host.database(), call.host.clock());
+    const bool restarting = !call.arguments.empty() && call.arguments.front() == "restart";
+    return restarting ? restart(call, *ledger) : showMailboxes(call, *ledger);
+}
+
+// ---- ledger
+
+constexpr std::pair<std::string_view, MessageState> states[] = {{"pending", MessageState::pending},   {"delivered", MessageState::delivered},
+                                                                {"filtered", MessageState::filtered}, {"quarantined", MessageState::quarantined},
+                                                                {"dead", MessageState::dead},         {"missing", MessageState::missing}};
+
+std::string_view stateName(MessageState state) {
+    for (const auto& [text, value] : states)
+        if (value == state) return text;
+    return "";
+}
+
+/// Nothing: understood; else what is wrong.
+std::optional<std::string> parseQuery(const std::vector<std::string>& arguments, LedgerQuery& query) {
+    for (std::size_t i = 0; i < arguments.size(); i += 2) {
+        const auto& option = arguments[i];
+        if (option != "--mailbox" && option != "--state" && option != "--find" && option != "--limit") return "ledger: unexpected argument " + option;
+        if (i + 1 == arguments.size()) return "ledger: " + option + " wants a value";
+        const auto& value = arguments[i + 1];
+        if (option == "--mailbox") query.mailbox = value;
+        if (option == "--find") query.find = value;
+        if (option == "--state") {
+            const auto* found = std::find_if(std::begin(states), std::end(states), [&](const auto& each) { return each.first == value; });
+            if (found == std::end(states)) return "ledger: --state is one of pending delivered filtered quarantined dead missing";
+            query.state = found->second;
+        }
+        if (option == "--limit") {
+            const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), query.limit);
+            if (error != std::errc{} || end != value.data() + value.size() || query.limit == 0) return "ledger: --limit wants a number above 0";
+        }
+    }
+    return std::nullopt;
+}
+
+int runLedger(Command::Call& call) {
+    LedgerQuery query;
+    if (const auto wrong = parseQuery(call.arguments, query)) return misused(call, *wrong);
+    const auto ledger = makeLedger(call.host.database(), call.host.clock());
+    auto rows = wait(call, ledger->rows(query));
+    if (!rows) return failed(call, rows.error());
+    if (call.json) {
+        std::vector<std::string> items;
+        for (const auto& row : *rows) {
+            Object item;
+            item.text("id", row.id)
+                .text("mailbox", row.mailbox)
+                .text("folder", row.folder)
+                .text("protocol", row.protocol)
+                .text("position", row.position);
+            item.text("state", stateName(row.state))
+                .time("received", row.received)
+                .time("settled", row.settled)
+                .number("size", row.size)
+                .text("sha256", hex(row.sha256));
+            item.raw("message_id", row.messageId ? jsonText(*row.messageId) : "null");
+            items.push_back(item.text("sinks", row.sinks).text("after", row.after).str());
+        }
+        printArray(call.out, items);
+        return ok;
+    }
+    Table table({"ID", "MAILBOX", "FOLDER", "POSITION", "STATE", "RECEIVED", "SIZE", "SINKS", "AFTER"});
+    for (const auto& row : *rows)
+        table.add({row.id, row.mailbox, row.folder, row.position, std::string(stateName(row.state)), timeText(row.received), std::to_string(row.size),
+                   row.sinks, row.after.empty() ? "-" : row.after});
+    table.print(call.out);
+    return ok;
+}
+
+}  // namespace
+
+std::vector<Command> commands() {
+    const auto reads = [](const auto&) { return Command::Store::read; };
+    const auto restartWrites = [](const std::vector<std::string>& arguments) {
+        return !arguments.empty() && arguments.front() == "restart" ? Command::Store::write : Command::Store::read;
+    };
+    return {
+        {"mailboxes", "mailboxes [restart ALIAS|--all --start now|all|since:YYYY-MM-DD]",
+         "what is known of each mailbox; or forget positions and start again", restartWrites, runMailboxes},
+        {"ledger", "ledger [--mailbox M] [--state S] [--find TEXT] [--limit N]", "messages and what became of them, newest first", reads, runLedger},
+    };
+}
+
+}  // namespace listener

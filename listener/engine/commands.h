@@ -1,0 +1,13 @@
+#pragma once
+
+#include "plugin/contract/package.h"
+
+#include <vector>
+
+namespace listener {
+
+/// `postern mailboxes [restart ALIAS|--all --start now|all|since:DATE]` and `postern ledger [--mailbox M] [--state S] [--find TEXT] [--limit N]`.
+/// They read and write the ledger alone, with or without a running service.
+std::vector<plugin::Command> commands();
+
+}  // namespace listener

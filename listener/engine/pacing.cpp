@@ -1,0 +1,37 @@
+#include "listener/engine/pacing.h"
+
+#include <algorithm>
+
+namespace listener {
+
+using namespace std::chrono_literals;
+
+std::chrono::milliseconds Backoff::failed(const plugin::Error& error, plugin::Steady now) {
+    if (wellSince_ && now - *wellSince_ >= provenLife) failures_ = operatorMatters_ = 0;
+    wellSince_.reset();
+    std::chrono::milliseconds wait;
+    if (error.reaction == plugin::Reaction::askOperator) {
+        static constexpr std::chrono::milliseconds slow[] = {1min, 5min, 15min};
+        wait = slow[std::min(operatorMatters_++, 2)];
+    } else {
+        wait = first;
+        for (int i = 0; i < failures_ && wait < cap; ++i) wait = std::min(2 * wait, cap);
+        ++failures_;
+    }
+    // Jitter only lengthens: the promise above stays true, and mailboxes that failed together part.
+    wait += std::chrono::duration_cast<std::chrono::milliseconds>(wait * (0.2 * random_.fraction()));
+    return std::max(wait, error.retryAfter.value_or(0ms));
+}
+
+void Backoff::succeeded(plugin::Steady now) {
+    if (!wellSince_) wellSince_ = now;
+}
+
+plugin::Steady SignInPacer::reserve(const std::string& host, plugin::Steady now) {
+    const std::lock_guard lock(mutex_);
+    auto& next = next_.try_emplace(host, now - burst * spacing).first->second;
+    next = std::max(next, now - burst * spacing) + spacing;
+    return std::max(next, now);
+}
+
+}  // namespace listener

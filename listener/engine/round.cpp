@@ -1,0 +1,248 @@
+#include "listener/engine/round.h"
+
+#include "listener/engine/batcher.h"
+
+#include <algorithm>
+#include <exception>
+#include <iterator>
+
+namespace listener {
+
+using plugin::Error;
+using plugin::Reaction;
+using plugin::Result;
+using plugin::Task;
+
+namespace {
+
+constexpr std::string_view logger = "listener.engine";
+constexpr std::size_t actionsAtOnce = 1000;  // one command line stays below 8 kB, the least a server must take
+
+/// The session is still good and the next folder may be tried.
+bool sessionSurvives(const Error& error) { return error.reaction == Reaction::askOperator || error.reaction == Reaction::setAside; }
+
+}  // namespace
+
+Task<Result<RoundEnd>> Round::run() {
+    auto& loop = co_await plugin::thisLoop();
+    timeUp_ = loop.clock().steady() + timeBudget;
+    auto entered = co_await enter();
+    if (!entered) co_return entered.error();
+    auto again = co_await redeliverOpenBatches();
+    if (!again) co_return again.error();
+    auto due = co_await afterActions();
+    if (!due) co_return due.error();
+    auto fresh = co_await deliverNew();
+    if (!fresh) co_return fresh.error();
+    auto done = co_await afterActions();
+    if (!done) co_return done.error();
+    if (afterFailure_) co_return *afterFailure_;
+    co_return std::move(end_);
+}
+
+Task<Result<void>> Round::enter() {
+    auto view = co_await mailbox_.select(folder_, stops_.giveUp);
+    if (!view) co_return view.error();
+    auto found = co_await parts_.ledger.folder(parts_.settings.alias, "imap", folder_);
+    if (!found) co_return found.error();
+    if (!*found) co_return co_await begin(*view);
+    record_ = std::move(**found);
+    if (record_.validity != view->validity || (view->next != 0 && view->next <= record_.cursor))
+        co_return Error{Reaction::askOperator, plugin::Code::mailboxFolderRebuilt,
+                        "folder " + folder_ + " of mailbox " + parts_.settings.alias + " was rebuilt at the server (UIDVALIDITY " +
+                            std::to_string(record_.validity) + ", UID " + std::to_string(record_.cursor) + " reached; now UIDVALIDITY " +
+                            std::to_string(view->validity) + ", UIDNEXT " + std::to_string(view->next) +
+                            "): what of it has been delivered cannot be told by position"};
+    co_return Result<void>{};
+}
+
+Task<Result<void>> Round::begin(FolderView view) {
+    FolderRecord fresh{
+        .mailbox = parts_.settings.alias, .protocol = "imap", .name = folder_, .validity = view.validity, .start = parts_.settings.start};
+    auto restarted = co_await parts_.ledger.restartedWith(parts_.settings.alias);
+    if (!restarted) co_return restarted.error();
+    if (*restarted) fresh.start = **restarted;
+    switch (fresh.start.kind) {
+        case Start::Kind::now:
+            fresh.cursor = view.next == 0 ? 0 : view.next - 1;
+            fresh.filterBelow = view.next;
+            fresh.beforeStart = view.exists;
+            break;
+        case Start::Kind::all:
+            break;
+        case Start::Kind::since: {
+            fresh.filterBelow = view.next;
+            const ListRequest request{.receivedSince = fresh.start.since, .filterBelow = fresh.filterBelow};
+            auto listing = co_await mailbox_.list(request, stops_.giveUp);
+            if (!listing) co_return listing.error();
+            fresh.beforeStart = listing->filtered;
+            break;
+        }
+    }
+    auto begun = co_await parts_.ledger.beginFolder(std::move(fresh));
+    if (!begun) co_return begun.error();
+    record_ = std::move(*begun);
+    parts_.log.notice(
+        logger, "folder begins",
+        {{"mailbox", record_.mailbox}, {"folder", plugin::printable(folder_)}, {"above_uid", record_.cursor}, {"before_start", record_.beforeStart}});
+    co_return Result<void>{};
+}
+
+Task<Result<void>> Round::openStaging() {
+    auto& loop = co_await plugin::thisLoop();
+    auto opened = plugin::offload(loop, [this] {
+        return parts_.sinks.size() == 1 ? parts_.sinks[0]->staging(parts_.settings.alias) : parts_.disk.directory(parts_.stagingPath, true);
+    });
+    auto directory = co_await opened;
+    if (!directory) co_return directory.error();
+    staging_ = std::move(*directory);
+    co_return Result<void>{};
+}
+
+Task<Result<void>> Round::redeliverOpenBatches() {
+    auto open = co_await parts_.ledger.openBatches(record_.id);
+    if (!open) co_return open.error();
+    for (const auto& batch : *open) {
+        auto final = co_await parts_.ledger.finalAbove(record_.id, record_.cursor);
+        if (!final) co_return final.error();
+        std::vector<std::uint64_t> left;
+        std::set_difference(batch.ordinals.begin(), batch.ordinals.end(), final->begin(), final->end(), std::back_inserter(left));
+        parts_.log.notice(logger, "delivering again what was under way when the process ended",
+                          {{"mailbox", record_.mailbox}, {"folder", plugin::printable(folder_)}, {"messages", std::uint64_t{left.size()}}});
+        if (!left.empty()) {
+            // The cursor stays: ordinals between these may not have been listed yet.
+            outstanding_ = {left.begin(), left.end()};
+            auto delivered = co_await deliverListed(std::move(left), record_.cursor);
+            if (!delivered) co_return delivered;
+            if (!end_.complete) co_return Result<void>{};
+        }
+        auto ended = co_await parts_.ledger.advance(record_.id, batch.id, record_.cursor, 0);
+        if (!ended) co_return ended;
+    }
+    co_return Result<void>{};
+}
+
+Task<Result<void>> Round::deliverNew() {
+    if (!end_.complete || stops_.finish.stop_requested()) {
+        end_.complete = false;
+        co_return Result<void>{};
+    }
+    ListRequest request{.above = record_.cursor, .limit = parts_.settings.maxPerRound};
+    if (record_.start.kind == Start::Kind::since && record_.cursor + 1 < record_.filterBelow) {
+        request.receivedSince = record_.start.since;
+        request.filterBelow = record_.filterBelow;
+    }
+    auto listing = co_await mailbox_.list(request, stops_.giveUp);
+    if (!listing) co_return listing.error();
+    end_.complete = !listing->more;
+    auto final = co_await parts_.ledger.finalAbove(record_.id, record_.cursor);
+    if (!final) co_return final.error();
+    std::vector<std::uint64_t> fresh;
+    std::set_difference(listing->ordinals.begin(), listing->ordinals.end(), final->begin(), final->end(), std::back_inserter(fresh));
+    outstanding_ = {fresh.begin(), fresh.end()};
+    if (!fresh.empty()) {
+        auto delivered = co_await deliverListed(std::move(fresh), listing->upTo);
+        if (!delivered) co_return delivered;
+    }
+    co_return co_await moveCursor(cursorWithout({}, listing->upTo));
+}
+
+Task<Result<void>> Round::deliverListed(std::vector<std::uint64_t> ordinals, std::uint64_t upTo) {
+    if (!staging_) {
+        auto opened = co_await openStaging();
+        if (!opened) co_return opened;
+    }
+    auto& loop = co_await plugin::thisLoop();
+    Batcher batcher(
+        parts_, record_, [this, upTo](const auto& settled) { return record_.cursor = cursorWithout(settled, upTo); },
+        [this, &batcher, &loop] { return stops_.finish.stop_requested() || batcher.bytes() > byteBudget || loop.clock().steady() > timeUp_; },
+        stops_.giveUp);
+    std::exception_ptr bug;
+    std::optional<Result<void>> fetched;
+    try {
+        fetched = co_await mailbox_.fetch(std::move(ordinals), batcher, *staging_, stops_.giveUp);
+    } catch (...) {  // passed on below, once nothing of the batcher runs any more
+        bug = std::current_exception();
+    }
+    const bool cutShort = batcher.enough();
+    auto delivered = co_await batcher.finish();
+    end_.delivered += batcher.delivered();
+    if (bug) std::rethrow_exception(bug);
+    if (!delivered) co_return delivered;
+    if (!*fetched) co_return *fetched;
+    if (outstanding_.empty()) co_return Result<void>{};
+    if (cutShort) {
+        end_.complete = false;
+        co_return Result<void>{};
+    }
+    co_return co_await accountForRest(upTo);
+}
+
+/// Listed but not handed out: gone meanwhile, or not readable.
+Task<Result<void>> Round::accountForRest(std::uint64_t upTo) {
+    const ListRequest request{.above = *outstanding_.begin() - 1, .limit = outstanding_.size() + parts_.settings.maxPerRound};
+    auto listing = co_await mailbox_.list(request, stops_.giveUp);
+    if (!listing) co_return listing.error();
+    for (auto at = outstanding_.begin(); at != outstanding_.end() && *at <= listing->upTo;)
+        at = std::binary_search(listing->ordinals.begin(), listing->ordinals.end(), *at) ? std::next(at) : outstanding_.erase(at);
+    if (!outstanding_.empty()) {
+        end_.unreadable.assign(outstanding_.begin(), outstanding_.end());
+        parts_.log.warning(logger, "messages are listed but not handed out",
+                           {{"mailbox", record_.mailbox},
+                            {"folder", plugin::printable(folder_)},
+                            {"messages", std::uint64_t{outstanding_.size()}},
+                            {"first_uid", *outstanding_.begin()}});
+    }
+    co_return co_await moveCursor(cursorWithout({}, upTo));
+}
+
+/// Where the cursor may stand: below everything listed that is not final, and never back.
+std::uint64_t Round::cursorWithout(const std::vector<std::uint64_t>& settled, std::uint64_t upTo) {
+    for (const auto ordinal : settled) outstanding_.erase(ordinal);
+    const auto safe = outstanding_.empty() ? upTo : std::min(upTo, *outstanding_.begin() - 1);
+    return std::max(safe, record_.cursor);
+}
+
+Task<Result<void>> Round::moveCursor(std::uint64_t to) {
+    if (to <= record_.cursor) co_return Result<void>{};
+    auto moved = co_await parts_.ledger.advance(record_.id, std::nullopt, to, 0);
+    if (moved) record_.cursor = to;
+    co_return moved;
+}
+
+Task<Result<void>> Round::afterActions() {
+    while (!afterFailure_) {
+        auto due = co_await parts_.ledger.dueActions(record_.id, actionsAtOnce);
+        if (!due) co_return due.error();
+        if (due->empty()) break;
+        // Rows keep the action that was configured when they settled; each run of equal ones is one request.
+        for (std::size_t from = 0, to = 0; from < due->size(); from = to) {
+            const auto& action = (*due)[from].action;
+            while (to < due->size() && (*due)[to].action.kind == action.kind && (*due)[to].action.target == action.target) ++to;
+            auto cleared = co_await clear(std::span(*due).subspan(from, to - from));
+            if (cleared) continue;
+            if (!sessionSurvives(cleared.error())) co_return cleared;
+            afterFailure_ = cleared.error();
+            break;
+        }
+    }
+    co_return Result<void>{};
+}
+
+Task<Result<void>> Round::clear(std::span<const Due> due) {
+    AfterRequest request{.action = due.front().action, .ordinals = {}};
+    std::vector<std::int64_t> messages;
+    for (const auto& one : due) {
+        request.ordinals.push_back(one.ordinal);
+        if (one.copied) request.copied.push_back(one.ordinal);
+        messages.push_back(one.message);
+    }
+    std::sort(request.ordinals.begin(), request.ordinals.end());
+    std::sort(request.copied.begin(), request.copied.end());
+    const Copied copied = [this](std::vector<std::uint64_t> ordinals) { return parts_.ledger.copied(record_.id, std::move(ordinals)); };
+    auto done = co_await mailbox_.after(std::move(request), copied, stops_.giveUp);
+    if (!done) co_return done;
+    co_return co_await parts_.ledger.cleared(std::move(messages));
+}
+
+}  // namespace listener

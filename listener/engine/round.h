@@ -1,0 +1,83 @@
+#pragma once
+
+#include "listener/delivery/sink.h"
+#include "listener/engine/settings.h"
+#include "listener/ledger/ledger.h"
+#include "listener/mailbox.h"
+#include "plugin/contract/log.h"
+
+#include <memory>
+#include <optional>
+#include <set>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+namespace listener {
+
+/// What all rounds of a mailbox work with. Everything outlives them.
+struct RoundParts {
+    const MailboxSettings& settings;
+    Ledger& ledger;
+    std::span<Sink* const> sinks;  ///< of this mailbox, in the order of `deliver`
+    plugin::Disk& disk;
+    std::string stagingPath;  ///< server.data/staging
+    plugin::Log& log;
+    plugin::Metrics& metrics;
+};
+
+/// How a folder's turn ended when nothing failed.
+struct RoundEnd {
+    bool complete = true;  ///< false: the budget or a stop ended it; there is more
+    std::size_t delivered = 0;
+    std::vector<std::uint64_t> unreadable{};  ///< listed, not handed out, still there
+};
+
+/// Two ways to be asked to end: `finish` = begin nothing new; `giveUp` = let go of the network now. What is in hand is settled either way.
+struct Stops {
+    std::stop_token finish;
+    std::stop_token giveUp;
+};
+
+/// One turn of one folder: the order of effects, and the only place that knows it.
+/// list → fetch → INTENT → sinks → VERDICT → after-actions → cleared; before that, what an earlier process left open.
+class Round {
+public:
+    static constexpr std::size_t batchMessages = 200;
+    static constexpr std::uint64_t batchMemory = 8 << 20;    ///< bytes held in memory by one batch; two can be under way
+    static constexpr std::uint64_t batchStaged = 256 << 20;  ///< bytes of large messages waiting in files
+    static constexpr std::chrono::minutes timeBudget{5};
+    static constexpr std::uint64_t byteBudget = 4ULL << 30;
+
+    Round(RoundParts parts, Mailbox& mailbox, std::string folder, Stops stops)
+        : parts_(std::move(parts)), mailbox_(mailbox), folder_(std::move(folder)), stops_(std::move(stops)) {}
+    /// Errors: whatever failed. A sink's refusal: its error. The cursor is where it may be, whatever happens.
+    plugin::Task<plugin::Result<RoundEnd>> run();
+
+private:
+    plugin::Task<plugin::Result<void>> enter();
+    plugin::Task<plugin::Result<void>> begin(FolderView view);
+    plugin::Task<plugin::Result<void>> redeliverOpenBatches();
+    plugin::Task<plugin::Result<void>> deliverNew();
+    plugin::Task<plugin::Result<void>> deliverListed(std::vector<std::uint64_t> ordinals, std::uint64_t upTo);
+    plugin::Task<plugin::Result<void>> accountForRest(std::uint64_t upTo);
+    plugin::Task<plugin::Result<void>> afterActions();
+    plugin::Task<plugin::Result<void>> clear(std::span<const Due> due);
+    plugin::Task<plugin::Result<void>> openStaging();
+    std::uint64_t cursorWithout(const std::vector<std::uint64_t>& settled, std::uint64_t upTo);
+    plugin::Task<plugin::Result<void>> moveCursor(std::uint64_t to);
+
+    RoundParts parts_;
+    Mailbox& mailbox_;
+    std::string folder_;
+    Stops stops_;
+    FolderRecord record_{};
+    RoundEnd end_{};
+    std::shared_ptr<plugin::Directory> staging_{};
+    plugin::Deadline timeUp_{};
+    std::set<std::uint64_t> outstanding_{};        ///< listed and not final
+    std::optional<plugin::Error> afterFailure_{};  ///< an after-action refused for good: delivery goes on, it is reported at the end
+};
+
+}  // namespace listener

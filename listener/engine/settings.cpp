@@ -1,0 +1,299 @@
+#include "listener/engine/settings.h"
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+
+namespace listener {
+
+using plugin::Code;
+using plugin::Configuration;
+using plugin::Key;
+using plugin::KeyType;
+using plugin::Problem;
+
+namespace {
+
+constexpr std::size_t defaultPerRound = 10'000;  // 80 kB of positions; a round of small mails then lasts a second or a few
+
+std::optional<std::string> startForm(std::string_view text) {
+    if (parseStart(text)) return std::nullopt;
+    return "must be now, all or since:YYYY-MM-DD";
+}
+
+std::optional<std::string> afterForm(std::string_view text) {
+    if (parseAfter(text)) return std::nullopt;
+    return "must be leave, seen, delete, move:<folder> or seen+move:<folder>";
+}
+
+std::optional<std::string> modeForm(std::string_view text) {
+    unsigned mode = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), mode, 8);
+    if (error == std::errc{} && end == text.data() + text.size() && mode <= 0777 && (mode & 0600) == 0600) return std::nullopt;
+    return "must be an octal file mode that lets the owner read and write, as 0640";
+}
+
+Key planned(std::string pattern, std::string doc) {
+    Key key{.pattern = std::move(pattern), .doc = std::move(doc)};
+    key.planned = true;
+    return key;
+}
+
+void addMailboxKeys(std::vector<Key>& keys) {
+    const auto add = [&](Key key) { keys.push_back(std::move(key)); };
+    add({.pattern = "mailbox.<alias>.enabled", .type = KeyType::boolean, .fallback = "true", .doc = "false: configured, but not read"});
+    add({.pattern = "mailbox.<alias>.description", .doc = "for people"});
+    add({.pattern = "mailbox.<alias>.protocol",
+         .type = KeyType::choice,
+         .required = true,
+         .doc = "how the mailbox is read",
+         .choices = {"imap"},
+         .later = {"ews", "graph", "pop3"}});
+    add({.pattern = "mailbox.<alias>.host", .type = KeyType::host, .required = true, .doc = "the server, as its certificate names it"});
+    add({.pattern = "mailbox.<alias>.port", .type = KeyType::integer, .doc = "993 with TLS, else 143", .minimum = 1, .maximum = 65535});
+    add({.pattern = "mailbox.<alias>.tls",
+         .type = KeyType::choice,
+         .fallback = "implicit",
+         .doc = "implicit: TLS from the first byte; none: for tests on this machine",
+         .choices = {"implicit", "none"},
+         .later = {"starttls"}});
+    add({.pattern = "mailbox.<alias>.user", .required = true, .doc = "the mailbox's address"});
+    add({.pattern = "mailbox.<alias>.credential", .required = true, .reference = "credential", .doc = "what to sign in with"});
+    add({.pattern = "mailbox.<alias>.sasl",
+         .type = KeyType::choice,
+         .fallback = "auto",
+         .doc = "auto takes what credential and server allow",
+         .choices = {"auto", "xoauth2", "plain"},
+         .later = {"oauthbearer"}});
+    add({.pattern = "mailbox.<alias>.truststore", .reference = "truststore", .doc = "whose certificates to trust instead of the system's roots"});
+    add({.pattern = "mailbox.<alias>.folders",
+         .type = KeyType::list,
+         .fallback = "INBOX",
+         .doc = "by comma; / separates levels",
+         .form = [](std::string_view text) -> std::optional<std::string> {
+             if (text.find_first_of("*%") == std::string_view::npos) return std::nullopt;
+             return "wildcards are not in this version: name each folder";
+         }});
+    add({.pattern = "mailbox.<alias>.interval",
+         .type = KeyType::duration,
+         .fallback = "60s",
+         .doc = "from one look into the mailbox to the next",
+         .minimum = 1,
+         .maximum = 9999});
+    add({.pattern = "mailbox.<alias>.start",
+         .fallback = "now",
+         .doc = "what of a folder is delivered the first time: now, all, since:2026-11-01",
+         .form = startForm});
+    add({.pattern = "mailbox.<alias>.select",
+         .type = KeyType::choice,
+         .fallback = "all",
+         .doc = "which messages count",
+         .choices = {"all"},
+         .later = {"unread"}});
+    add({.pattern = "mailbox.<alias>.max_per_round",
+         .type = KeyType::integer,
+         .doc = "messages before other folders have their turn (10000)",
+         .minimum = 1,
+         .maximum = 1'000'000});
+    add({.pattern = "mailbox.<alias>.deliver",
+         .type = KeyType::list,
+         .required = true,
+         .reference = "sink",
+         .doc = "the sinks every message goes to, by comma"});
+    add({.pattern = "mailbox.<alias>.after",
+         .fallback = "leave",
+         .doc = "leave, seen, delete, move:<folder>, seen+move:<folder>: once every sink has the message",
+         .form = afterForm});
+    add({.pattern = "mailbox.<alias>.timeout.connect",
+         .type = KeyType::duration,
+         .fallback = "30s",
+         .doc = "to connect, agree on TLS and be greeted",
+         .minimum = 1,
+         .maximum = 600});
+    add({.pattern = "mailbox.<alias>.timeout.io",
+         .type = KeyType::duration,
+         .fallback = "60s",
+         .doc = "without one byte from the server while an answer is due",
+         .minimum = 1,
+         .maximum = 3600});
+    add({.pattern = "mailbox.<alias>.disable_capabilities", .type = KeyType::words, .doc = "by blanks: what the server offers and must not be used"});
+    for (const auto* name : {"url", "proxy", "keystore", "key_alias", "push", "reconcile", "fallback", "after_quarantine", "max_size", "rule.<n>"})
+        add(planned(std::string("mailbox.<alias>.") + name, "not in this version"));
+}
+
+void addSinkKeys(std::vector<Key>& keys) {
+    const auto add = [&](Key key) { keys.push_back(std::move(key)); };
+    add({.pattern = "sink.<name>.type",
+         .type = KeyType::choice,
+         .required = true,
+         .doc = "spool: a directory",
+         .choices = {"spool"},
+         .later = {"http", "exec", "lmtp", "smtp", "amqp", "kafka"}});
+    add({.pattern = "sink.<name>.path", .type = KeyType::path, .doc = "spool: the directory, made when missing"});
+    add({.pattern = "sink.<name>.layout",
+         .type = KeyType::choice,
+         .fallback = "eml",
+         .doc = "spool: one file a message",
+         .choices = {"eml"},
+         .later = {"maildir"}});
+    add({.pattern = "sink.<name>.mode", .fallback = "0640", .doc = "spool: permissions of the files, octal", .form = modeForm});
+    add({.pattern = "sink.<name>.metadata",
+         .type = KeyType::choice,
+         .fallback = "json",
+         .doc = "json: what is known of the message, beside it",
+         .choices = {"json", "none"}});
+    for (const auto* name : {"max_size",      "oversize", "concurrency", "retry.max_interval",
+                             "retry.give_up", "url",      "headers.<h>", "signing_secret",
+                             "credential",    "proxy",    "truststore",  "timeout",
+                             "format",        "command",  "host",        "port",
+                             "tls",           "from",     "to",          "exchange",
+                             "routing_key",   "brokers",  "topic"})
+        add(planned(std::string("sink.<name>.") + name, "not in this version"));
+    add(planned("outbox.max_size", "not in this version"));
+    for (const auto* name : {"type", "url", "command", "timeout"}) add(planned(std::string("alert.<name>.") + name, "not in this version"));
+}
+
+bool isLoopback(std::string_view host) { return host == "localhost" || host == "::1" || host == "[::1]" || host.starts_with("127."); }
+
+bool sameFolder(const std::string& one, const std::string& other) {
+    const auto inbox = [](const std::string& name) {
+        return name.size() == 5 &&
+               std::equal(name.begin(), name.end(), "INBOX", [](char a, char b) { return std::toupper(static_cast<unsigned char>(a)) == b; });
+    };
+    return one == other || (inbox(one) && inbox(other));
+}
+
+void checkMailbox(const Configuration& configuration, const std::string& alias, std::vector<Problem>& problems) {
+    const auto prefix = "mailbox." + alias + ".";
+    const auto report = [&](std::string_view name, Code code, std::string what, Problem::Severity severity = Problem::Severity::error) {
+        const auto key = prefix + std::string(name);
+        problems.push_back({severity, code, key, std::move(what), configuration.place(key)});
+    };
+    if (configuration.text(prefix + "tls") == "none") {
+        if (isLoopback(configuration.text(prefix + "host")))
+            report("tls", Code::configPlainHttp, "without TLS the sign-in and all mail travel in clear (allowed to this machine only)",
+                   Problem::Severity::warning);
+        else
+            report("tls", Code::configPlainHttp,
+                   "without TLS the sign-in and all mail travel in clear: allowed to 127.0.0.1, ::1 and localhost only");
+    }
+    const auto folders = configuration.list(prefix + "folders");
+    if (folders.empty()) report("folders", Code::configBadValue, "must name at least one folder");
+    for (std::size_t i = 0; i < folders.size(); ++i)
+        for (std::size_t j = 0; j < i; ++j)
+            if (sameFolder(folders[i], folders[j])) report("folders", Code::configConflict, "names the folder " + folders[i] + " twice");
+    const auto after = parseAfter(configuration.text(prefix + "after"));
+    if (after && !after->target.empty())
+        for (const auto& folder : folders)
+            if (sameFolder(folder, after->target))
+                report("after", Code::configConflict,
+                       "moves mail into " + after->target + ", which is itself a watched folder of this mailbox: it would be delivered again");
+    const auto sasl = configuration.text(prefix + "sasl");
+    const auto grant = configuration.text("credential." + configuration.text(prefix + "credential") + ".grant");
+    if (!grant.empty() && sasl != "auto" && (sasl == "plain") != (grant == "user_password"))
+        report("sasl", Code::configConflict,
+               "is " + sasl + ", but the credential's grant is " + grant + ": plain goes with user_password, xoauth2 with tokens");
+    if (const auto user = configuration.text(prefix + "user");
+        std::any_of(user.begin(), user.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }))
+        report("user", Code::configBadValue, "has a control character");
+}
+
+}  // namespace
+
+std::vector<Key> keys() {
+    std::vector<Key> all;
+    addMailboxKeys(all);
+    addSinkKeys(all);
+    return all;
+}
+
+void check(const Configuration& configuration, std::vector<Problem>& problems) {
+    for (const auto& alias : configuration.aliases("mailbox")) checkMailbox(configuration, alias, problems);
+    std::vector<std::pair<std::string, std::string>> paths;
+    for (const auto& name : configuration.aliases("sink")) {
+        const auto key = "sink." + name + ".path";
+        if (configuration.text("sink." + name + ".type") != "spool") continue;
+        const auto path = configuration.text(key);
+        if (path.empty()) {
+            problems.push_back({Problem::Severity::error, Code::configMissingKey, key, "is mandatory for a sink of type spool",
+                                configuration.place("sink." + name + ".type")});
+            continue;
+        }
+        for (const auto& [other, taken] : paths)
+            if (taken == path)
+                problems.push_back({Problem::Severity::error, Code::configConflict, key,
+                                    "is the directory of sink " + other + " too: each message would be written by one and found there by the other",
+                                    configuration.place(key)});
+        paths.emplace_back(name, path);
+    }
+}
+
+std::optional<Start> parseStart(std::string_view text) {
+    if (text == "now") return Start{};
+    if (text == "all") return Start{.kind = Start::Kind::all};
+    if (!text.starts_with("since:") || text.size() != 16 || text[10] != '-' || text[13] != '-') return std::nullopt;
+    const auto number = [&](std::size_t at, std::size_t length) {
+        unsigned value = 0;
+        const auto [end, error] = std::from_chars(text.data() + at, text.data() + at + length, value);
+        return error == std::errc{} && end == text.data() + at + length ? value : 0;
+    };
+    const std::chrono::year_month_day date{std::chrono::year(static_cast<int>(number(6, 4))), std::chrono::month(number(11, 2)),
+                                           std::chrono::day(number(14, 2))};
+    if (!date.ok() || date.year() < std::chrono::year(1970)) return std::nullopt;
+    return Start{Start::Kind::since, std::chrono::sys_days(date)};
+}
+
+std::optional<AfterAction> parseAfter(std::string_view text) {
+    using Kind = AfterAction::Kind;
+    if (text == "leave") return AfterAction{};
+    if (text == "seen") return AfterAction{.kind = Kind::seen};
+    if (text == "delete") return AfterAction{.kind = Kind::remove};
+    for (const auto& [prefix, kind] : {std::pair{std::string_view("move:"), Kind::move}, {std::string_view("seen+move:"), Kind::seenAndMove}})
+        if (text.starts_with(prefix) && text.size() > prefix.size()) return AfterAction{kind, std::string(text.substr(prefix.size()))};
+    return std::nullopt;
+}
+
+MailboxSettings mailboxSettings(const Configuration& configuration, const std::string& alias) {
+    const auto prefix = "mailbox." + alias + ".";
+    const auto text = [&](const char* name) { return configuration.text(prefix + name); };
+    MailboxSettings settings;
+    settings.alias = alias;
+    settings.enabled = configuration.boolean(prefix + "enabled");
+    auto& session = settings.session;
+    session.alias = alias;
+    const bool tls = text("tls") != "none";
+    session.target.host = text("host");
+    session.target.tls = tls ? auth::Target::Tls::implicit : auth::Target::Tls::none;
+    session.target.port = static_cast<std::uint16_t>(configuration.has(prefix + "port") ? configuration.integer(prefix + "port") : tls ? 993 : 143);
+    session.target.truststore = text("truststore");
+    session.user = text("user");
+    session.credential = text("credential");
+    session.sasl = text("sasl");
+    session.connectTimeout = configuration.duration(prefix + "timeout.connect");
+    session.ioTimeout = configuration.duration(prefix + "timeout.io");
+    for (auto name : configuration.words(prefix + "disable_capabilities")) {
+        std::transform(name.begin(), name.end(), name.begin(), [](char c) { return static_cast<char>(std::toupper(static_cast<unsigned char>(c))); });
+        session.disabledCapabilities.insert(std::move(name));
+    }
+    settings.folders = configuration.list(prefix + "folders");
+    settings.sinks = configuration.list(prefix + "deliver");
+    settings.interval = configuration.duration(prefix + "interval");
+    settings.maxPerRound =
+        configuration.has(prefix + "max_per_round") ? static_cast<std::size_t>(configuration.integer(prefix + "max_per_round")) : defaultPerRound;
+    settings.start = *parseStart(text("start"));
+    settings.after = *parseAfter(text("after"));
+    return settings;
+}
+
+SpoolSettings spoolSettings(const Configuration& configuration, const std::string& name) {
+    const auto prefix = "sink." + name + ".";
+    SpoolSettings settings;
+    settings.name = name;
+    settings.path = configuration.text(prefix + "path");
+    settings.metadata = configuration.text(prefix + "metadata") != "none";
+    const auto mode = configuration.text(prefix + "mode");
+    std::from_chars(mode.data(), mode.data() + mode.size(), settings.mode, 8);
+    return settings;
+}
+
+}  // namespace listener

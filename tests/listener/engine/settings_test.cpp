@@ -1,0 +1,120 @@
+#include "listener/engine/settings.h"
+
+#include "auth/access.h"
+#include "plugin/host/validation.h"
+
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+
+using namespace listener;
+using plugin::Code;
+
+namespace {
+
+const std::string complete =
+    "credential.c.grant = client_credentials\ncredential.c.client_id = id\ncredential.c.client_secret = ${file:/s}\n"
+    "credential.c.token_endpoint = https://idp.example/token\ncredential.c.scopes = mail\n"
+    "credential.p.grant = user_password\ncredential.p.password = ${file:/p}\n"
+    "sink.s.type = spool\nsink.s.path = /var/spool/orders\n"
+    "mailbox.orders.protocol = imap\nmailbox.orders.host = mail.example\nmailbox.orders.user = orders@example\n"
+    "mailbox.orders.credential = c\nmailbox.orders.deliver = s\n";
+
+plugin::host::Validated validated(const std::string& text) {
+    plugin::host::Rules rules;
+    rules.keys = keys();
+    for (auto& key : auth::keys()) rules.keys.push_back(std::move(key));
+    rules.checks = {check, auth::check};
+    rules.workingDirectory = "/srv";
+    return plugin::host::validate(plugin::host::parseProperties(text, "test.properties"), rules);
+}
+
+/// "PO-1006 mailbox.orders.start", sorted: what a configuration is told.
+std::vector<std::string> problems(const std::string& more) {
+    std::vector<std::string> found;
+    for (const auto& problem : validated(complete + more).problems) found.push_back(plugin::codeName(problem.code) + " " + problem.key);
+    std::sort(found.begin(), found.end());
+    return found;
+}
+
+using Told = std::vector<std::string>;
+
+}  // namespace
+
+SCENARIO("a complete mailbox is understood, with everybody's defaults", "[settings]") {
+    const auto result = validated(complete);
+    REQUIRE(result.problems.empty());
+    const auto settings = mailboxSettings(*result.configuration, "orders");
+    REQUIRE(settings.enabled);
+    REQUIRE(settings.session.target.host == "mail.example");
+    REQUIRE(settings.session.target.port == 993);
+    REQUIRE(settings.session.target.tls == auth::Target::Tls::implicit);
+    REQUIRE(settings.folders == std::vector<std::string>{"INBOX"});
+    REQUIRE(settings.interval == std::chrono::seconds(60));
+    REQUIRE(settings.start.kind == Start::Kind::now);
+    REQUIRE(settings.after.kind == AfterAction::Kind::leave);
+    const auto spool = spoolSettings(*result.configuration, "s");
+    REQUIRE(spool.path == "/var/spool/orders");
+    REQUIRE(spool.metadata);
+    REQUIRE(spool.mode == 0640);
+}
+
+SCENARIO("settings that are written are taken as written", "[settings]") {
+    const auto result = validated(
+        complete +
+        "mailbox.orders.tls = none\nmailbox.orders.folders = INBOX, Orders\\, old, Aufträge/Neu\nmailbox.orders.interval = 5m\n"
+        "mailbox.orders.start = since:2026-11-01\nmailbox.orders.after = seen+move:Done/2026\nmailbox.orders.disable_capabilities = esearch Move\n"
+        "sink.s.mode = 0600\nsink.s.metadata = none\n");
+    const auto settings = mailboxSettings(*result.configuration, "orders");
+    REQUIRE(settings.session.target.port == 143);
+    REQUIRE(settings.folders == std::vector<std::string>{"INBOX", "Orders, old", "Aufträge/Neu"});
+    REQUIRE(settings.interval == std::chrono::minutes(5));
+    REQUIRE(settings.start.since == plugin::Wall{std::chrono::seconds{1'793'491'200}});  // 2026-11-01T00:00:00Z
+    REQUIRE(settings.after.kind == AfterAction::Kind::seenAndMove);
+    REQUIRE(settings.after.target == "Done/2026");
+    REQUIRE(settings.session.disabledCapabilities == std::set<std::string>{"ESEARCH", "MOVE"});
+    REQUIRE(spoolSettings(*result.configuration, "s").mode == 0600);
+}
+
+SCENARIO("what cannot work is refused before anything runs", "[settings]") {
+    REQUIRE(problems("mailbox.orders.start = yesterday\n") == Told{"PO-1006 mailbox.orders.start"});
+    REQUIRE(problems("mailbox.orders.start = since:2026-02-30\n") == Told{"PO-1006 mailbox.orders.start"});
+    REQUIRE(problems("mailbox.orders.after = move:\n") == Told{"PO-1006 mailbox.orders.after"});
+    REQUIRE(problems("mailbox.orders.interval = 60\n") == Told{"PO-1006 mailbox.orders.interval"});
+    REQUIRE(problems("mailbox.orders.interval = 10000s\n") == Told{"PO-1006 mailbox.orders.interval"});
+    REQUIRE(problems("mailbox.orders.folders = Orders*\n") == Told{"PO-1006 mailbox.orders.folders"});
+    REQUIRE(problems("mailbox.orders.truststore = nobody\n") == Told{"PO-1008 mailbox.orders.truststore"});
+    REQUIRE(problems("sink.s.mode = 644\n").empty());
+    REQUIRE(problems("sink.s.mode = 0888\n") == Told{"PO-1006 sink.s.mode"});
+    REQUIRE(problems("sink.t.type = spool\n") == Told{"PO-1005 sink.t.path"});
+}
+
+SCENARIO("settings that contradict each other are named", "[settings]") {
+    REQUIRE(problems("mailbox.orders.folders = INBOX, inbox\n") == Told{"PO-1013 mailbox.orders.folders"});
+    REQUIRE(problems("mailbox.orders.folders = INBOX, Done\nmailbox.orders.after = move:Done\n") == Told{"PO-1013 mailbox.orders.after"});
+    REQUIRE(problems("mailbox.orders.after = move:Inbox\n") == Told{"PO-1013 mailbox.orders.after"});
+    REQUIRE(problems("mailbox.orders.sasl = plain\n") == Told{"PO-1013 mailbox.orders.sasl"});
+    REQUIRE(problems("sink.t.type = spool\nsink.t.path = /var/spool/orders\n") == Told{"PO-1013 sink.t.path"});
+}
+
+SCENARIO("clear text is allowed to this machine only", "[settings]") {
+    REQUIRE(problems("mailbox.orders.tls = none\n") == Told{"PO-1012 mailbox.orders.tls"});
+    REQUIRE_FALSE(validated(complete + "mailbox.orders.tls = none\n").valid());
+    const auto local = validated(complete +
+                                 "mailbox.l.tls = none\nmailbox.l.protocol = imap\nmailbox.l.host = 127.0.0.1\nmailbox.l.user = "
+                                 "u\nmailbox.l.credential = c\nmailbox.l.deliver = s\n");
+    REQUIRE(local.valid());
+    REQUIRE(local.problems.size() == 1);
+}
+
+SCENARIO("what is planned is said to be not in this version, rather than unknown", "[settings]") {
+    for (const auto* line : {"mailbox.orders.push = true", "mailbox.orders.rule.1 = all -> s", "mailbox.orders.max_size = 5MB",
+                             "outbox.max_size = 1GB", "alert.a.type = exec", "sink.s.max_size = 1MB"}) {
+        const auto told = problems(std::string(line) + "\n");
+        INFO(line);
+        REQUIRE(told.size() == 1);
+        REQUIRE(told.front().starts_with("PO-1009 "));
+    }
+    REQUIRE(problems("sink.h.type = http\n") == Told{"PO-1009 sink.h.type"});
+    REQUIRE(validated("mailbox.m.protocol = graph\n").problems.front().code == Code::configNotInThisVersion);
+}
