@@ -1,0 +1,388 @@
+#include "tests/simulation/sim_mail_server.h"
+
+#include "tests/simulation/sim_text.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <optional>
+
+namespace simulation {
+
+namespace {
+
+using Ranges = std::vector<std::pair<std::uint64_t, std::uint64_t>>;
+
+std::uint64_t number(std::string_view text) {
+    std::uint64_t value = 0;
+    std::from_chars(text.data(), text.data() + text.size(), value);
+    return value;
+}
+
+/// "3,5:9,12:*"; "*" is the highest UID there is (RFC 9051 section 9, seq-range), whichever side it stands on.
+std::optional<Ranges> parseSet(std::string_view text, std::uint64_t highest) {
+    Ranges ranges;
+    for (const auto& piece : split(text, ',')) {
+        const auto bounds = split(piece, ':');
+        if (bounds.empty() || bounds.size() > 2) return std::nullopt;
+        std::array<std::uint64_t, 2> values{};
+        for (std::size_t i = 0; i < bounds.size(); ++i) {
+            if (bounds[i] != "*" && (bounds[i].empty() || bounds[i].find_first_not_of("0123456789") != std::string::npos || number(bounds[i]) == 0))
+                return std::nullopt;
+            values[i] = bounds[i] == "*" ? highest : number(bounds[i]);
+        }
+        if (bounds.size() == 1) values[1] = values[0];
+        ranges.emplace_back(std::min(values[0], values[1]), std::max(values[0], values[1]));
+    }
+    return ranges;
+}
+
+bool contains(const Ranges& ranges, std::uint64_t value) {
+    return std::any_of(ranges.begin(), ranges.end(), [value](const auto& range) { return range.first <= value && value <= range.second; });
+}
+
+constexpr std::array<const char*, 12> months{"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+
+std::string internalDate(plugin::Wall time) {
+    const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
+    const auto day = std::chrono::floor<std::chrono::days>(seconds);
+    const std::chrono::year_month_day date(day);
+    const std::chrono::hh_mm_ss clock(seconds - day);
+    const auto two = [](auto value) { return (value < 10 ? "0" : "") + std::to_string(value); };
+    const auto dayOfMonth = static_cast<unsigned>(date.day());
+    return (dayOfMonth < 10 ? " " : "") + std::to_string(dayOfMonth) + "-" + months[static_cast<unsigned>(date.month()) - 1] + "-" +
+           std::to_string(static_cast<int>(date.year())) + " " + two(clock.hours().count()) + ":" + two(clock.minutes().count()) + ":" +
+           two(clock.seconds().count()) + " +0000";
+}
+
+std::optional<plugin::Wall> searchDay(const std::string& text) {
+    const auto parts = split(text, '-');
+    if (parts.size() != 3) return std::nullopt;
+    for (unsigned m = 0; m < months.size(); ++m)
+        if (parts[1] == months[m])
+            return std::chrono::sys_days(std::chrono::year_month_day(std::chrono::year(static_cast<int>(number(parts[2]))), std::chrono::month(m + 1),
+                                                                     std::chrono::day(static_cast<unsigned>(number(parts[0])))));
+    return std::nullopt;
+}
+
+}  // namespace
+
+/// One session. Lines and literals in, responses out; the view of the selected folder changes only when it may (RFC 9051 section 7.5.1).
+class ImapPeer final : public Peer {
+public:
+    explicit ImapPeer(MailServer& server) : server_(server) {}
+
+    void connected(Connection& connection) override { connection.send("* OK [CAPABILITY " + capabilityList() + "] simulated server ready\r\n"); }
+
+    void received(Connection& connection, std::string_view bytes) override {
+        input_.append(bytes);
+        for (;;) {
+            if (authenticating_) {
+                const auto end = input_.find("\r\n");
+                if (end == std::string::npos) return;
+                const auto line = input_.substr(0, end);
+                input_.erase(0, end + 2);
+                continueSignIn(connection, line);
+                continue;
+            }
+            auto command = nextCommand(connection);
+            if (!command) return;
+            handle(connection, *command);
+        }
+    }
+
+private:
+    using Words = std::vector<std::string>;
+
+    std::string capabilityList() const {
+        std::string list = "IMAP4rev1 AUTH=XOAUTH2 LOGINDISABLED";
+        for (const auto& capability : server_.capabilities) list += " " + capability;
+        return list;
+    }
+
+    /// A whole command with its literals taken in, or nothing yet.
+    std::optional<std::string> nextCommand(Connection& connection) {
+        std::size_t at = 0;
+        for (;;) {
+            const auto end = input_.find("\r\n", at);
+            if (end == std::string::npos) return std::nullopt;
+            const auto open = input_.rfind('{', end);
+            if (end == 0 || input_[end - 1] != '}' || open == std::string::npos || open < at) {
+                auto command = input_.substr(0, end);
+                input_.erase(0, end + 2);
+                invited_ = 0;
+                return command;
+            }
+            const bool waits = input_[end - 2] != '+';
+            if (!waits && !server_.capabilities.contains("LITERAL+")) server_.violations.push_back("a non-synchronizing literal without LITERAL+");
+            const auto size = number(std::string_view(input_).substr(open + 1));
+            if (waits && invited_ <= open) {
+                invited_ = open + 1;
+                connection.send("+ go on\r\n");
+            }
+            if (input_.size() < end + 2 + size) return std::nullopt;
+            at = end + 2 + size;
+        }
+    }
+
+    void handle(Connection& connection, const std::string& line) {
+        auto words = imapWords(line);
+        if (words.size() < 2) return violation(connection, "*", "not a command: " + line);
+        const auto tag = words[0];
+        auto name = upper(words[1]);
+        words.erase(words.begin(), words.begin() + 2);
+        if (server_.moodOneIn != 0 && server_.dice_.oneIn(server_.moodOneIn)) {
+            if (server_.dice_.oneIn(2)) return connection.send(tag + " NO [UNAVAILABLE] not now\r\n");
+            connection.send("* BYE going down\r\n");
+            return connection.close();
+        }
+        if (name == "CAPABILITY") return connection.send("* CAPABILITY " + capabilityList() + "\r\n" + tag + " OK done\r\n");
+        if (name == "NOOP") return finish(connection, tag, "OK done", true);
+        if (name == "LOGOUT") {
+            connection.send("* BYE bye\r\n" + tag + " OK done\r\n");
+            return connection.close();
+        }
+        if (name == "ID") return connection.send("* ID (\"name\" \"simulated\")\r\n" + tag + " OK done\r\n");
+        if (name == "AUTHENTICATE") return beginSignIn(connection, tag, words);
+        if (!signedIn_) return violation(connection, tag, name + " before signing in");
+        if (name == "LIST") return list(connection, tag, words);
+        if (name == "STATUS") return status(connection, tag, words);
+        if (name == "CREATE") {
+            const bool made = server_.folders.try_emplace(words.at(0)).second;
+            return connection.send(tag + (made ? " OK made\r\n" : " NO [ALREADYEXISTS] it is there\r\n"));
+        }
+        if (name == "SELECT") return select(connection, tag, words);
+        if (name != "UID" || words.empty()) return violation(connection, tag, name + " is not a command we expect");
+        if (!selected_) return violation(connection, tag, "UID before SELECT");
+        name = upper(words[0]);
+        words.erase(words.begin());
+        if (name == "SEARCH") return search(connection, tag, words);
+        if (name == "FETCH") return fetch(connection, tag, words);
+        if (name == "STORE") return store(connection, tag, words);
+        if (name == "COPY" || name == "MOVE") return transfer(connection, tag, words, name == "MOVE");
+        if (name == "EXPUNGE") return expunge(connection, tag, words);
+        violation(connection, tag, "UID " + name + " is not a command we expect");
+    }
+
+    void violation(Connection& connection, const std::string& tag, const std::string& what) {
+        server_.violations.push_back(what);
+        connection.send(tag + " BAD " + what + "\r\n");
+    }
+
+    void beginSignIn(Connection& connection, const std::string& tag, const Words& words) {
+        if (words.empty() || words[0] != "XOAUTH2") return violation(connection, tag, "AUTHENTICATE with a mechanism not offered");
+        authenticating_ = tag;
+        if (words.size() == 1) return connection.send("+ \r\n");
+        if (!server_.capabilities.contains("SASL-IR")) return violation(connection, tag, "an initial response without SASL-IR");
+        continueSignIn(connection, words[1]);
+    }
+
+    void continueSignIn(Connection& connection, const std::string& line) {
+        const auto tag = *authenticating_;
+        if (refused_) {
+            authenticating_.reset();
+            refused_ = false;
+            if (!line.empty()) server_.violations.push_back("the challenge of a refusal wants an empty line");
+            return connection.send(tag + " NO [AUTHENTICATIONFAILED] no\r\n");
+        }
+        const auto response = fromBase64(line);
+        const std::string begin =
+            "user=box@example.test\x01"
+            "auth=Bearer ";
+        if (!response.starts_with(begin) || !response.ends_with("\x01\x01")) return violation(connection, tag, "not an XOAUTH2 response");
+        if (!server_.authorized_("box@example.test", response.substr(begin.size(), response.size() - begin.size() - 2))) {
+            refused_ = true;
+            return connection.send("+ eyJzdGF0dXMiOiI0MDEiLCJzY2hlbWVzIjoiYmVhcmVyIn0=\r\n");
+        }
+        authenticating_.reset();
+        signedIn_ = true;
+        ++server_.signIns;
+        connection.send(tag + " OK " + (server_.dice_.oneIn(2) ? "[CAPABILITY " + capabilityList() + "] " : "") + "signed in\r\n");
+    }
+
+    void list(Connection& connection, const std::string& tag, const Words& words) {
+        const auto pattern = words.size() > 1 ? words[1] : "";
+        if (pattern.empty()) connection.send("* LIST (\\Noselect) \"/\" \"\"\r\n");
+        for (const auto& [name, folder] : server_.folders)
+            if (name == pattern || pattern == "*") connection.send("* LIST () \"/\" \"" + name + "\"\r\n");
+        connection.send(tag + " OK done\r\n");
+    }
+
+    void status(Connection& connection, const std::string& tag, const Words& words) {
+        const auto found = server_.folders.find(words.at(0));
+        if (found == server_.folders.end()) return connection.send(tag + " NO [NONEXISTENT] no such folder\r\n");
+        const auto& folder = found->second;
+        connection.send("* STATUS \"" + found->first + "\" (MESSAGES " + std::to_string(folder.mails.size()) + " UIDNEXT " +
+                        std::to_string(folder.next) + " UIDVALIDITY " + std::to_string(folder.validity) + ")\r\n" + tag + " OK done\r\n");
+    }
+
+    void select(Connection& connection, const std::string& tag, const Words& words) {
+        selected_.reset();
+        const auto found = server_.folders.find(words.at(0));
+        if (found == server_.folders.end()) return connection.send(tag + " NO [NONEXISTENT] no such folder\r\n");
+        selected_ = found->first;
+        const auto& folder = found->second;
+        view_.clear();
+        for (const auto& mail : folder.mails) view_.push_back(mail.uid);
+        std::string answer = "* FLAGS (\\Seen \\Deleted)\r\n* " + std::to_string(view_.size()) + " EXISTS\r\n* 0 RECENT\r\n";
+        answer += "* OK [UIDVALIDITY " + std::to_string(folder.validity) + "] x\r\n* OK [UIDNEXT " + std::to_string(folder.next) + "] x\r\n";
+        connection.send(answer + tag + " OK [READ-WRITE] done\r\n");
+    }
+
+    MailServer::Folder& folder() { return server_.folders.at(*selected_); }
+    std::uint64_t highest() { return view_.empty() ? folder().next - 1 : view_.back(); }
+
+    void search(Connection& connection, const std::string& tag, Words words) {
+        bool extended = false;
+        if (words.size() > 2 && upper(words[0]) == "RETURN") {
+            extended = true;
+            if (!server_.capabilities.contains("ESEARCH") || words[1] != "(ALL)") return violation(connection, tag, "RETURN without ESEARCH");
+            words.erase(words.begin(), words.begin() + 2);
+        }
+        Ranges ranges{{1, 0xffffffff}};
+        std::optional<plugin::Wall> since;
+        for (std::size_t i = 0; i + 1 < words.size(); i += 2) {
+            if (upper(words[i]) == "UID") {
+                const auto parsed = parseSet(words[i + 1], highest());
+                if (!parsed) return violation(connection, tag, "SEARCH UID with a bad set");
+                ranges = *parsed;
+            } else if (upper(words[i]) == "SINCE") {
+                since = searchDay(words[i + 1]);
+                if (!since) return violation(connection, tag, "SEARCH SINCE with a bad date");
+            } else {
+                return violation(connection, tag, "SEARCH " + words[i] + " is not a key we expect");
+            }
+        }
+        std::string found;
+        for (const auto uid : view_) {
+            const auto* mail = folder().find(uid);
+            if (mail == nullptr || !contains(ranges, uid)) continue;
+            if (since && std::chrono::floor<std::chrono::days>(mail->received) < *since) continue;
+            found += (extended ? found.empty() ? "" : "," : " ") + std::to_string(uid);
+        }
+        connection.send(extended ? "* ESEARCH (TAG \"" + tag + "\") UID" + (found.empty() ? "" : " ALL " + found) + "\r\n"
+                                 : "* SEARCH" + found + "\r\n");
+        finish(connection, tag, "OK done", false);
+    }
+
+    void fetch(Connection& connection, const std::string& tag, const Words& words) {
+        const auto ranges = parseSet(words.at(0), highest());
+        if (!ranges) return violation(connection, tag, "FETCH with a bad set");
+        const auto items = upper(words.size() > 1 ? words[1] : "");
+        if (items.find("BODY[") != std::string::npos) return violation(connection, tag, "BODY[] without PEEK sets \\Seen");
+        for (std::size_t i = 0; i < view_.size(); ++i) {
+            const auto* mail = contains(*ranges, view_[i]) ? folder().find(view_[i]) : nullptr;
+            if (mail == nullptr) continue;
+            std::string answer = "* " + std::to_string(i + 1) + " FETCH (UID " + std::to_string(mail->uid);
+            if (items.find("INTERNALDATE") != std::string::npos) answer += " INTERNALDATE \"" + internalDate(mail->received) + "\"";
+            if (items.find("FLAGS") != std::string::npos) answer += " FLAGS (" + joined(mail->flags, " ") + ")";
+            if (items.find("BODY.PEEK[]") != std::string::npos) answer += " BODY[] {" + std::to_string(mail->bytes.size()) + "}\r\n" + mail->bytes;
+            connection.send(answer + ")\r\n");
+        }
+        finish(connection, tag, "OK done", false);
+    }
+
+    void store(Connection& connection, const std::string& tag, const Words& words) {
+        const auto ranges = parseSet(words.at(0), highest());
+        if (!ranges || words.size() < 3 || upper(words[1]) != "+FLAGS.SILENT") return violation(connection, tag, "STORE we do not expect");
+        const bool seen = words[2].find("\\Seen") != std::string::npos;
+        const bool deleted = words[2].find("\\Deleted") != std::string::npos;
+        for (const auto uid : view_) {
+            auto* mail = contains(*ranges, uid) ? folder().find(uid) : nullptr;
+            if (mail == nullptr) continue;
+            server_.touched(deleted ? "deleted" : "seen", *selected_, *mail);
+            if (seen) mail->flags.insert("\\Seen");
+            if (deleted) mail->flags.insert("\\Deleted");
+        }
+        finish(connection, tag, "OK done", false);
+    }
+
+    void transfer(Connection& connection, const std::string& tag, const Words& words, bool move) {
+        if (move && !server_.capabilities.contains("MOVE")) return violation(connection, tag, "MOVE was not offered");
+        const auto ranges = parseSet(words.at(0), highest());
+        const auto target = server_.folders.find(words.at(1));
+        if (!ranges) return violation(connection, tag, "COPY or MOVE with a bad set");
+        if (target == server_.folders.end()) return connection.send(tag + " NO [TRYCREATE] no such folder\r\n");
+        std::string from, to;
+        for (const auto uid : view_) {
+            auto* mail = contains(*ranges, uid) ? folder().find(uid) : nullptr;
+            if (mail == nullptr) continue;
+            auto copy = *mail;
+            copy.uid = target->second.next++;
+            copy.flags.erase("\\Deleted");
+            from += (from.empty() ? "" : ",") + std::to_string(uid);
+            to += (to.empty() ? "" : ",") + std::to_string(copy.uid);
+            if (move) {
+                server_.touched("moved", *selected_, *mail);
+                std::erase_if(folder().mails, [uid](const Mail& each) { return each.uid == uid; });
+            }
+            target->second.mails.push_back(std::move(copy));
+        }
+        const bool tells = server_.capabilities.contains("UIDPLUS") && !from.empty();
+        const auto code = tells ? "[COPYUID " + std::to_string(target->second.validity) + " " + from + " " + to + "] " : std::string();
+        if (move && tells) connection.send("* OK " + code + "moved\r\n");
+        finish(connection, tag, "OK " + (move ? "" : code) + "done", true);
+    }
+
+    void expunge(Connection& connection, const std::string& tag, const Words& words) {
+        if (!server_.capabilities.contains("UIDPLUS")) return violation(connection, tag, "UID EXPUNGE without UIDPLUS");
+        const auto ranges = parseSet(words.at(0), highest());
+        if (!ranges) return violation(connection, tag, "EXPUNGE with a bad set");
+        std::erase_if(folder().mails, [&](const Mail& mail) {
+            const bool goes = contains(*ranges, mail.uid) && mail.flags.contains("\\Deleted");
+            if (goes) server_.touched("expunged", *selected_, mail);
+            return goes;
+        });
+        finish(connection, tag, "OK done", true);
+    }
+
+    /// The tagged answer, after what changed in the view; expunges only where they may be told.
+    void finish(Connection& connection, const std::string& tag, const std::string& text, bool expunges) {
+        if (selected_ && expunges)
+            for (std::size_t i = 0; i < view_.size();) {
+                if (folder().find(view_[i]) != nullptr) {
+                    ++i;
+                    continue;
+                }
+                view_.erase(view_.begin() + static_cast<std::ptrdiff_t>(i));
+                connection.send("* " + std::to_string(i + 1) + " EXPUNGE\r\n");
+            }
+        if (selected_) {
+            const auto before = view_.size();
+            for (const auto& mail : folder().mails)
+                if (view_.empty() || mail.uid > view_.back()) view_.push_back(mail.uid);
+            if (view_.size() != before) connection.send("* " + std::to_string(view_.size()) + " EXISTS\r\n");
+        }
+        connection.send(tag + " " + text + "\r\n");
+    }
+
+    MailServer& server_;
+    std::string input_{};
+    std::size_t invited_ = 0;
+    std::optional<std::string> authenticating_{};
+    bool refused_ = false, signedIn_ = false;
+    std::optional<std::string> selected_{};
+    std::vector<std::uint32_t> view_{};
+};
+
+MailServer::MailServer(WorldClock& clock, Dice& dice, std::function<bool(const std::string&, const std::string&)> authorized)
+    : clock_(clock), dice_(dice), authorized_(std::move(authorized)) {}
+
+Mail* MailServer::Folder::find(std::uint64_t uid) {
+    const auto found = std::lower_bound(mails.begin(), mails.end(), uid, [](const Mail& mail, std::uint64_t wanted) { return mail.uid < wanted; });
+    return found == mails.end() || found->uid != uid ? nullptr : &*found;
+}
+
+void MailServer::arrive(const std::string& name, std::string bytes, plugin::Wall received) {
+    auto& folder = folders[name];
+    folder.mails.push_back({folder.next, std::move(bytes), received, {}});
+    folder.next += 1 + static_cast<std::uint32_t>(dice_.oneIn(5) ? dice_.below(40) : 0);
+}
+
+void MailServer::removeByOthers(const std::string& name, std::uint32_t uid) {
+    std::erase_if(folders[name].mails, [uid](const Mail& mail) { return mail.uid == uid; });
+}
+
+std::unique_ptr<Peer> MailServer::accept() { return std::make_unique<ImapPeer>(*this); }
+
+}  // namespace simulation

@@ -1,0 +1,76 @@
+#pragma once
+
+#include "tests/simulation/sim_network.h"
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace simulation {
+
+struct Mail {
+    std::uint32_t uid = 0;
+    std::string bytes{};
+    plugin::Wall received{};
+    std::set<std::string> flags{};
+};
+
+/// A mailbox and its IMAP server, small but strict: a command it would not expect from an excellent client is a violation, and the history
+/// that provoked it fails. It lives longer than the processes that talk to it.
+class MailServer {
+public:
+    struct Folder {
+        std::uint32_t validity = 1;
+        std::uint32_t next = 1;
+        std::vector<Mail> mails{};  ///< by rising UID
+        Mail* find(std::uint64_t uid);
+    };
+    /// `authorized`: whether a bearer token signs this user in now.
+    MailServer(WorldClock& clock, Dice& dice, std::function<bool(const std::string& user, const std::string& token)> authorized);
+
+    std::map<std::string, Folder> folders{};
+    std::set<std::string> capabilities{};
+    std::vector<std::string> violations{};
+    std::uint64_t moodOneIn = 0;  ///< a command is answered with NO [UNAVAILABLE] or BYE; 0 = never
+    std::uint64_t signIns = 0;
+    /// A client changes or removes a mail: what ("seen", "deleted", "expunged", "moved"), from where.
+    std::function<void(const std::string& what, const std::string& folder, const Mail& mail)> touched = [](const auto&, const auto&, const auto&) {};
+
+    void arrive(const std::string& folder, std::string bytes, plugin::Wall received);
+    void removeByOthers(const std::string& folder, std::uint32_t uid);
+    std::unique_ptr<Peer> accept();
+
+private:
+    friend class ImapPeer;
+    WorldClock& clock_;
+    Dice& dice_;
+    std::function<bool(const std::string&, const std::string&)> authorized_;
+};
+
+/// A token endpoint: client credentials with the secret in the Basic header; strict about the request.
+class TokenServer {
+public:
+    TokenServer(WorldClock& clock, Dice& dice, std::string basic) : clock_(clock), dice_(dice), basic_(std::move(basic)) {}
+
+    std::chrono::seconds life{3600};
+    std::uint64_t moodOneIn = 0;  ///< busy, broken or a login page; 0 = never
+    std::uint64_t issued = 0;
+    std::vector<std::string> violations{};
+
+    bool valid(const std::string& token) const;
+    void revokeAll() { tokens_.clear(); }
+    std::unique_ptr<Peer> accept();
+
+private:
+    friend class TokenPeer;
+    std::string answer(const std::string& request);
+    WorldClock& clock_;
+    Dice& dice_;
+    std::string basic_;
+    std::map<std::string, plugin::Steady> tokens_{};
+};
+
+}  // namespace simulation
