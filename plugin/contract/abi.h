@@ -10,6 +10,6 @@
 #define POSTERN_ABI "postern-contract-1 poco-" POSTERN_POCO_VERSION " compiler-" __VERSION__ " build-" POSTERN_BUILD_ID
 
 /// Stands once in a package's entry file, beside its Poco manifest of plugin::Package.
-#define POSTERN_PACKAGE_ABI                                                                 \
-    extern "C" __attribute__((visibility("default"))) const char* posternPackageAbi();      \
+#define POSTERN_PACKAGE_ABI                                                            \
+    extern "C" __attribute__((visibility("default"))) const char* posternPackageAbi(); \
     extern "C" __attribute__((visibility("default"))) const char* posternPackageAbi() { return POSTERN_ABI; }

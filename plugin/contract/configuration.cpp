@@ -15,7 +15,7 @@ struct Unit {
     std::int64_t factor;
 };
 constexpr std::array durationUnits{Unit{"ms", 1}, Unit{"s", 1000}, Unit{"m", 60'000}, Unit{"h", 3'600'000}, Unit{"d", 86'400'000}};
-constexpr std::array sizeUnits{Unit{"B", 1},          Unit{"kB", 1000},          Unit{"MB", 1'000'000},         Unit{"GB", 1'000'000'000},
+constexpr std::array sizeUnits{Unit{"B", 1},           Unit{"kB", 1000},       Unit{"MB", 1'000'000}, Unit{"GB", 1'000'000'000},
                                Unit{"KiB", 1LL << 10}, Unit{"MiB", 1LL << 20}, Unit{"GiB", 1LL << 30}};
 
 template <std::size_t N>

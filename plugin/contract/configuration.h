@@ -48,13 +48,13 @@ enum class KeyType {
 struct Key {
     std::string pattern;  ///< "mailbox.<alias>.host": parts in <> stand for one alias or name
     KeyType type = KeyType::text;
-    std::string fallback{};              ///< the default, as it would be written; empty = none
-    bool required = false;               ///< for each alias its group has
-    std::string reference{};             ///< the value (or each item of a list) names an alias of this group
-    bool restart = false;                ///< a change needs a restart, a reload refuses it
-    std::string doc{};                   ///< one line
-    std::vector<std::string> choices{};  ///< for choice
-    std::vector<std::string> later{};    ///< values that are planned: refused as "not in this version"
+    std::string fallback{};                 ///< the default, as it would be written; empty = none
+    bool required = false;                  ///< for each alias its group has
+    std::string reference{};                ///< the value (or each item of a list) names an alias of this group
+    bool restart = false;                   ///< a change needs a restart, a reload refuses it
+    std::string doc{};                      ///< one line
+    std::vector<std::string> choices{};     ///< for choice
+    std::vector<std::string> later{};       ///< values that are planned: refused as "not in this version"
     std::int64_t minimum = 0, maximum = 0;  ///< for integer and duration (seconds); 0, 0 = any
     /// A further check of the value's form: what is wrong with it, or nothing.
     std::function<std::optional<std::string>(std::string_view)> form{};
@@ -87,8 +87,8 @@ public:
     /// All that begins with a prefix: key without the prefix → value, e.g. "mailbox.a.rule.".
     std::map<std::string, std::string> below(std::string_view prefix) const;
 
-    bool has(std::string_view key) const;  ///< given, or with a default
-    std::string text(std::string_view key) const;                        ///< "" if it has neither
+    bool has(std::string_view key) const;          ///< given, or with a default
+    std::string text(std::string_view key) const;  ///< "" if it has neither
     bool boolean(std::string_view key) const;
     std::int64_t integer(std::string_view key) const;
     std::chrono::milliseconds duration(std::string_view key) const;

@@ -36,11 +36,12 @@ public:
     virtual void reset() = 0;  ///< and forgets what was bound
     virtual bool isNull(int column) const = 0;
     virtual std::int64_t integer(int column) const = 0;
-    virtual std::string_view text(int column) const = 0;                  ///< until the next step() or reset()
-    virtual std::span<const std::uint8_t> blob(int column) const = 0;     ///< likewise
+    virtual std::string_view text(int column) const = 0;               ///< until the next step() or reset()
+    virtual std::span<const std::uint8_t> blob(int column) const = 0;  ///< likewise
 
     void run() {
-        while (step()) {}
+        while (step()) {
+        }
     }
 };
 

@@ -33,10 +33,18 @@ public:
     virtual bool enabled(Level level) const = 0;
     virtual void write(Level level, std::string_view logger, std::string_view message, const std::vector<Field>& fields) = 0;
 
-    void error(std::string_view logger, std::string_view message, const std::vector<Field>& fields = {}) { write(Level::error, logger, message, fields); }
-    void warning(std::string_view logger, std::string_view message, const std::vector<Field>& fields = {}) { write(Level::warning, logger, message, fields); }
-    void notice(std::string_view logger, std::string_view message, const std::vector<Field>& fields = {}) { write(Level::notice, logger, message, fields); }
-    void information(std::string_view logger, std::string_view message, const std::vector<Field>& fields = {}) { write(Level::information, logger, message, fields); }
+    void error(std::string_view logger, std::string_view message, const std::vector<Field>& fields = {}) {
+        write(Level::error, logger, message, fields);
+    }
+    void warning(std::string_view logger, std::string_view message, const std::vector<Field>& fields = {}) {
+        write(Level::warning, logger, message, fields);
+    }
+    void notice(std::string_view logger, std::string_view message, const std::vector<Field>& fields = {}) {
+        write(Level::notice, logger, message, fields);
+    }
+    void information(std::string_view logger, std::string_view message, const std::vector<Field>& fields = {}) {
+        write(Level::information, logger, message, fields);
+    }
     void debug(std::string_view logger, std::string_view message, const std::vector<Field>& fields = {}) {
         if (enabled(Level::debug)) write(Level::debug, logger, message, fields);
     }

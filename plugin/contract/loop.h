@@ -225,8 +225,12 @@ inline ThisLoop thisLoop() noexcept { return {}; }
 template <class T>
 class Shared {
 public:
-    void set(T value) { finish([&] { value_.emplace(std::move(value)); }); }
-    void fail(std::exception_ptr bug) { finish([&] { bug_ = std::move(bug); }); }
+    void set(T value) {
+        finish([&] { value_.emplace(std::move(value)); });
+    }
+    void fail(std::exception_ptr bug) {
+        finish([&] { bug_ = std::move(bug); });
+    }
     bool isSet() const {
         const std::lock_guard lock(mutex_);
         return value_ || bug_;

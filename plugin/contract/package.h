@@ -20,11 +20,12 @@ struct Command {
         std::ostream& out;
         std::ostream& error;
     };
-    enum class Store { read, write };  ///< how the database is opened; a missing one: `run` is called with an empty one (read) or it is made (write)
+    enum class Store { read, write };
     std::string name;
     std::string usage;    ///< one line after "postern "
     std::string summary;  ///< one line
-    Store store = Store::read;
+    /// How the database is opened for these arguments; a missing one: an empty one is lent (read), or it is made (write).
+    std::function<Store(const std::vector<std::string>& arguments)> store;
     std::function<int(Call&)> run;
 };
 

@@ -27,7 +27,7 @@ struct Error {
     Code code;
     std::string what;
     std::optional<std::chrono::milliseconds> retryAfter{};  ///< how long the other side asked us to wait
-    std::string provider{};  ///< the other side's own identifiers (AADSTS number, request-id …); may be empty
+    std::string provider{};                                 ///< the other side's own identifiers (AADSTS number, request-id …); may be empty
 };
 
 /// "PO-3002 the client secret was refused (invalid_client). Next: …": one line, for logs and terminals.

@@ -129,3 +129,5 @@ private:
 };
 
 }  // namespace plugin
+
+#include "plugin/contract/loop.h"  // makeReady, for those who include this alone

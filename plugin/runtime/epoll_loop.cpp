@@ -88,7 +88,8 @@ public:
         }
         const std::uint64_t one = 1;
         // A full counter (EAGAIN) wakes as well; nothing else can go wrong with an eventfd of ours.
-        while (::write(wake_.get(), &one, sizeof one) < 0 && errno == EINTR) {}
+        while (::write(wake_.get(), &one, sizeof one) < 0 && errno == EINTR) {
+        }
     }
     TimerId at(Deadline when, std::function<void()> function) override { return timers_.add(when, std::move(function)); }
     void cancel(TimerId timer) override { timers_.remove(timer); }
@@ -196,7 +197,8 @@ void RealLoop::waitForEvents() {
         const auto& event = events[static_cast<std::size_t>(i)];
         if (event.data.u64 == 0) {
             std::uint64_t woken = 0;
-            while (::read(wake_.get(), &woken, sizeof woken) < 0 && errno == EINTR) {}
+            while (::read(wake_.get(), &woken, sizeof woken) < 0 && errno == EINTR) {
+            }
             continue;
         }
         const auto found = watched_.find(event.data.u64);
