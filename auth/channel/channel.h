@@ -1,6 +1,8 @@
 #pragma once
 
 #include "plugin/contract/clock.h"
+#include "plugin/contract/configuration.h"
+#include "plugin/contract/log.h"
 #include "plugin/contract/loop.h"
 #include "plugin/contract/result.h"
 #include "plugin/contract/task.h"
@@ -15,7 +17,8 @@
 namespace auth {
 
 /// A connected byte stream, encrypted or not. Belongs to the loop it was dialled on; one reader and one writer at a time.
-/// Errors: reconnect (closed, time-out, TLS), retryLater (stopped). After an error only the destructor is of use. Never blocks.
+/// Errors: reconnect (closed, time-out, TLS), retryLater (stopped). After an error only the destructor is of use, but for a
+/// read that timed out: it has taken nothing and may be repeated. Never blocks.
 class Channel {
 public:
     virtual ~Channel() = default;
@@ -43,5 +46,9 @@ public:
     virtual ~Dialer() = default;
     virtual plugin::Task<plugin::Result<std::unique_ptr<Channel>>> dial(Target target, plugin::Deadline deadline, std::stop_token stop) = 0;
 };
+
+/// Names come from the system's resolver, trust from `truststore.<alias>.path` (looked at again at each dial) or the system's roots.
+/// TLS 1.2 or newer; one session per host and port is kept and resumed. `log` outlives the Dialer.
+std::unique_ptr<Dialer> makeDialer(std::shared_ptr<const plugin::Configuration> configuration, plugin::Log& log);
 
 }  // namespace auth

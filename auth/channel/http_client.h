@@ -1,0 +1,72 @@
+#pragma once
+
+#include "auth/channel/channel.h"
+#include "auth/channel/http_parser.h"
+#include "plugin/contract/result.h"
+
+#include <memory>
+#include <span>
+#include <stop_token>
+#include <string>
+
+namespace auth {
+
+/// Headers and body are wiped when they have been sent. Host, Content-Length, Connection and Accept-Encoding are added; giving one of them, or
+/// Transfer-Encoding, is a bug.
+struct HttpRequest {
+    std::string method = "GET";
+    std::string url;  ///< absolute; plain http is the configuration's business
+    HttpHeaders headers{};
+    std::string body{};        ///< Content-Length is sent for it, also when empty unless the method is GET or HEAD
+    std::string truststore{};  ///< alias, as in Target
+    HttpLimits limits{};
+};
+
+struct HttpAnswer {
+    int status = 0;
+    HttpHeaders headers{};
+    std::string body{};  ///< whole; empty when it was begun as a stream
+};
+
+/// HTTP/1.1 requests one after the other, over one kept connection where the other side allows it. Belongs to one loop, one request at a
+/// time. No redirects, no compression, no cookies, no environment. Any status is an answer, not an error.
+/// Errors: askOperator channelHttpProtocol (bad URL), reconnect channelHttpProtocol (not HTTP, past a limit), and those of Dialer and
+/// Channel. They name scheme, host and port of the URL only. After an error the connection is gone, the next request dials anew.
+/// A kept connection that turns out to be closed before one byte of the answer came is replaced, and the request sent once more, only
+/// where that cannot do harm: the method is GET, HEAD, PUT, DELETE or OPTIONS (RFC 9110 section 9.2.2), or it carries Idempotency-Key.
+class HttpSession {
+public:
+    enum class Keep { yes, no };  ///< no: says "Connection: close"
+    explicit HttpSession(Dialer& dialer, Keep keep = Keep::yes);
+    ~HttpSession();
+    HttpSession(const HttpSession&) = delete;
+    HttpSession& operator=(const HttpSession&) = delete;
+
+    plugin::Task<plugin::Result<HttpAnswer>> request(HttpRequest request, plugin::Deadline deadline, std::stop_token stop);
+
+    /// The answer's head; its body is then taken with read(). Whatever is left of it at the next request or begin costs the connection.
+    plugin::Task<plugin::Result<HttpAnswer>> begin(HttpRequest request, plugin::Deadline deadline, std::stop_token stop);
+    /// Waits for body bytes and takes what is there. 0 = the body is whole.
+    plugin::Task<plugin::Result<std::size_t>> read(std::span<char> into, plugin::Deadline deadline, std::stop_token stop);
+
+    void close();  ///< drops the connection
+
+private:
+    class Connection;
+    Dialer& dialer_;
+    const Keep keep_;
+    std::unique_ptr<Connection> connection_;
+};
+
+/// Thread-safe: a connection of its own for each request ("Connection: close"), on the loop of the caller. For what is rare, as tokens are.
+class HttpClient {
+public:
+    explicit HttpClient(Dialer& dialer) : dialer_(dialer) {}
+    /// As HttpSession::request.
+    plugin::Task<plugin::Result<HttpAnswer>> request(HttpRequest request, plugin::Deadline deadline, std::stop_token stop);
+
+private:
+    Dialer& dialer_;
+};
+
+}  // namespace auth

@@ -1,0 +1,57 @@
+#pragma once
+
+#include "auth/channel/tls_context.h"
+#include "auth/channel/transport.h"
+#include "plugin/contract/clock.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace auth {
+
+/// The client's side of TLS 1.2 or newer above another transport, which may itself be TLS. Belongs to one loop.
+class TlsTransport final : public Transport {
+public:
+    struct Peer {
+        std::string host;         ///< name or address the certificate must name; also SNI where it is a name
+        std::string hostAndPort;  ///< for errors and for the kept session
+    };
+    /// `lower` outlives this. `clock` tells whether certificates are valid now.
+    TlsTransport(Transport& lower, std::shared_ptr<TlsContext> context, Peer peer, plugin::Clock& clock);
+    ~TlsTransport() override;  ///< says goodbye (close_notify) if that needs no waiting
+    TlsTransport(const TlsTransport&) = delete;
+    TlsTransport& operator=(const TlsTransport&) = delete;
+
+    /// One step of the handshake: moved = done, the other side is who it should be; never ended.
+    Moved tryHandshake();
+    Moved tryRead(std::span<char> into) override;
+    Moved tryWrite(std::string_view bytes) override;
+    plugin::Error failure() const override { return *failure_; }
+
+    std::string security() const;  ///< "TLSv1.3 TLS_AES_256_GCM_SHA384"
+    bool resumed() const { return SSL_session_reused(ssl_.get()) == 1; }
+
+    /// What a TlsContext tells OpenSSL to call when a server gives a session.
+    static int newSession(SSL* ssl, SSL_SESSION* session);
+
+private:
+    struct Glue;  // what OpenSSL calls
+
+    Moved outcome(int returned);
+    plugin::Error handshakeError(unsigned long code) const;
+    plugin::Error certificateError(long result) const;
+
+    Transport& lower_;
+    const std::shared_ptr<TlsContext> context_;
+    const Peer peer_;
+    plugin::Clock& clock_;
+    std::unique_ptr<SSL, TlsContext::Free> ssl_;
+    bool offered_ = false;  // a session to resume
+    bool established_ = false;
+    bool lowerFailed_ = false;
+    std::string certificate_{};  // of the refused one: what a person wants to know of it
+    std::optional<plugin::Error> failure_{};
+};
+
+}  // namespace auth
