@@ -38,6 +38,12 @@ void addCredentialKeys(std::vector<Key>& all) {
     grant.later = {"authorization_code", "device_code", "refresh_token", "jwt_bearer"};
     all.push_back(std::move(grant));
 
+    auto provider = key("credential.<name>.provider", KeyType::choice, "custom: everything is given here");
+    provider.fallback = "custom";
+    provider.choices = {"custom"};
+    provider.later = {"microsoft365", "microsoft365-gcch", "microsoft365-dod", "microsoft365-china", "google"};
+    all.push_back(std::move(provider));
+
     auto authentication = key("credential.<name>.authentication", KeyType::choice,
                               "where the client's secret goes: Basic header (RFC 6749), the same unencoded, or request body");
     authentication.fallback = "basic";
@@ -67,7 +73,6 @@ struct Planned {
 };
 
 constexpr std::array planned{
-    Planned{"credential.<name>.provider", "preset that fills in endpoints, scopes and authentication"},
     Planned{"credential.<name>.tenant", "tenant of a provider preset"},
     Planned{"credential.<name>.client_secret_next", "second secret, used when the first is refused"},
     Planned{"credential.<name>.authorization_endpoint", "URL where a person consents"},
