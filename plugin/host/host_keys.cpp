@@ -16,7 +16,7 @@ std::optional<std::string> badAddress(std::string_view text) {
 }
 
 std::optional<std::string> badServerName(std::string_view text) {
-    constexpr std::size_t longestName = 64;  // it stands in every log line
+    constexpr std::size_t longestName = 64;  // as an alias
     if (text.empty() || text.size() > longestName) return "a name of 1 to 64 characters is wanted";
     const auto bad = text.find_first_of(" \t\"\\");
     if (bad != std::string_view::npos)
@@ -56,7 +56,7 @@ std::vector<Key> hostKeys() {
     return {
         {.pattern = "server.name",
          .restart = true,
-         .doc = "What this instance is called in logs and metrics; else the machine's name",
+         .doc = "What this instance is called when it begins its log; else the machine's name",
          .form = badServerName},
         {.pattern = "server.data",
          .type = KeyType::path,

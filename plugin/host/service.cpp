@@ -14,6 +14,8 @@
 #include "plugin/host/state.h"
 #include "plugin/runtime/posix_disk.h"
 
+#include <Poco/Environment.h>
+
 #include <algorithm>
 #include <condition_variable>
 #include <filesystem>
@@ -137,7 +139,12 @@ void Service::describeProgram(const std::vector<Problem>& warnings) {
     for (const auto& problem : warnings)
         log_->warning("host.configuration", problem.what,
                       {{"code", codeName(problem.code)}, {"key", problem.key}, {"file", problem.place.file}, {"line", problem.place.line}});
-    log_->notice("host", "starting", {{"version", version()}, {"process", static_cast<std::int64_t>(::getpid())}, {"data", directory_.path()}});
+    const auto named = configuration_->text("server.name");
+    log_->notice("host", "starting",
+                 {{"server", named.empty() ? Poco::Environment::nodeName() : named},
+                  {"version", version()},
+                  {"process", static_cast<std::int64_t>(::getpid())},
+                  {"data", directory_.path()}});
 }
 
 Result<void> Service::bringUp(const std::vector<Problem>& warnings) {

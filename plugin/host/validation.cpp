@@ -215,19 +215,4 @@ void sortByPlace(std::vector<Problem>& problems) {
 
 Validated validate(const Properties& properties, const Rules& rules) { return Validator(properties, rules).validate(); }
 
-std::vector<Problem> restartProblems(const Configuration& running, const Configuration& wanted, const std::vector<Key>& keys) {
-    const KnownKeys known(keys);
-    std::set<std::string> names;
-    for (const auto* each : {&running, &wanted})
-        for (const auto& [name, setting] : each->settings()) names.insert(name);
-    std::vector<Problem> problems;
-    for (const auto& name : names) {
-        const auto match = known.match(name);
-        if (!match || !match->key->restart) continue;
-        if (running.has(name) == wanted.has(name) && running.text(name) == wanted.text(name)) continue;
-        problems.push_back(Problem{Severity::error, Code::configNeedsRestart, name, "a change of this key needs a restart", wanted.place(name)});
-    }
-    return problems;
-}
-
 }  // namespace plugin::host

@@ -34,7 +34,4 @@ Validated validate(const Properties& properties, const Rules& rules);
 /// By file and line; what has no place comes first. Problems of one line keep their order.
 void sortByPlace(std::vector<Problem>& problems);
 
-/// What keeps `wanted` from taking the place of `running` without a restart: changed keys that need one, named. Empty: nothing.
-std::vector<Problem> restartProblems(const Configuration& running, const Configuration& wanted, const std::vector<Key>& keys);
-
 }  // namespace plugin::host

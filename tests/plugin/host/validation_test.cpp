@@ -17,7 +17,6 @@ using plugin::host::hostKeys;
 using plugin::host::merge;
 using plugin::host::parseProperties;
 using plugin::host::reportLine;
-using plugin::host::restartProblems;
 using plugin::host::Rules;
 using plugin::host::validate;
 using plugin::host::Validated;
@@ -203,19 +202,6 @@ SCENARIO("package checks add to the other problems without repeating them", "[va
 SCENARIO("a default that is not of its key's form is a bug", "[validation]") {
     const Rules by{.keys = {Key{.pattern = "a", .type = KeyType::duration, .fallback = "60"}}, .workingDirectory = "/"};
     REQUIRE_THROWS_AS(read("", by), std::logic_error);
-}
-
-SCENARIO("a reload names the keys that need a restart", "[validation]") {
-    const auto before = read(office + "server.name = a\nlog.level = debug\n");
-    GIVEN("a change of such keys and of others") {
-        const auto after = read("log.level = trace\nserver.data = elsewhere\n");
-        const auto refused = restartProblems(*before.configuration, *after.configuration, rules().keys);
-        THEN("these are named") { REQUIRE(listed(refused) == "2 1014 server.data\n0 1014 server.name\n"); }
-    }
-    GIVEN("no such change") {
-        const auto after = read("server.name = a\nserver.data = ./data\n");
-        THEN("nothing is in the way") { REQUIRE(restartProblems(*before.configuration, *after.configuration, rules().keys).empty()); }
-    }
 }
 
 SCENARIO("ten thousand mailboxes are read at once", "[validation]") {
