@@ -206,6 +206,7 @@ private:
 class PocoToo final : public HostLog {
 public:
     explicit PocoToo(std::unique_ptr<Writer> writer) : writer_(std::move(writer)) {
+        Poco::Logger::root();  // made by the first who asks; setChannel reaches only those that exist
         Poco::Logger::setChannel("", Poco::AutoPtr<Poco::Channel>(new FromPoco(*writer_)));
     }
     PocoToo(const PocoToo&) = delete;

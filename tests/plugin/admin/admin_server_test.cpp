@@ -1,0 +1,161 @@
+#include "plugin/admin/admin_server.h"
+
+#include "tests/plugin/host/host_fakes.h"
+
+#include <Poco/JSON/Object.h>
+#include <Poco/JSON/Parser.h>
+#include <Poco/Net/HTTPClientSession.h>
+#include <Poco/Net/HTTPRequest.h>
+#include <Poco/Net/HTTPResponse.h>
+#include <Poco/Net/SocketAddress.h>
+#include <Poco/Net/StreamSocket.h>
+#include <Poco/StreamCopier.h>
+
+#include <atomic>
+#include <catch2/catch.hpp>
+
+using namespace plugin;
+using namespace plugin::admin;
+
+namespace {
+
+class Counters final : public Metrics {
+public:
+    void describe(std::string_view, Kind, std::string_view) override {}
+    void add(std::string_view, const Labels&, double) override { ++added; }
+    void set(std::string_view, const Labels&, double) override {}
+    int addCollector(std::function<void()>) override { return 0; }
+    void removeCollector(int) override {}
+    std::atomic<int> added{0};
+};
+
+struct Port {
+    fakes::Log log{};
+    Counters counters{};
+    std::atomic<bool> alive{true};
+    std::vector<std::string> missing{};  // set before a request, read by the server's threads afterwards
+    bool broken = false;
+    std::string token = std::string(64, 'a');
+    std::unique_ptr<AdminServer> server{};
+
+    explicit Port(const std::string& host = "127.0.0.1") {
+        auto opened = openAdminPort(host, 0,
+                                    {[this] { return alive.load(); }, [this] { return missing; },
+                                     [this]() -> std::string {
+                                         if (broken) throw std::runtime_error("the page broke");
+                                         return "postern_up 1\n";
+                                     },
+                                     token, log, counters});
+        if (!opened) throw std::runtime_error(opened.error().what);
+        server = std::move(*opened);
+    }
+    struct Answer {
+        int status = 0;
+        std::string body{};
+        Poco::Net::HTTPResponse head{};
+    };
+    Answer ask(const std::string& path, const std::string& method = "GET",
+               const std::vector<std::pair<std::string, std::string>>& headers = {}) const {
+        Poco::Net::HTTPClientSession session{Poco::Net::SocketAddress(server->address())};
+        Poco::Net::HTTPRequest request(method, path, "HTTP/1.1");
+        request.setHost(server->address());
+        for (const auto& [name, value] : headers) request.set(name, value);
+        session.sendRequest(request);
+        Answer answer;
+        auto& body = session.receiveResponse(answer.head);
+        Poco::StreamCopier::copyToString(body, answer.body);
+        answer.status = answer.head.getStatus();
+        return answer;
+    }
+};
+
+}  // namespace
+
+SCENARIO("the admin port answers what is open, and guards the rest", "[admin]") {
+    Port port;
+    GIVEN("a service that is up") {
+        THEN("health, readiness and metrics are told") {
+            REQUIRE(port.ask("/healthz").status == 200);
+            REQUIRE(port.ask("/readyz?verbose").status == 200);
+            const auto metrics = port.ask("/metrics");
+            REQUIRE(metrics.status == 200);
+            REQUIRE(metrics.body == "postern_up 1\n");
+            REQUIRE(metrics.head.getContentType() == "text/plain; version=0.0.4; charset=utf-8");
+        }
+        THEN("HEAD has the same head and no body") {
+            const auto head = port.ask("/metrics", "HEAD");
+            REQUIRE(head.status == 200);
+            REQUIRE(head.body.empty());
+            REQUIRE(head.head.getContentLength() == 13);
+        }
+        THEN("other methods are refused") {
+            const auto posted = port.ask("/healthz", "POST");
+            REQUIRE(posted.status == 405);
+            REQUIRE(posted.head.get("Allow") == "GET, HEAD");
+        }
+        THEN("other paths want the token and are then not found") {
+            REQUIRE(port.ask("/console").status == 401);
+            REQUIRE(port.ask("/console", "GET", {{"Authorization", "Bearer " + std::string(64, 'b')}}).status == 401);
+            REQUIRE(port.ask("/console", "GET", {{"Authorization", "Bearer " + port.token}}).status == 404);
+        }
+        THEN("pages of browsers and other names are refused") {
+            REQUIRE(port.ask("/healthz", "GET", {{"Origin", "http://localhost"}}).status == 403);
+            REQUIRE(port.ask("/healthz", "GET", {{"Host", "evil.example"}}).status == 403);
+            REQUIRE(port.ask("/healthz", "GET", {{"Host", "localhost:1"}}).status == 403);
+        }
+    }
+    GIVEN("something that is missing") {
+        port.missing = {"package mail-listener: PO-8002 \"foreign\""};
+        const auto answer = port.ask("/readyz");
+        THEN("readiness names it") {
+            REQUIRE(answer.status == 503);
+            const auto object = Poco::JSON::Parser().parse(answer.body).extract<Poco::JSON::Object::Ptr>();
+            REQUIRE_FALSE(object->getValue<bool>("ready"));
+            REQUIRE(object->getArray("reasons")->getElement<std::string>(0) == port.missing.front());
+        }
+        THEN("health does not depend on it") { REQUIRE(port.ask("/healthz").status == 200); }
+    }
+    GIVEN("a loop that does not answer") {
+        port.alive = false;
+        THEN("health says so") { REQUIRE(port.ask("/healthz").status == 503); }
+    }
+    GIVEN("a page that cannot be made") {
+        port.broken = true;
+        const auto answer = port.ask("/metrics");
+        THEN("that is 500, logged and counted, and the port goes on") {
+            REQUIRE(answer.status == 500);
+            REQUIRE(port.counters.added == 1);
+            REQUIRE(port.log.text().find("a request could not be answered") != std::string::npos);
+            REQUIRE(port.ask("/healthz").status == 200);
+        }
+    }
+    GIVEN("bytes that are no request") {
+        Poco::Net::StreamSocket socket{Poco::Net::SocketAddress(port.server->address())};
+        const std::string nonsense(10000, 'x');
+        socket.sendBytes(nonsense.data(), static_cast<int>(nonsense.size()));
+        THEN("the port goes on") { REQUIRE(port.ask("/healthz").status == 200); }
+    }
+}
+
+SCENARIO("the admin port is opened on this machine alone", "[admin]") {
+    fakes::Log log;
+    Counters counters;
+    const auto open = [&](const std::string& host, std::uint16_t number) {
+        return openAdminPort(host, number,
+                             {[] { return true; }, [] { return std::vector<std::string>{}; }, [] { return std::string(); }, "", log, counters});
+    };
+    GIVEN("an address others could reach, or none at all") {
+        const auto refused = open(GENERATE("0.0.0.0", "192.0.2.1", "::", "example.com", ""), 0);
+        REQUIRE_FALSE(refused);
+        REQUIRE(refused.error().code == Code::adminAddress);
+        REQUIRE(refused.error().reaction == Reaction::askOperator);
+    }
+    GIVEN("a port that is taken") {
+        const Port first;
+        const Poco::Net::SocketAddress address(first.server->address());
+        const auto refused = open("127.0.0.1", address.port());
+        REQUIRE_FALSE(refused);
+        REQUIRE(refused.error().what.find(std::to_string(address.port())) != std::string::npos);
+    }
+    GIVEN("localhost") { REQUIRE(Port("localhost").ask("/healthz").status == 200); }
+}
