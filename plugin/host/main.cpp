@@ -1,14 +1,28 @@
 #include "plugin/host/application.h"
 
 #include <Poco/Exception.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <iostream>
 #include <string>
 #include <vector>
 
+namespace {
+
+/// A connection a mailbox and two files a message under way: the default of 1,024 descriptors is soon used up, and we do not use select().
+void allowManyFiles() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+}  // namespace
+
 int main(int count, char** values) {
     ::umask(077);  // before anything is written: what we make is ours alone unless a mode says otherwise
+    allowManyFiles();
     constexpr int bug = 70;
     try {
         plugin::host::Application application(std::vector<std::string>(values + (count > 0 ? 1 : 0), values + count));
