@@ -1,12 +1,17 @@
 #include "token_server.h"
 
 #include <Poco/Base64Decoder.h>
-#include <Poco/Net/NetException.h>
 #include <Poco/String.h>
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cctype>
 #include <optional>
 #include <sstream>
+#include <stdexcept>
 
 namespace {
 
@@ -44,12 +49,12 @@ struct TokenServer::Request {
     std::string body{};
     bool whole = false;
 
-    static Request read(Poco::Net::StreamSocket& socket) {
+    static Request read(int fd) {
         Request request;
         std::string input;
         char buffer[4096];
         const auto more = [&] {
-            const int count = socket.receiveBytes(buffer, sizeof buffer);
+            const auto count = ::recv(fd, buffer, sizeof buffer, 0);
             if (count > 0) input.append(buffer, static_cast<std::size_t>(count));
             return count > 0;
         };
@@ -77,13 +82,24 @@ struct TokenServer::Request {
 };
 
 TokenServer::TokenServer(std::map<std::string, Client> clients, Mood mood)
-    : clients_(std::move(clients)), mood_(mood), listener_(Poco::Net::SocketAddress("127.0.0.1", 0)), server_([this] { serve(); }) {}
+    : clients_(std::move(clients)), mood_(mood), listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    auto* any = reinterpret_cast<sockaddr*>(&address);
+    if (listener_ < 0 || ::bind(listener_, any, size) != 0 || ::listen(listener_, 64) != 0 || ::getsockname(listener_, any, &size) != 0)
+        throw std::runtime_error("no port on loopback");
+    port_ = ntohs(address.sin_port);
+    server_ = std::thread([this] { serve(); });
+}
 
 TokenServer::~TokenServer() {
     ending_ = true;
     release();
     server_.join();
     for (auto& talk : talks_) talk.join();
+    ::close(listener_);
 }
 
 void TokenServer::hold() {
@@ -105,26 +121,29 @@ std::string TokenServer::lastRefusal() const {
 }
 
 void TokenServer::serve() {
-    while (!ending_)
-        if (listener_.poll(Poco::Timespan(0, 20'000), Poco::Net::Socket::SELECT_READ))
-            talks_.emplace_back([this, socket = listener_.acceptConnection()] { talk(socket); });
+    while (!ending_) {
+        pollfd waiting{listener_, POLLIN, 0};
+        if (::poll(&waiting, 1, 20) <= 0) continue;  // looks at ending_ now and then
+        if (const int fd = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC); fd >= 0) talks_.emplace_back([this, fd] { talk(fd); });
+    }
 }
 
-void TokenServer::talk(Poco::Net::StreamSocket socket) {
-    try {
-        socket.setReceiveTimeout(Poco::Timespan(20, 0));
-        const auto request = Request::read(socket);
-        ++requests_;
-        {
-            std::unique_lock lock(mutex_);
-            changed_.wait(lock, [this] { return ending_ || (!held_ && mood_ != Mood::silent); });
-        }
-        const auto bytes = answer(request);
-        for (std::size_t sent = 0; sent < bytes.size();)
-            sent += static_cast<std::size_t>(socket.sendBytes(bytes.data() + sent, static_cast<int>(bytes.size() - sent)));
-    } catch (const Poco::Exception&) {  // the client went away: its business
-        return;
+void TokenServer::talk(int fd) {
+    timeval patience{20, 0};
+    ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    const auto request = Request::read(fd);
+    ++requests_;
+    {
+        std::unique_lock lock(mutex_);
+        changed_.wait(lock, [this] { return ending_ || (!held_ && mood_ != Mood::silent); });
     }
+    const auto bytes = answer(request);
+    for (std::size_t sent = 0; sent < bytes.size();) {
+        const auto count = ::send(fd, bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL);
+        if (count <= 0) break;  // the client went away: its business
+        sent += static_cast<std::size_t>(count);
+    }
+    ::close(fd);
 }
 
 std::string TokenServer::refuse(int status, const std::string& error, const std::string& why) {
