@@ -137,7 +137,7 @@ SCENARIO("a failed commit fails everybody who shared it", "[store]") {
 namespace {
 
 plugin::Task<void> writeMany(plugin::Database& database, std::int64_t from, std::atomic<int>& done) {
-    for (std::int64_t number = from; number < from + 50; ++number) {
+    for (std::int64_t number = from; number < from + 15; ++number) {
         auto function = insert(number);
         auto written = co_await database.write(std::move(function));
         if (!written) throw std::runtime_error(written.error().what);
@@ -183,9 +183,9 @@ SCENARIO("several loops write and read at the same time", "[store]") {
             }
             THEN("everything is there") {
                 CHECK(failed == 0);
-                CHECK(done == 1000);
+                CHECK(done == 300);
                 InlineLoop loop;
-                CHECK(stored(loop, *database).size() == 1000);
+                CHECK(stored(loop, *database).size() == 300);
             }
         }
     }

@@ -41,19 +41,19 @@ SCENARIO("two processes write in turn", "[store]") {
             if (child == 0) {
                 bool good = false;
                 try {
-                    good = count(path, 100);
+                    good = count(path, 25);
                 } catch (...) {  // told by the exit status
                 }
                 ::_exit(good ? 0 : 1);
             }
             REQUIRE(child > 0);
-            const bool good = count(path, 100);
+            const bool good = count(path, 25);
             int status = -1;
             REQUIRE(::waitpid(child, &status, 0) == child);
             THEN("no step is lost") {
                 CHECK(good);
                 CHECK(status == 0);
-                CHECK(stored(loop, *open(onDisk(path))) == Numbers{200});
+                CHECK(stored(loop, *open(onDisk(path))) == Numbers{50});
             }
         }
     }
