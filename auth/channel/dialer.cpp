@@ -64,15 +64,17 @@ public:
 
     Task<Result<void>> write(std::string_view bytes, Deadline deadline, std::stop_token stop) override {
         bool tookInput = false;
-        while (!bytes.empty()) {
+        for (;;) {
             if (stop.stop_requested()) co_return givenUp(name_);
             if (movedSinceWait_ >= bytesBeforeYield) {
                 movedSinceWait_ = 0;
                 co_await Yield{};
             }
-            const auto moved = top_.tryWrite(bytes);
+            const bool all = bytes.empty();
+            const auto moved = all ? top_.tryFlush() : top_.tryWrite(bytes);
             movedSinceWait_ += moved.bytes;
             bytes.remove_prefix(moved.bytes);
+            if (moved.state == Transport::State::moved && all) break;
             if (moved.state == Transport::State::moved) continue;
             if (moved.state == Transport::State::failed) co_return top_.failure();
             tookInput |= moved.state == Transport::State::wantRead;

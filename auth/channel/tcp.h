@@ -19,6 +19,7 @@ public:
 
     Moved tryRead(std::span<char> into) override;
     Moved tryWrite(std::string_view bytes) override;
+    Moved tryFlush() override { return {State::moved}; }
     plugin::Error failure() const override;
 
     /// What to wait for after a want.

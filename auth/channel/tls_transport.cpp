@@ -17,6 +17,8 @@ namespace {
 
 // Certificates of big providers carry hundreds of names.
 constexpr int maxNamesTold = 12;
+// Of records that wait for the layer below: one of ours, and answers to what the other side does to the keys, with room to spare.
+constexpr std::size_t maxHeld = 64 * 1024;
 
 bool isAddress(const std::string& host) {
     unsigned char bytes[16];
@@ -108,11 +110,16 @@ struct TlsTransport::Glue {
         auto* const self = static_cast<TlsTransport*>(BIO_get_data(bio));
         return done(bio, *self, self->lower_.tryRead({into, static_cast<std::size_t>(size)}));
     }
+    /// Takes everything: OpenSSL must not be left with half a record. A read that has to answer a KeyUpdate would then fail with "bad
+    /// length", since it writes the answer where the record's rest should come.
     static int write(BIO* bio, const char* bytes, int size) {
         BIO_clear_retry_flags(bio);
         if (size <= 0) return 0;
         auto* const self = static_cast<TlsTransport*>(BIO_get_data(bio));
-        return done(bio, *self, self->lower_.tryWrite({bytes, static_cast<std::size_t>(size)}));
+        if (self->out_.size() > maxHeld) return done(bio, *self, {State::wantWrite});
+        self->out_.append(bytes, static_cast<std::size_t>(size));
+        if (self->flushOut().state == State::failed) return done(bio, *self, {State::failed});
+        return size;
     }
     static int done(BIO* bio, TlsTransport& self, Moved moved) {
         switch (moved.state) {
@@ -193,24 +200,54 @@ int TlsTransport::newSession(SSL* ssl, SSL_SESSION* session) {
 
 TlsTransport::~TlsTransport() {
     ERR_clear_error();
-    if (established_ && !failure_) SSL_shutdown(ssl_.get());
+    if (established_ && !failure_) {
+        SSL_shutdown(ssl_.get());
+        tryFlush();
+    }
     // OpenSSL takes the session of a connection that ends without goodbye for bad, and with it the kept one.
     SSL_set_shutdown(ssl_.get(), SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     ERR_clear_error();
+}
+
+Transport::Moved TlsTransport::flushOut() {
+    std::size_t taken = 0;
+    Moved moved{State::moved};
+    while (taken < out_.size() && moved.state == State::moved) {
+        moved = lower_.tryWrite(std::string_view(out_).substr(taken));
+        taken += moved.bytes;
+    }
+    if (taken == out_.size())
+        out_ = {};  // its memory too: channels wait for long
+    else
+        out_.erase(0, taken);
+    return {moved.state};
+}
+
+Transport::Moved TlsTransport::tryFlush() {
+    if (failure_) return {State::failed};
+    auto moved = flushOut();
+    if (moved.state == State::moved) moved = lower_.tryFlush();
+    if (moved.state != State::failed) return moved;
+    failure_ = lower_.failure();
+    return moved;
 }
 
 Transport::Moved TlsTransport::tryHandshake() {
     if (failure_) return {State::failed};
     ERR_clear_error();
     const int done = SSL_do_handshake(ssl_.get());
-    if (done != 1) return outcome(done);
+    const auto met = done == 1 ? Moved{State::moved} : outcome(done);
+    if (met.state == State::failed) return met;
+    if (const auto flushed = tryFlush(); flushed.state != State::moved) return flushed;  // who waits for an answer must have asked
+    if (met.state != State::moved || established_) return met;
     established_ = true;
     if (offered_) context_->resumed(peer_.hostAndPort, resumed());
-    return {State::moved};
+    return met;
 }
 
 Transport::Moved TlsTransport::tryRead(std::span<char> into) {
     if (failure_) return {State::failed};
+    if (!out_.empty() && tryFlush().state == State::failed) return {State::failed};
     std::size_t all = 0;
     while (all < into.size()) {  // one record at a time is what OpenSSL gives
         ERR_clear_error();
@@ -225,7 +262,7 @@ Transport::Moved TlsTransport::tryRead(std::span<char> into) {
 }
 
 Transport::Moved TlsTransport::tryWrite(std::string_view bytes) {
-    if (failure_) return {State::failed};
+    if (const auto flushed = tryFlush(); flushed.state != State::moved) return flushed;
     ERR_clear_error();
     std::size_t put = 0;
     const int done = SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &put);

@@ -27,6 +27,7 @@ public:
     Moved tryHandshake();
     Moved tryRead(std::span<char> into) override;
     Moved tryWrite(std::string_view bytes) override;
+    Moved tryFlush() override;
     plugin::Error failure() const override { return *failure_; }
 
     std::string security() const;  ///< "TLSv1.3 TLS_AES_256_GCM_SHA384"
@@ -39,6 +40,7 @@ private:
     struct Glue;  // what OpenSSL calls
 
     Moved outcome(int returned);
+    Moved flushOut();
     plugin::Error handshakeError(unsigned long code) const;
     plugin::Error certificateError(long result) const;
 
@@ -50,6 +52,7 @@ private:
     bool offered_ = false;  // a session to resume
     bool established_ = false;
     bool lowerFailed_ = false;
+    std::string out_{};          // records the layer below has not taken yet
     std::string certificate_{};  // of the refused one: what a person wants to know of it
     std::optional<plugin::Error> failure_{};
 };

@@ -25,7 +25,8 @@ public:
 
     virtual ~Transport() = default;
     virtual Moved tryRead(std::span<char> into) = 0;     ///< `into` is not empty
-    virtual Moved tryWrite(std::string_view bytes) = 0;  ///< not empty; may take a part; after a want the same bytes come again
+    virtual Moved tryWrite(std::string_view bytes) = 0;  ///< not empty; may take a part, and may hold what it took until it is flushed
+    virtual Moved tryFlush() = 0;                        ///< moved: nothing that was written waits here or below
     /// Why the last try failed.
     virtual plugin::Error failure() const = 0;
 };

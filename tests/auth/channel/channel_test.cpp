@@ -355,8 +355,9 @@ SCENARIO("TLS may do its own business while we wait", "[channel][tls]") {
         });
         auto channel = own.dial(server);
         auto back = own.world.run(bothWays(channel.get(), &bytes, own.world.loop.get(), own.world.soon()));
-        REQUIRE(back);
+        if (!back) FAIL(describe(back.error()));
         REQUIRE((*back == bytes));
+        CHECK(server.problems().empty());
     }
 }
 

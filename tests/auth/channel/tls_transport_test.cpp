@@ -39,6 +39,7 @@ public:
         wire_.toServer.insert(wire_.toServer.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size));
         return {State::moved, size};
     }
+    Moved tryFlush() override { return {State::moved}; }
     plugin::Error failure() const override { return {plugin::Reaction::reconnect, Code::channelClosed, "the wire"}; }
 
 private:
@@ -67,6 +68,10 @@ public:
         return said;
     }
     void say(std::string_view bytes) { SSL_write(ssl_.get(), bytes.data(), static_cast<int>(bytes.size())); }
+    void askForNewKeys() {
+        SSL_key_update(ssl_.get(), SSL_KEY_UPDATE_REQUESTED);
+        SSL_do_handshake(ssl_.get());
+    }
     bool established() const { return SSL_is_init_finished(ssl_.get()) == 1; }
     std::string serverName() const {
         const char* const name = SSL_get_servername(ssl_.get(), TLSEXT_NAMETYPE_host_name);
@@ -142,6 +147,7 @@ SCENARIO("TLS runs inside TLS, as through a proxy that is spoken to with TLS", "
             rest.remove_prefix(moved.bytes);
             turn();
         }
+        while (inner.tryFlush().state == Transport::State::wantWrite) turn();
         turn();
         CHECK((heard == question));
         innerServer.say(std::string(50'000, 'a'));
@@ -155,6 +161,44 @@ SCENARIO("TLS runs inside TLS, as through a proxy that is spoken to with TLS", "
         }
         CHECK((answer == std::string(50'000, 'a')));
     }
+}
+
+SCENARIO("keys may change while half a record waits to be sent", "[channel][tls]") {
+    const auto root = makeCertificate({.commonName = "Test Root", .authority = true});
+    const auto mail = makeCertificate({.commonName = "mail", .names = {"mail.example"}}, &root);
+    auto context = TlsContext::make(root.pem(), "test");
+    REQUIRE(context);
+    const auto clock = plugin::makeSystemClock();
+    Wire wire;
+    wire.most = 1000;
+    WireEnd end(wire);
+    Server server(mail);
+    TlsTransport tls(end, *context, {"mail.example", "mail.example:993"}, *clock);
+    std::string heard;
+    const auto turn = [&] {
+        heard += server.take(drain(wire.toServer));
+        for (const char byte : server.give()) wire.toClient.push_back(byte);
+    };
+    while (tls.tryHandshake().state != Transport::State::moved) turn();
+    turn();
+
+    const std::string bytes(16'000, 'x');
+    REQUIRE(tls.tryWrite(bytes).bytes == 16'000);
+    REQUIRE(tls.tryFlush().state == Transport::State::wantWrite);  // the wire takes 4,000 at a time
+    for (int i = 0; i < 3; ++i) {
+        server.askForNewKeys();
+        server.say("news");
+        for (const char byte : server.give()) wire.toClient.push_back(byte);
+        std::vector<char> into(100);
+        const auto moved = tls.tryRead(into);
+        if (moved.state == Transport::State::failed) FAIL(describe(tls.failure()));
+        REQUIRE(std::string(into.data(), moved.bytes) == "news");
+    }
+    while (tls.tryFlush().state == Transport::State::wantWrite) turn();
+    REQUIRE(tls.tryWrite("and more").bytes == 8);
+    while (tls.tryFlush().state == Transport::State::wantWrite) turn();
+    turn();
+    CHECK((heard == bytes + "and more"));
 }
 
 SCENARIO("an old error in OpenSSL's queue is not taken for one of ours", "[channel][tls]") {
