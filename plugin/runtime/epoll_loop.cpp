@@ -101,7 +101,6 @@ public:
         while (!quit_) {
             runReady();
             runPosted();
-            if (!ready_.empty()) continue;
             if (quit_) break;
             waitForEvents();
             runTimers();

@@ -71,6 +71,19 @@ Task<int> throwing() {
     co_return 0;
 }
 
+/// Always ready again, as a reader of an endless stream that yields.
+struct Yield {
+    bool await_ready() const noexcept { return false; }
+    template <class Promise>
+    void await_suspend(std::coroutine_handle<Promise> waiter) const {
+        waiter.promise().loop->ready(waiter);
+    }
+    void await_resume() const noexcept {}
+};
+Task<void> yieldUntil(const bool* over, long most) {
+    for (long turn = 0; turn < most && !*over; ++turn) co_await Yield{};
+}
+
 }  // namespace
 
 SCENARIO("a long loop of tasks that end at once does not grow the stack", "[task]") {
@@ -243,4 +256,12 @@ SCENARIO("timers fire in the order of their times, cancelled ones never", "[loop
     loop.cancel(loop.at(now + 2ms, [&] { fired.push_back(2); }));
     loop.run();
     REQUIRE(fired == std::vector{1, 3});
+}
+
+SCENARIO("a task that is always ready keeps no timer from its turn", "[loop]") {
+    Machine machine;
+    bool fired = false;
+    machine.loop->at(machine.clock->steady(), [&] { fired = true; });
+    machine.run(yieldUntil(&fired, 1'000'000));
+    REQUIRE(fired);
 }
