@@ -20,6 +20,8 @@ public:
     /// alias → path
     explicit World(const std::map<std::string, std::string>& truststores = {}) : dialer(auth::makeDialer(configuration(truststores), log)) {}
 
+    ~World() { workers.reset(); }  // before the loop its jobs answer to
+
     template <class T>
     T run(plugin::Task<T> task) {
         std::optional<T> answer;
