@@ -1,5 +1,6 @@
 #include "listener/engine/batcher.h"
 
+#include <algorithm>
 #include <exception>
 
 namespace listener {
@@ -125,6 +126,7 @@ std::vector<Settled> Batcher::judge(const Batch& batch, const std::vector<std::v
 Task<Result<void>> Batcher::deliver(Batch batch) {
     std::vector<std::uint64_t> ordinals;
     for (const auto& message : batch) ordinals.push_back(message.position.ordinal);
+    std::sort(ordinals.begin(), ordinals.end());  // servers may hand out in any order
     auto intent = co_await parts_.ledger.intend(record_.id, std::move(ordinals));
     if (!intent) co_return intent.error();
 

@@ -2,15 +2,13 @@
 
 #include "listener/engine/settings.h"
 #include "listener/ledger/ledger.h"
-#include "plugin/contract/json_text.h"
+#include "plugin/contract/text.h"
 
 #include <algorithm>
 #include <charconv>
 #include <condition_variable>
-#include <iomanip>
 #include <mutex>
 #include <ostream>
-#include <sstream>
 
 namespace listener {
 
@@ -18,6 +16,7 @@ using plugin::Command;
 using plugin::jsonText;
 using plugin::Result;
 using plugin::Task;
+using plugin::utcText;
 
 namespace {
 
@@ -59,18 +58,6 @@ int misused(Command::Call& call, const std::string& what) {
     return usage;
 }
 
-std::string timeText(plugin::Wall time) {
-    const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
-    const auto day = std::chrono::floor<std::chrono::days>(seconds);
-    const std::chrono::year_month_day date(day);
-    const std::chrono::hh_mm_ss clock(seconds - day);
-    std::ostringstream out;
-    out << std::setfill('0') << static_cast<int>(date.year()) << '-' << std::setw(2) << static_cast<unsigned>(date.month()) << '-' << std::setw(2)
-        << static_cast<unsigned>(date.day()) << 'T' << std::setw(2) << clock.hours().count() << ':' << std::setw(2) << clock.minutes().count() << ':'
-        << std::setw(2) << clock.seconds().count() << 'Z';
-    return out.str();
-}
-
 /// Lines up columns for a terminal; text from outside is escaped.
 class Table {
 public:
@@ -99,7 +86,7 @@ class Object {
 public:
     Object& text(std::string_view key, std::string_view value) { return raw(key, jsonText(value)); }
     Object& number(std::string_view key, std::uint64_t value) { return raw(key, std::to_string(value)); }
-    Object& time(std::string_view key, const std::optional<plugin::Wall>& value) { return raw(key, value ? jsonText(timeText(*value)) : "null"); }
+    Object& time(std::string_view key, const std::optional<plugin::Wall>& value) { return raw(key, value ? jsonText(utcText(*value)) : "null"); }
     Object& raw(std::string_view key, std::string_view value) {
         body_ += body_.empty() ? "" : ", ";
         body_.append(jsonText(key)).append(": ").append(value);
@@ -115,12 +102,6 @@ void printArray(std::ostream& out, const std::vector<std::string>& items) {
     out << "[";
     for (std::size_t i = 0; i < items.size(); ++i) out << (i ? ",\n " : "") << items[i];
     out << "]\n";
-}
-
-std::string hex(const Digest& digest) {
-    std::ostringstream out;
-    for (const auto byte : digest) out << std::hex << std::setw(2) << std::setfill('0') << static_cast<int>(byte);
-    return out.str();
 }
 
 // ---- mailboxes
@@ -186,8 +167,8 @@ int showMailboxes(Command::Call& call, Ledger& ledger) {
     Table table({"MAILBOX", "FOLDER", "DELIVERED", "BEFORE START", "UNDER WAY", "ACTIONS DUE", "LAST DELIVERY", "LAST VERIFIED", "BLOCKED"});
     for (const auto& row : *summaries)
         table.add({row.mailbox, row.folder, std::to_string(row.delivered), std::to_string(row.beforeStart), std::to_string(row.openBatches),
-                   std::to_string(row.dueActions), row.lastDelivery ? timeText(*row.lastDelivery) : "-",
-                   row.lastVerified ? timeText(*row.lastVerified) : "-", row.blocked.empty() ? "-" : row.blocked});
+                   std::to_string(row.dueActions), row.lastDelivery ? utcText(*row.lastDelivery) : "-",
+                   row.lastVerified ? utcText(*row.lastVerified) : "-", row.blocked.empty() ? "-" : row.blocked});
     table.print(call.out);
     return ok;
 }
@@ -251,7 +232,7 @@ int runLedger(Command::Call& call) {
                 .time("received", row.received)
                 .time("settled", row.settled)
                 .number("size", row.size)
-                .text("sha256", hex(row.sha256));
+                .text("sha256", plugin::hexText(row.sha256));
             item.raw("message_id", row.messageId ? jsonText(*row.messageId) : "null");
             items.push_back(item.text("sinks", row.sinks).text("after", row.after).str());
         }
@@ -260,7 +241,7 @@ int runLedger(Command::Call& call) {
     }
     Table table({"ID", "MAILBOX", "FOLDER", "POSITION", "STATE", "RECEIVED", "SIZE", "SINKS", "AFTER"});
     for (const auto& row : *rows)
-        table.add({row.id, row.mailbox, row.folder, row.position, std::string(stateName(row.state)), timeText(row.received), std::to_string(row.size),
+        table.add({row.id, row.mailbox, row.folder, row.position, std::string(stateName(row.state)), utcText(row.received), std::to_string(row.size),
                    row.sinks, row.after.empty() ? "-" : row.after});
     table.print(call.out);
     return ok;

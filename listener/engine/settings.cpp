@@ -153,8 +153,6 @@ void addSinkKeys(std::vector<Key>& keys) {
     for (const auto* name : {"type", "url", "command", "timeout"}) add(planned(std::string("alert.<name>.") + name, "not in this version"));
 }
 
-bool isLoopback(std::string_view host) { return host == "localhost" || host == "::1" || host == "[::1]" || host.starts_with("127."); }
-
 bool sameFolder(const std::string& one, const std::string& other) {
     const auto inbox = [](const std::string& name) {
         return name.size() == 5 &&
@@ -170,7 +168,7 @@ void checkMailbox(const Configuration& configuration, const std::string& alias, 
         problems.push_back({severity, code, key, std::move(what), configuration.place(key)});
     };
     if (configuration.text(prefix + "tls") == "none") {
-        if (isLoopback(configuration.text(prefix + "host")))
+        if (plugin::isLoopback(configuration.text(prefix + "host")))
             report("tls", Code::configPlainHttp, "without TLS the sign-in and all mail travel in clear (allowed to this machine only)",
                    Problem::Severity::warning);
         else

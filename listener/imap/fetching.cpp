@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <deque>
 #include <optional>
+#include <set>
 #include <utility>
 
 namespace listener::imap {
@@ -74,10 +75,36 @@ public:
             }
             if (!done) co_return done.error();
         }
-        co_return Result<void>{};
+        co_return co_await takeEmpty();
     }
 
 private:
+    /// A body of no octets is a message of no octets, or one that was expunged meanwhile (RFC 2180 section 4.1): its size tells.
+    Task<Result<void>> takeEmpty() {
+        if (empty_.empty()) co_return Result<void>{};
+        std::set<std::uint64_t> there;
+        const Taker taker = [&there](Response& response) -> Result<void> {
+            const auto* fetch = std::get_if<Fetch>(&response);
+            if (fetch != nullptr && fetch->uid && fetch->size == 0U) there.insert(*fetch->uid);
+            return {};
+        };
+        std::vector<std::uint64_t> uids;
+        for (const auto& message : empty_) uids.push_back(message.position.ordinal);
+        std::sort(uids.begin(), uids.end());
+        for (const auto piece : commandSizes(uids, messagesAtOnce, setOctets)) {
+            auto command = session_.begin("UID FETCH", setOctets);
+            command.word(UidSet{piece}.print()).word("(UID RFC822.SIZE)").end();
+            const auto status = co_await session_.require(std::move(command), &taker, "UID FETCH of sizes", stop_);
+            if (!status) co_return status.error();
+        }
+        for (auto& message : std::exchange(empty_, {})) {
+            if (!there.contains(message.position.ordinal)) continue;
+            auto taken = co_await receiver_.take(std::move(message));
+            if (!taken) co_return taken;
+        }
+        co_return Result<void>{};
+    }
+
     Task<Result<void>> send() {
         Batch batch;
         batch.uids = std::move(waiting_.front());
@@ -143,11 +170,12 @@ private:
         if (auto* fetch = std::get_if<Fetch>(&response)) return noteFetch(*fetch);
         const auto* status = std::get_if<Status>(&response);
         if (status == nullptr || status->tag.empty()) return {};
-        if (underWay_.empty() || underWay_.front().tag != status->tag)
-            return Error{Reaction::reconnect, Code::mailboxProtocol,
-                         session_.peer() + ": the answer to a command we did not send: " + plugin::printable(status->tag, 40)};
-        auto batch = std::move(underWay_.front());
-        underWay_.pop_front();
+        // Commands that do not touch one another may end in any order (RFC 9051 section 5.5); Dovecot overtakes while a client reads slowly.
+        const auto ended = std::find_if(underWay_.begin(), underWay_.end(), [status](const Batch& each) { return each.tag == status->tag; });
+        if (ended == underWay_.end())
+            return Error{Reaction::reconnect, Code::mailboxProtocol, session_.peer() + ": the answer to a command we did not send: " + plugin::printable(status->tag, 40)};
+        auto batch = std::move(*ended);
+        underWay_.erase(ended);
         return noteEnd(std::move(batch), *status);
     }
 
@@ -177,7 +205,10 @@ private:
         std::erase_if(message.flags, [](const auto& flag) { return equalsIgnoreCase(flag, "\\Recent"); });
         message.content = std::move(built->content);
         message.head = std::move(built->head);
-        message_ = std::move(message);
+        if (message.content.size() == 0)
+            empty_.push_back(std::move(message));
+        else
+            message_ = std::move(message);
         return {};
     }
 
@@ -219,6 +250,7 @@ private:
     std::uint64_t bodyLeft_ = 0;
     std::optional<ContentBuilder::Built> built_{};  ///< the body of the FETCH at hand
     std::optional<Fetched> message_{};              ///< to be handed over
+    std::vector<Fetched> empty_{};                  ///< to be looked at again in the end
 };
 
 }  // namespace

@@ -1,5 +1,5 @@
 #include "listener/message/sha256.h"
-#include "listener/message/text.h"
+#include "plugin/contract/text.h"
 
 #include <algorithm>
 
@@ -65,7 +65,7 @@ std::optional<std::string> asText(std::string_view body) {
     while (!text.empty() && isBlank(text.back())) text.pop_back();
     text.erase(0, std::min(text.find_first_not_of(" \t"), text.size()));
     const bool control = std::ranges::any_of(text, [](char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f; });
-    if (text.empty() || text.size() > longest || control || !isUtf8(text)) return std::nullopt;
+    if (text.empty() || text.size() > longest || control || !plugin::isUtf8(text)) return std::nullopt;
     return text;
 }
 

@@ -97,6 +97,23 @@ std::vector<std::string> parseWords(std::string_view text) {
     return words;
 }
 
+bool isLoopback(std::string_view host) {
+    const auto same = [](char a, char b) { return a == b || (a >= 'A' && a <= 'Z' && a - 'A' + 'a' == b); };
+    static constexpr std::string_view local = "localhost";
+    if (host == "::1" || std::equal(host.begin(), host.end(), local.begin(), local.end(), same)) return true;
+    if (!host.starts_with("127.")) return false;  // and three more numbers: "127.example.com" is somebody else
+    std::string_view rest = host.substr(4);
+    for (int i = 0; i < 3; ++i) {
+        unsigned number = 0;
+        const auto [end, error] = std::from_chars(rest.data(), rest.data() + std::min<std::size_t>(rest.size(), 3), number);
+        if (error != std::errc{} || number > 255) return false;
+        rest.remove_prefix(static_cast<std::size_t>(end - rest.data()));
+        if (i < 2 && !rest.starts_with('.')) return false;
+        if (i < 2) rest.remove_prefix(1);
+    }
+    return rest.empty();
+}
+
 std::vector<std::string> Configuration::aliases(std::string_view group) const {
     std::vector<std::string> names;
     const auto prefix = std::string(group) + ".";

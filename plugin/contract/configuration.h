@@ -69,6 +69,9 @@ std::optional<bool> parseBoolean(std::string_view text);
 std::vector<std::string> parseList(std::string_view text);
 std::vector<std::string> parseWords(std::string_view text);
 
+/// Names this machine itself, whatever a name server says: localhost, 127.0.0.0/8, ::1.
+bool isLoopback(std::string_view host);
+
 /// An immutable snapshot: validated, completed with defaults. Getters of another type than declared, or of an undeclared key, are bugs
 /// (std::logic_error). Values of secrets are their sources, never the secret (a literal one: its text).
 class Configuration {

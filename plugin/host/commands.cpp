@@ -1,7 +1,7 @@
 #include "plugin/host/commands.h"
 
 #include "auth/access.h"
-#include "plugin/host/json_text.h"
+#include "plugin/contract/text.h"
 #include "plugin/host/lent_host.h"
 #include "plugin/host/logging.h"
 #include "plugin/host/loops.h"

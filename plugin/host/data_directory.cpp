@@ -1,6 +1,6 @@
 #include "plugin/host/data_directory.h"
 
-#include "plugin/host/json_text.h"
+#include "plugin/contract/text.h"
 #include "plugin/host/timestamp.h"
 
 #include <Poco/Exception.h>

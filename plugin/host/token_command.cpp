@@ -1,6 +1,6 @@
 #include "plugin/host/token_command.h"
 
-#include "plugin/host/json_text.h"
+#include "plugin/contract/text.h"
 #include "plugin/host/package_runner.h"
 #include "plugin/host/timestamp.h"
 

@@ -81,12 +81,6 @@ std::string lowered(std::string_view text) {
 
 }  // namespace
 
-bool isLoopback(std::string_view host) {
-    if (lowered(host) == "localhost" || host == "::1") return true;
-    const auto numbers = ipv4(host);
-    return numbers && (*numbers)[0] == 127;
-}
-
 std::optional<std::string> badHost(std::string_view host) {
     if (host.find("://") != std::string_view::npos) return "is a URL; only the name or address of the host belongs here";
     if (std::count(host.begin(), host.end(), ':') > 1) {

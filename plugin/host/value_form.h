@@ -31,8 +31,6 @@ struct SecretSource {
 };
 std::optional<SecretSource> secretSource(std::string_view value);
 
-/// Names this machine itself, whatever a name server says: localhost, 127.0.0.0/8, ::1.
-bool isLoopback(std::string_view host);
 /// What is wrong with a host name or an address (IPv6 without brackets), to be read after it. Nothing: it can be dialled.
 std::optional<std::string> badHost(std::string_view host);
 

@@ -1,6 +1,6 @@
 #include "listener/message/message.h"
 #include "listener/message/sha256.h"
-#include "listener/message/text.h"
+#include "plugin/contract/text.h"
 
 #include <catch2/catch.hpp>
 
@@ -104,8 +104,8 @@ SCENARIO("a head has limits", "[message]") {
 SCENARIO("UTF-8 is what RFC 3629 says", "[message]") {
     for (const auto good : {""sv, "a"sv, "\0"sv, "\x7f"sv, "\xC2\x80"sv, "\xDF\xBF"sv, "\xE0\xA0\x80"sv, "\xED\x9F\xBF"sv, "\xEE\x80\x80"sv,
                             "\xF0\x90\x80\x80"sv, "\xF4\x8F\xBF\xBF"sv})
-        CHECK(isUtf8(good));
+        CHECK(plugin::isUtf8(good));
     for (const auto bad : {"\x80"sv, "\xBF"sv, "\xC0\x80"sv, "\xC1\xBF"sv, "\xC2"sv, "\xC2\x41"sv, "\xE0\x9F\xBF"sv, "\xED\xA0\x80"sv, "\xE2\x82"sv,
                            "\xF0\x8F\xBF\xBF"sv, "\xF4\x90\x80\x80"sv, "\xF5\x80\x80\x80"sv, "\xFF"sv, "a\xF0\x9F\x98"sv})
-        CHECK_FALSE(isUtf8(bad));
+        CHECK_FALSE(plugin::isUtf8(bad));
 }

@@ -1,7 +1,7 @@
 #include "listener/message/metadata.h"
 
 #include "listener/message/sha256.h"
-#include "listener/message/text.h"
+#include "plugin/contract/text.h"
 
 #include <Poco/JSON/Parser.h>
 
@@ -83,7 +83,7 @@ SCENARIO("whatever a server sent, metadata is valid", "[message]") {
                 message.flags.push_back({static_cast<char>(first), static_cast<char>(second)});
             }
             const auto json = metadataJson(message);
-            REQUIRE(isUtf8(json));
+            REQUIRE(plugin::isUtf8(json));
             REQUIRE(json.find('\n') == json.size() - 1);
             Poco::JSON::Parser parser;
             const auto object = parser.parse(json).extract<Poco::JSON::Object::Ptr>();

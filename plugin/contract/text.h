@@ -1,11 +1,15 @@
 #pragma once
 
+#include "plugin/contract/clock.h"
+
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
-namespace plugin::host {
+namespace plugin {
 
 /// Length of the well-formed UTF-8 character `text` begins with (RFC 3629), 0 if there is none.
 inline std::size_t utf8Length(std::string_view text) {
@@ -15,10 +19,20 @@ inline std::size_t utf8Length(std::string_view text) {
     if (text.empty()) return 0;
     if (first < 0x80) return 1;
     if (first >= 0xc2 && first <= 0xdf) return follows(1) ? 2 : 0;
-    if (first >= 0xe0 && first <= 0xef) return follows(1, first == 0xe0 ? 0xa0U : 0x80U, first == 0xed ? 0x9fU : 0xbfU) && follows(2) ? 3 : 0;
+    if (first >= 0xe0 && first <= 0xef)
+        return follows(1, first == 0xe0 ? 0xa0U : 0x80U, first == 0xed ? 0x9fU : 0xbfU) && follows(2) ? 3 : 0;
     if (first >= 0xf0 && first <= 0xf4)
         return follows(1, first == 0xf0 ? 0x90U : 0x80U, first == 0xf4 ? 0x8fU : 0xbfU) && follows(2) && follows(3) ? 4 : 0;
     return 0;
+}
+
+inline bool isUtf8(std::string_view text) {
+    while (!text.empty()) {
+        const auto length = utf8Length(text);
+        if (length == 0) return false;
+        text.remove_prefix(length);
+    }
+    return true;
 }
 
 /// A JSON string with its quotes (RFC 8259); octets that are no UTF-8 become U+FFFD.
@@ -49,4 +63,30 @@ inline std::string jsonText(std::string_view text) {
     return out + '"';
 }
 
-}  // namespace plugin::host
+/// "2026-11-22T08:15:00Z" (RFC 3339), whole seconds, rounded down.
+inline std::string utcText(Wall time) {
+    const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
+    const auto day = std::chrono::floor<std::chrono::days>(seconds);
+    const std::chrono::year_month_day date{day};
+    const std::chrono::hh_mm_ss clock{seconds - day};
+    const auto padded = [](auto number, std::size_t width) {
+        auto text = std::to_string(number);
+        return text.size() < width ? std::string(width - text.size(), '0') + text : text;
+    };
+    return padded(static_cast<int>(date.year()), 4) + "-" + padded(static_cast<unsigned>(date.month()), 2) + "-" +
+           padded(static_cast<unsigned>(date.day()), 2) + "T" + padded(clock.hours().count(), 2) + ":" + padded(clock.minutes().count(), 2) + ":" +
+           padded(clock.seconds().count(), 2) + "Z";
+}
+
+/// Lower case.
+inline std::string hexText(std::span<const std::uint8_t> bytes) {
+    static constexpr char digits[] = "0123456789abcdef";
+    std::string text;
+    for (const auto byte : bytes) {
+        text += digits[byte >> 4];
+        text += digits[byte & 15];
+    }
+    return text;
+}
+
+}  // namespace plugin
