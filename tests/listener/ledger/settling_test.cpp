@@ -125,6 +125,22 @@ SCENARIO("an id that settled keeps its first row", "[ledger]") {
     }
 }
 
+SCENARIO("an id that settles at another place takes its row there", "[ledger]") {
+    simulation::SimVfs vfs;
+    World ledger(vfs);
+    const auto folder = ledger.run(ledger->beginFolder(inbox())).id;
+    ledger.run(ledger->settle(folder, 0, {settled(1, moved)}, 1));
+    auto elsewhere = settled(8, moved);
+    elsewhere.message.id = idOf(1);
+    ledger.run(ledger->settle(folder, 0, {elsewhere}, 8));
+    CHECK(ledger.rows().size() == 1);
+    CHECK(ledger.run(ledger->finalAbove(folder, 0)) == Ordinals{8});
+    const auto due = ledger.run(ledger->dueActions(folder, 10));
+    REQUIRE(due.size() == 1);
+    CHECK(due.front().ordinal == 8);
+    CHECK(ledger.run(ledger->summaries()).front().delivered == 1);
+}
+
 SCENARIO("after-actions are due until they are cleared", "[ledger]") {
     simulation::SimVfs vfs;
     World ledger(vfs);
