@@ -153,13 +153,14 @@ void addSinkKeys(std::vector<Key>& keys) {
     for (const auto* name : {"type", "url", "command", "timeout"}) add(planned(std::string("alert.<name>.") + name, "not in this version"));
 }
 
-bool sameFolder(const std::string& one, const std::string& other) {
-    const auto inbox = [](const std::string& name) {
-        return name.size() == 5 &&
-               std::equal(name.begin(), name.end(), "INBOX", [](char a, char b) { return std::toupper(static_cast<unsigned char>(a)) == b; });
-    };
-    return one == other || (inbox(one) && inbox(other));
+/// INBOX in any case is the inbox; written one way everywhere, since the name is part of the delivery id.
+std::string folderName(std::string name) {
+    static constexpr std::string_view inbox = "INBOX";
+    const auto same = [](char a, char b) { return std::toupper(static_cast<unsigned char>(a)) == b; };
+    return std::equal(name.begin(), name.end(), inbox.begin(), inbox.end(), same) ? std::string(inbox) : name;
 }
+
+bool sameFolder(const std::string& one, const std::string& other) { return folderName(one) == folderName(other); }
 
 void checkMailbox(const Configuration& configuration, const std::string& alias, std::vector<Problem>& problems) {
     const auto prefix = "mailbox." + alias + ".";
@@ -247,7 +248,7 @@ std::optional<AfterAction> parseAfter(std::string_view text) {
     if (text == "seen") return AfterAction{.kind = Kind::seen};
     if (text == "delete") return AfterAction{.kind = Kind::remove};
     for (const auto& [prefix, kind] : {std::pair{std::string_view("move:"), Kind::move}, {std::string_view("seen+move:"), Kind::seenAndMove}})
-        if (text.starts_with(prefix) && text.size() > prefix.size()) return AfterAction{kind, std::string(text.substr(prefix.size()))};
+        if (text.starts_with(prefix) && text.size() > prefix.size()) return AfterAction{kind, folderName(std::string(text.substr(prefix.size())))};
     return std::nullopt;
 }
 
@@ -273,7 +274,7 @@ MailboxSettings mailboxSettings(const Configuration& configuration, const std::s
         std::transform(name.begin(), name.end(), name.begin(), [](char c) { return static_cast<char>(std::toupper(static_cast<unsigned char>(c))); });
         session.disabledCapabilities.insert(std::move(name));
     }
-    settings.folders = configuration.list(prefix + "folders");
+    for (auto& folder : configuration.list(prefix + "folders")) settings.folders.push_back(folderName(std::move(folder)));
     settings.sinks = configuration.list(prefix + "deliver");
     settings.interval = configuration.duration(prefix + "interval");
     settings.maxPerRound =

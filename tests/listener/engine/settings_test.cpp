@@ -62,7 +62,7 @@ SCENARIO("a complete mailbox is understood, with everybody's defaults", "[settin
 SCENARIO("settings that are written are taken as written", "[settings]") {
     const auto result = validated(
         complete +
-        "mailbox.orders.tls = none\nmailbox.orders.folders = INBOX, Orders\\, old, Aufträge/Neu\nmailbox.orders.interval = 5m\n"
+        "mailbox.orders.tls = none\nmailbox.orders.folders = inbox, Orders\\, old, Aufträge/Neu\nmailbox.orders.interval = 5m\n"
         "mailbox.orders.start = since:2026-11-01\nmailbox.orders.after = seen+move:Done/2026\nmailbox.orders.disable_capabilities = esearch Move\n"
         "sink.s.mode = 0600\nsink.s.metadata = none\n");
     const auto settings = mailboxSettings(*result.configuration, "orders");
