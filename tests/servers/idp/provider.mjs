@@ -27,7 +27,9 @@ if (!options.directory) throw new Error('--directory is missing');
 
 const scope = 'https://mail.example.test/.default';
 const audience = 'https://mail.example.test';
-const machine = { grant_types: ['client_credentials'], response_types: [], redirect_uris: [] };
+// Known here, but granted to nobody: asked for, it is invalid_scope. (One that is not known is silently left out.)
+const deniedScope = 'https://mail.example.test/denied';
+const machine = { grant_types: ['client_credentials'], scope, response_types: [], redirect_uris: [] };
 
 // Every printable ASCII character that is neither letter nor digit is in the first two secrets: form encoding, Basic and Base64 all have to be right.
 const specials = ' !"#$%&\'()*+,-./:;<=>?@[\\]^_`{|}~';
@@ -55,7 +57,7 @@ function makeProvider(issuer) {
   const provider = new Provider(issuer, {
     clients,
     extraClientMetadata: { properties: ['mailbox'] },
-    scopes: [scope],
+    scopes: [scope, deniedScope],
     extraTokenClaims: tokenClaims,
     ttl: { ClientCredentials: ttl },
     features: {
