@@ -62,6 +62,8 @@ Task<Result<void>> Round::begin(FolderView view) {
     auto restarted = co_await parts_.ledger.restartedWith(parts_.settings.alias);
     if (!restarted) co_return restarted.error();
     if (*restarted) fresh.start = **restarted;
+    // "Now" of an operator is the moment of the command, however much later the mailbox is next met.
+    if (*restarted && fresh.start.kind == Start::Kind::now && fresh.start.since != plugin::Wall{}) fresh.start.kind = Start::Kind::since;
     switch (fresh.start.kind) {
         case Start::Kind::now:
             fresh.cursor = view.next == 0 ? 0 : view.next - 1;

@@ -63,8 +63,7 @@ void addMailboxKeys(std::vector<Key>& keys) {
          .type = KeyType::choice,
          .fallback = "auto",
          .doc = "auto takes what credential and server allow",
-         .choices = {"auto", "xoauth2", "plain"},
-         .later = {"oauthbearer"}});
+         .choices = {"auto", "xoauth2", "oauthbearer", "plain"}});
     add({.pattern = "mailbox.<alias>.truststore", .reference = "truststore", .doc = "whose certificates to trust instead of the system's roots"});
     add({.pattern = "mailbox.<alias>.folders",
          .type = KeyType::list,
@@ -191,7 +190,7 @@ void checkMailbox(const Configuration& configuration, const std::string& alias, 
     const auto grant = configuration.text("credential." + configuration.text(prefix + "credential") + ".grant");
     if (!grant.empty() && sasl != "auto" && (sasl == "plain") != (grant == "user_password"))
         report("sasl", Code::configConflict,
-               "is " + sasl + ", but the credential's grant is " + grant + ": plain goes with user_password, xoauth2 with tokens");
+               "is " + sasl + ", but the credential's grant is " + grant + ": plain goes with user_password, xoauth2 and oauthbearer with tokens");
     if (const auto user = configuration.text(prefix + "user");
         std::any_of(user.begin(), user.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }))
         report("user", Code::configBadValue, "has a control character");

@@ -17,7 +17,7 @@ struct Settings {
     auth::Target target;
     std::string user;
     std::string credential;
-    std::string sasl = "auto";  ///< auto|xoauth2|plain
+    std::string sasl = "auto";  ///< auto|xoauth2|oauthbearer|plain
     std::chrono::milliseconds connectTimeout{30'000};
     std::chrono::milliseconds ioTimeout{60'000};   ///< without one byte, on any command
     std::set<std::string> disabledCapabilities{};  ///< upper case

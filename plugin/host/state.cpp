@@ -48,6 +48,11 @@ Result<std::string> moveAside(const DataDirectory& directory, Wall now) {
     return aside;
 }
 
+bool isEmpty(const std::string& path) {
+    struct stat status {};
+    return ::stat(path.c_str(), &status) == 0 && status.st_size == 0;
+}
+
 Result<std::unique_ptr<Database>> openDatabase(const std::string& path, bool readOnly = false, bool* fresh = nullptr) {
     SqliteOptions options;
     options.path = path;
@@ -88,6 +93,8 @@ Result<State> openState(const DataDirectory& directory, Clock& clock, Random& ra
     std::string loss;
     if (!isThere(path)) {
         if (before) loss = path + " is missing";
+    } else if (before && isEmpty(path)) {  // SQLite would take it for a new one, and a crash before the loss is noted would hide it
+        loss = path + " is empty";
     } else if (!instance.clean) {
         if (auto checked = quickCheck(path); !checked) {
             if (checked.error().code != Code::storeDamaged) return checked.error();
