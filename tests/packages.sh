@@ -39,8 +39,9 @@ need() {
             printf "#!/bin/sh\nexit 101\n" >"$policy"
             chmod 755 "$policy"
         fi
-        apt-get update -qq
-        apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+        log=$(mktemp)
+        { apt-get update -q && apt-get install -y -q --no-install-recommends "$@"; } >"$log" 2>&1 || { tail -n 40 "$log" >&2; rm -f "$log"; exit 1; }
+        rm -f "$log"
         if [ "$DOVECOT_IS_NEW" = yes ]; then
             update-rc.d dovecot disable >/dev/null 2>&1 || true
             ! command -v systemctl >/dev/null || systemctl disable dovecot.service dovecot.socket >/dev/null 2>&1 || true
