@@ -39,6 +39,8 @@ Result<Connection::Next> Connection::advance() {
     auto parsed = parseResponse(framer_.text(), framer_.bodyAt());
     if (const auto* unreadable = std::get_if<Unreadable>(&parsed)) return protocolError(unreadable->why, Code::mailboxProtocol);
     response_ = std::get<Response>(std::move(parsed));
+    due_.reset();
+    if (++responses_ > responseLimit) return protocolError("the answer to a command does not come to an end", Code::mailboxTooLarge);
     return Next::response;
 }
 
@@ -51,7 +53,11 @@ Task<Result<void>> Connection::fill(std::stop_token stop) {
         begin_ = 0;
     }
     const std::span<char> free{buffer_.get() + end_, bufferSize - end_};
-    const auto got = co_await channel_->read(free, loop_.clock().steady() + ioTimeout_, stop);
+    if (!due_) {
+        due_ = loop_.clock().steady() + ioTimeout_;
+        sinceDue_ = 0;
+    }
+    const auto got = co_await channel_->read(free, *due_, stop);
     if (!got) {
         broken_ = true;
         co_return got.error();
@@ -61,6 +67,8 @@ Task<Result<void>> Connection::fill(std::stop_token stop) {
         co_return Error{Reaction::reconnect, Code::channelClosed, peer_ + ": the server closed the connection"};
     }
     end_ += *got;
+    sinceDue_ += *got;
+    if (sinceDue_ >= progress) due_.reset();
     co_return Result<void>{};
 }
 
@@ -77,6 +85,7 @@ Task<Result<Response>> Connection::next(std::stop_token stop) {
 
 Task<Result<void>> Connection::write(std::string_view bytes, std::stop_token stop) {
     if (broken_) co_return over();
+    responses_ = 0;
     auto written = co_await channel_->write(bytes, loop_.clock().steady() + ioTimeout_, stop);
     if (!written) broken_ = true;
     co_return written;

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -22,8 +23,12 @@ public:
     static constexpr std::size_t bufferSize = 64 * 1024;
 
     /// peer       "host:port", for errors
-    /// ioTimeout  without one octet, in either direction
+    /// ioTimeout  without a whole response or `progress` octets, and for a write; so a trickle of single octets is silence too
     Connection(std::unique_ptr<auth::Channel> channel, plugin::Loop& loop, std::string peer, std::chrono::milliseconds ioTimeout);
+
+    static constexpr std::size_t progress = 16 * 1024;
+    /// Responses to one command: a whole folder's flags may change meanwhile, but a server that never comes to an end is ended.
+    static constexpr std::size_t responseLimit = 1'000'000;
 
     enum class Next { needMore, body, response };
     /// What the octets at hand hold; never waits. needMore: fill(). body: take bodySize() octets from buffered(). response: response().
@@ -67,6 +72,9 @@ private:
     std::unique_ptr<char[]> buffer_{};
     std::size_t begin_ = 0;
     std::size_t end_ = 0;
+    std::optional<plugin::Deadline> due_{};  ///< until when something whole has to have come; none: nothing is waited for
+    std::size_t sinceDue_ = 0;
+    std::size_t responses_ = 0;  ///< since the last write
     bool broken_ = false;
 };
 

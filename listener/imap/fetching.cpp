@@ -173,7 +173,8 @@ private:
         // Commands that do not touch one another may end in any order (RFC 9051 section 5.5); Dovecot overtakes while a client reads slowly.
         const auto ended = std::find_if(underWay_.begin(), underWay_.end(), [status](const Batch& each) { return each.tag == status->tag; });
         if (ended == underWay_.end())
-            return Error{Reaction::reconnect, Code::mailboxProtocol, session_.peer() + ": the answer to a command we did not send: " + plugin::printable(status->tag, 40)};
+            return Error{Reaction::reconnect, Code::mailboxProtocol,
+                         session_.peer() + ": the answer to a command we did not send: " + plugin::printable(status->tag, 40)};
         auto batch = std::move(*ended);
         underWay_.erase(ended);
         return noteEnd(std::move(batch), *status);

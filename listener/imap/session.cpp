@@ -3,6 +3,8 @@
 #include "listener/imap/refusal.h"
 #include "plugin/contract/log.h"
 
+#include <algorithm>
+
 namespace listener::imap {
 
 using plugin::Code;
@@ -22,6 +24,19 @@ std::string Session::capabilityList() const {
     return plugin::printable(list, 500);
 }
 
+namespace {
+
+/// Whether a part of the secret worth having stands in the text.
+bool repeats(std::string_view text, std::string_view secret) {
+    constexpr std::size_t part = 12;
+    if (secret.empty()) return false;
+    for (std::size_t at = 0; at == 0 || at + part <= secret.size(); ++at)
+        if (text.find(secret.substr(at, part)) != std::string_view::npos) return true;
+    return false;
+}
+
+}  // namespace
+
 Command Session::begin(std::string_view verb, std::size_t expected) {
     const auto literals = has("LITERAL+") ? Literals::plus : has("LITERAL-") ? Literals::minus : Literals::synchronising;
     Command command{"A" + std::to_string(++commands_), literals, expected};
@@ -37,7 +52,7 @@ void Session::noteCapabilities(const std::vector<std::string>& names) {
 
 Result<void> Session::noteStatus(const Status& status) {
     if (status.code.is("CAPABILITY")) noteCapabilities(status.code.arguments);
-    if (status.code.is("ALERT"))  // RFC 9051 section 7.1: must be shown to the user
+    if (status.code.is("ALERT") && alerts_++ < alertLimit)  // RFC 9051 section 7.1: must be shown to the user
         log_.warning("listener.imap", "the server sends an alert",
                      {{"mailbox", settings_.alias}, {"host", settings_.target.host}, {"text", plugin::printable(status.text)}});
     if (status.tag.empty() && status.condition == Condition::bye && !leaving_) {
@@ -49,6 +64,15 @@ Result<void> Session::noteStatus(const Status& status) {
         return Error{Reaction::reconnect, Code::mailboxProtocol, peer() + ": the UIDVALIDITY of the open folder changed"};
     }
     return {};
+}
+
+bool Session::repeatsSecret(std::string_view text) const {
+    return std::any_of(secrets.begin(), secrets.end(), [text](std::string_view secret) { return repeats(text, secret); });
+}
+
+void Session::leaveOutSecrets(Response& response) const {
+    auto* status = std::get_if<Status>(&response);
+    if (status != nullptr && repeatsSecret(status->text)) status->text = "(the server's text is left out: it repeats what we signed in with)";
 }
 
 Result<void> Session::note(const Response& response) {
@@ -71,6 +95,7 @@ Task<Result<Status>> Session::run(Command command, const Taker* taker, std::stop
         }
         auto response = co_await connection_.next(stop);
         if (!response) co_return response.error();
+        leaveOutSecrets(*response);
         const auto noted = note(*response);
         if (!noted) co_return noted.error();
         mayGoOn = std::holds_alternative<Continuation>(*response);

@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace listener::imap {
 
@@ -60,6 +61,10 @@ public:
     plugin::Task<plugin::Result<Status>> require(Command command, const Taker* taker, std::string_view during, std::stop_token stop);
 
     /// What every response may tell beside its purpose. Whoever reads from connection() himself calls it for each.
+    /// What a server may repeat in a text while we sign in; such texts are left out of errors and log. Views outlive the sign-in.
+    std::vector<std::string_view> secrets{};
+    bool repeatsSecret(std::string_view text) const;
+    void leaveOutSecrets(Response& response) const;
     plugin::Result<void> note(const Response& response);
     /// From here on BYE is what we asked for.
     void leaving() { leaving_ = true; }
@@ -72,6 +77,8 @@ private:
     const Settings& settings_;
     plugin::Log& log_;
     std::set<std::string> capabilities_{};
+    static constexpr unsigned alertLimit = 3;  ///< alerts shown of one session: nobody else fills our log
+    unsigned alerts_ = 0;
     unsigned commands_ = 0;
     bool leaving_ = false;
 };

@@ -58,6 +58,12 @@ Result<auth::Secret> initialResponse(Mechanism mechanism, const Session& session
     throw std::logic_error("LOGIN has no SASL response");
 }
 
+/// What we signed in with is known to the session only while it signs in.
+struct Forget {
+    Session& session;
+    ~Forget() { session.secrets.clear(); }
+};
+
 /// How a sign-in ended, with what the server said on the way.
 struct Outcome {
     Status status{};
@@ -71,6 +77,8 @@ Task<Result<Outcome>> authenticate(Session& session, const MechanismEntry& entry
         co_return Error{Reaction::askOperator, Code::mailboxSignInRefused,
                         session.peer() + ": the token is longer than any server takes in one line"};
     auto& connection = session.connection();
+    session.secrets = {encoded.reveal(), response.reveal()};
+    const Forget forget{session};
     auto command = session.begin("AUTHENTICATE", encoded.reveal().size() + 64);
     command.word(entry.name);
     const bool initial = session.has("SASL-IR");
@@ -84,6 +92,7 @@ Task<Result<Outcome>> authenticate(Session& session, const MechanismEntry& entry
     for (int challenges = 0;;) {
         auto next = co_await connection.next(stop);
         if (!next) co_return next.error();
+        session.leaveOutSecrets(*next);
         const auto noted = session.note(*next);
         if (!noted) co_return noted.error();
         if (auto* status = std::get_if<Status>(&*next); status != nullptr && status->tag == command.tag()) {
@@ -102,6 +111,7 @@ Task<Result<Outcome>> authenticate(Session& session, const MechanismEntry& entry
                 co_return Error{Reaction::reconnect, Code::mailboxProtocol, session.peer() + ": AUTHENTICATE does not come to an end"};
             }
             outcome.challenge = auth::sasl::challenge(continuation->text);
+            if (session.repeatsSecret(auth::sasl::describe(outcome.challenge))) outcome.challenge = {};
             written = co_await connection.write(entry.onChallenge, stop);
         }
         if (!written) co_return written.error();
@@ -112,6 +122,8 @@ Task<Result<Outcome>> login(Session& session, const Credentials& credentials, st
     const auto password = credentials.password->password.reveal();
     if (credentials.identity.user.find('\0') != std::string::npos || password.find('\0') != std::string_view::npos)
         co_return Error{Reaction::askOperator, Code::mailboxSignInRefused, session.peer() + ": user name and password must not contain NUL"};
+    session.secrets = {password};
+    const Forget forget{session};
     auto command = session.begin("LOGIN", 2 * (credentials.identity.user.size() + password.size()) + 128);
     command.string(credentials.identity.user).string(password).end();
     session.forgetCapabilities();

@@ -19,8 +19,7 @@ inline std::size_t utf8Length(std::string_view text) {
     if (text.empty()) return 0;
     if (first < 0x80) return 1;
     if (first >= 0xc2 && first <= 0xdf) return follows(1) ? 2 : 0;
-    if (first >= 0xe0 && first <= 0xef)
-        return follows(1, first == 0xe0 ? 0xa0U : 0x80U, first == 0xed ? 0x9fU : 0xbfU) && follows(2) ? 3 : 0;
+    if (first >= 0xe0 && first <= 0xef) return follows(1, first == 0xe0 ? 0xa0U : 0x80U, first == 0xed ? 0x9fU : 0xbfU) && follows(2) ? 3 : 0;
     if (first >= 0xf0 && first <= 0xf4)
         return follows(1, first == 0xf0 ? 0x90U : 0x80U, first == 0xf4 ? 0x8fU : 0xbfU) && follows(2) && follows(3) ? 4 : 0;
     return 0;

@@ -100,7 +100,8 @@ SCENARIO("settings that contradict each other are named", "[settings]") {
 SCENARIO("clear text is allowed to this machine only", "[settings]") {
     REQUIRE(problems("mailbox.orders.tls = none\n") == Told{"PO-1012 mailbox.orders.tls"});
     REQUIRE_FALSE(validated(complete + "mailbox.orders.tls = none\n").valid());
-    for (const auto* host : {"127.evil.example", "127.0.0.1.example", "127.0.0", "localhost.example", "127.0.0.256"}) CHECK_FALSE(plugin::isLoopback(host));
+    for (const auto* host : {"127.evil.example", "127.0.0.1.example", "127.0.0", "localhost.example", "127.0.0.256"})
+        CHECK_FALSE(plugin::isLoopback(host));
     for (const auto* host : {"127.0.0.1", "127.255.3.4", "LocalHost", "::1"}) CHECK(plugin::isLoopback(host));
     const auto local = validated(complete +
                                  "mailbox.l.tls = none\nmailbox.l.protocol = imap\nmailbox.l.host = 127.0.0.1\nmailbox.l.user = "

@@ -198,3 +198,29 @@ SCENARIO("a stop ends every wait", "[imap]") {
     attempt.fixture.stop.request_stop();
     REQUIRE(attempt.open().error().code == Code::channelStopped);
 }
+
+SCENARIO("a server that repeats what we signed in with is not quoted", "[imap]") {
+    GIVEN("one that repeats the whole line with the token") {
+        Attempt attempt{"S: * OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=XOAUTH2] ready", authenticate,
+                        "S: A1 NO bad: A1 AUTHENTICATE XOAUTH2 " + std::string{xoauth2}};
+        const auto result = attempt.open();
+        REQUIRE(result.error().what.find(std::string{xoauth2}.substr(0, 20)) == std::string::npos);
+        REQUIRE(result.error().what.find("left out") != std::string::npos);
+    }
+    GIVEN("one that says a password back in an alert") {
+        Attempt attempt{"S: * OK [CAPABILITY IMAP4rev1] ready", "C: A1 LOGIN \"tester\" \"geheim\"", "S: * OK [ALERT] geheim is weak",
+                        "S: A1 NO not geheim"};
+        attempt.password();
+        REQUIRE_FALSE(attempt.open());
+    }
+}
+
+SCENARIO("a server's alerts do not fill the log", "[imap]") {
+    const std::string alert = "S: * OK [ALERT] look here";
+    Attempt attempt{"S: * OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=XOAUTH2] ready", authenticate, alert, alert, alert, alert, alert, "S: A1 NO no"};
+    REQUIRE_FALSE(attempt.open());
+    std::size_t shown = 0;
+    for (auto at = attempt.fixture.log.text.find("look here"); at != std::string::npos; at = attempt.fixture.log.text.find("look here", at + 1))
+        ++shown;
+    REQUIRE(shown == 3);
+}
