@@ -82,6 +82,7 @@ private:
     /// A body of no octets is a message of no octets, or one that was expunged meanwhile (RFC 2180 section 4.1): its size tells.
     Task<Result<void>> takeEmpty() {
         if (empty_.empty()) co_return Result<void>{};
+        wire_.bodies(Framer::Bodies::inside);  // nobody streams any more
         std::set<std::uint64_t> there;
         const Taker taker = [&there](Response& response) -> Result<void> {
             const auto* fetch = std::get_if<Fetch>(&response);
@@ -193,7 +194,7 @@ private:
             if (!finished) return finished.error();
             built = std::move(*finished);
         }
-        if (!built || built->content.size() == 0) {  // RFC 2180 section 4.1: what was expunged meanwhile may come as NIL or empty
+        if (!built) {  // NIL, as RFC 2180 section 4.1 lets a server answer for what was expunged meanwhile
             session_.log().debug("listener.imap", "a message without content is left out",
                                  {{"mailbox", session_.settings().alias}, {"uid", *fetch.uid}});
             return {};

@@ -12,9 +12,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -56,7 +58,11 @@ namespace {
 }
 
 /// Of the program it runs now; the figure wait4() gives begins with ours, from before exec.
+/// Of the program alone: between fork and exec the child still has this process' memory and its program.
 long highWater(pid_t id) {
+    std::error_code gone;
+    const auto program = std::filesystem::read_symlink("/proc/" + std::to_string(id) + "/exe", gone);
+    if (gone || program == std::filesystem::read_symlink("/proc/self/exe")) return 0;
     const auto status = readFile("/proc/" + std::to_string(id) + "/status");
     const auto found = status.find("VmHWM:");
     return found == std::string::npos ? 0 : std::stol(status.substr(found + 6));
