@@ -74,6 +74,24 @@ struct AfterRequest {
 /// Called where a server has no MOVE: the copies are made, the originals not yet removed. Must be durable before it answers.
 using Copied = std::function<plugin::Task<plugin::Result<void>>(std::vector<std::uint64_t> ordinals)>;
 
+/// What tells a message from others where positions mean nothing (a rebuilt or renamed folder).
+struct Identified {
+    std::uint64_t ordinal = 0;
+    plugin::Wall received{};
+    std::optional<std::uint64_t> size{};  ///< as the server claims: some estimate it
+    Digest matchKey{};                    ///< as Head::matchKey
+};
+/// An Error ends the pass with this Error, and the session.
+using IdentifiedTaker = std::function<plugin::Result<void>(Identified)>;
+
+/// How long and how to wait for news.
+struct Watching {
+    std::vector<std::string> folders;   ///< at least one, the busiest first
+    plugin::Deadline until{};           ///< nothing heard until then: back with no folders
+    std::chrono::milliseconds sweep{};  ///< how often folders are asked about that the server does not tell of by itself
+    std::stop_token wake{};             ///< asked: back in order, with no folders; the session goes on
+};
+
 /// One session with one mailbox, behind one interface for all protocols. Belongs to one loop; one call at a time.
 /// Every call has its own time-outs inside (configuration) and ends early, with retryLater/channelStopped, when `stop` is asked.
 /// After an Error with reconnect or reauthenticate the session is over: destroy it and make a new one.
@@ -82,6 +100,10 @@ public:
     virtual ~Mailbox() = default;
     /// Dials and signs in. Errors: 2xxx, 3xxx, 4xxx. reauthenticate: it has told the TokenSource; try again at once, once.
     virtual plugin::Task<plugin::Result<void>> open(std::stop_token stop) = 0;
+    /// The folders that are there of those asked for, each once, in the order asked and then by name. A name without wildcard is answered as it
+    /// is, whether it is there or not (select() tells). "*" crosses levels, "%" does not; "\\Archive" and the like (RFC 6154) name the folder
+    /// the server has for that use. Folders that cannot be selected are left out.
+    virtual plugin::Task<plugin::Result<std::vector<std::string>>> folders(std::vector<std::string> patterns, std::stop_token stop) = 0;
     /// Enters a folder, for reading and writing. Folder missing: askOperator, mailboxFolderMissing.
     virtual plugin::Task<plugin::Result<FolderView>> select(std::string folder, std::stop_token stop) = 0;
     /// Of the folder entered last. A successful answer means the server had to read the folder.
@@ -90,6 +112,13 @@ public:
     /// are left out (list again to tell "gone" from "not readable"). `receiver` and `staging` outlive the call.
     virtual plugin::Task<plugin::Result<void>> fetch(std::vector<std::uint64_t> ordinals, Receiver& receiver, plugin::Directory& staging,
                                                      std::stop_token stop) = 0;
+    /// Of the folder entered last: one pass over the heads of all messages there are, in rising order.
+    virtual plugin::Task<plugin::Result<void>> identify(IdentifiedTaker taker, std::stop_token stop) = 0;
+    /// After open(): will the server tell of arrivals by itself? False: watch() must not be called.
+    virtual bool pushes() const = 0;
+    /// Waits until something may have arrived in one of these folders, and answers which; or until `until` or `wake`: none. A hint only: a
+    /// list() tells the truth. Afterwards no folder is entered. Errors: a line that is dead without a word ends as channelTimeout or channelClosed.
+    virtual plugin::Task<plugin::Result<std::vector<std::string>>> watch(Watching watching, std::stop_token stop) = 0;
     /// Of the folder entered last. Done, or already so ("not found" counts as done). A missing move target is created once.
     virtual plugin::Task<plugin::Result<void>> after(AfterRequest request, Copied copied, std::stop_token stop) = 0;
     /// Says good-bye if there is time; never fails.

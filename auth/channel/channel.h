@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <stdexcept>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -26,17 +27,25 @@ public:
     virtual plugin::Task<plugin::Result<std::size_t>> read(std::span<char> into, plugin::Deadline deadline, std::stop_token stop) = 0;
     /// All of it, or an error. `bytes` must live until the answer.
     virtual plugin::Task<plugin::Result<void>> write(std::string_view bytes, plugin::Deadline deadline, std::stop_token stop) = 0;
+    /// Once, on a channel dialled with Tls::starttls, when the other side is about to begin TLS: what it sent before and nobody has read is
+    /// an error, not believed and not kept. Errors as Dialer::dial.
+    virtual plugin::Task<plugin::Result<void>> startTls(plugin::Deadline, std::stop_token) { throw std::logic_error("this channel cannot begin TLS"); }
     /// "TLSv1.3 TLS_AES_256_GCM_SHA384" or "plain".
     virtual std::string security() const = 0;
 };
 
 /// Where to, and how much to trust it.
 struct Target {
-    enum class Tls { none, implicit };
+    enum class Tls {
+        none,
+        implicit,  ///< from the first byte
+        starttls,  ///< dialled plain; Channel::startTls() once the protocol has asked for it
+    };
     std::string host;  ///< name or IP address; also what the certificate must name, on loopback too
     std::uint16_t port = 0;
     Tls tls = Tls::implicit;
     std::string truststore{};  ///< alias; it replaces the system's roots. Empty: the system's
+    std::string proxy{};       ///< alias; none: the default alias where there is one, unless the host is on its bypass list
 };
 
 /// Thread-safe; the Channel belongs to the loop of the caller.

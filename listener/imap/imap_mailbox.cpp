@@ -42,6 +42,16 @@ public:
         co_return ended(std::move(signedIn));
     }
 
+    Task<Result<std::vector<std::string>>> folders(std::vector<std::string> patterns, std::stop_token) override { co_return patterns; }
+
+    Task<Result<void>> identify(IdentifiedTaker, std::stop_token) override { throw std::logic_error("not yet"); }
+
+    bool pushes() const override { return false; }
+
+    Task<Result<std::vector<std::string>>> watch(Watching, std::stop_token) override {
+        throw std::logic_error("an IMAP session waits for news that cannot come");
+    }
+
     Task<Result<FolderView>> select(std::string folder, std::stop_token stop) override {
         if (auto unable = unableTo(Phase::signedIn)) co_return std::move(*unable);
         auto selected = co_await selectFolder(*session_, std::move(folder), stop);

@@ -21,6 +21,7 @@ struct Settings {
     std::chrono::milliseconds connectTimeout{30'000};
     std::chrono::milliseconds ioTimeout{60'000};   ///< without one byte, on any command
     std::set<std::string> disabledCapabilities{};  ///< upper case
+    bool push = true;                              ///< may IDLE and NOTIFY be used?
 };
 
 /// A session by IMAP4rev1 (RFC 3501; extensions as CAPABILITY lists them after sign-in: SASL-IR 4959, UIDPLUS 4315, MOVE 6851,
