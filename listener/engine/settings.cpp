@@ -23,7 +23,7 @@ std::optional<std::string> startForm(std::string_view text) {
 
 std::optional<std::string> afterForm(std::string_view text) {
     if (parseAfter(text)) return std::nullopt;
-    return "must be leave, seen, delete, move:<folder> or seen+move:<folder>";
+    return "must be leave, seen, delete, move:<folder> or seen+move:<folder>, where the folder has no * or %, or is a use such as \\Archive";
 }
 
 std::optional<std::string> modeForm(std::string_view text) {
@@ -54,9 +54,8 @@ void addMailboxKeys(std::vector<Key>& keys) {
     add({.pattern = "mailbox.<alias>.tls",
          .type = KeyType::choice,
          .fallback = "implicit",
-         .doc = "implicit: TLS from the first byte; none: for tests on this machine",
-         .choices = {"implicit", "none"},
-         .later = {"starttls"}});
+         .doc = "implicit: TLS from the first byte; starttls: agreed on before the sign-in, never left out; none: for tests on this machine",
+         .choices = {"implicit", "starttls", "none"}});
     add({.pattern = "mailbox.<alias>.user", .required = true, .doc = "the mailbox's address"});
     add({.pattern = "mailbox.<alias>.credential", .required = true, .reference = "credential", .doc = "what to sign in with"});
     add({.pattern = "mailbox.<alias>.sasl",
@@ -68,16 +67,22 @@ void addMailboxKeys(std::vector<Key>& keys) {
     add({.pattern = "mailbox.<alias>.folders",
          .type = KeyType::list,
          .fallback = "INBOX",
-         .doc = "by comma; / separates levels",
-         .form = [](std::string_view text) -> std::optional<std::string> {
-             if (text.find_first_of("*%") == std::string_view::npos) return std::nullopt;
-             return "wildcards are not in this version: name each folder";
-         }});
+         .doc = "by comma; / separates levels, * crosses them, % does not; \\Archive: the folder the server has for that use"});
     add({.pattern = "mailbox.<alias>.interval",
          .type = KeyType::duration,
          .fallback = "60s",
-         .doc = "from one look into the mailbox to the next",
+         .doc = "from one look into the mailbox to the next where the server does not tell of arrivals",
          .minimum = 1,
+         .maximum = 9999});
+    add({.pattern = "mailbox.<alias>.push",
+         .type = KeyType::boolean,
+         .fallback = "true",
+         .doc = "true: arrivals are waited for where the server tells of them (IDLE, NOTIFY)"});
+    add({.pattern = "mailbox.<alias>.reconcile",
+         .type = KeyType::duration,
+         .fallback = "5m",
+         .doc = "from one look into the mailbox to the next while the server tells of arrivals",
+         .minimum = 10,
          .maximum = 9999});
     add({.pattern = "mailbox.<alias>.start",
          .fallback = "now",
@@ -116,7 +121,10 @@ void addMailboxKeys(std::vector<Key>& keys) {
          .minimum = 1,
          .maximum = 3600});
     add({.pattern = "mailbox.<alias>.disable_capabilities", .type = KeyType::words, .doc = "by blanks: what the server offers and must not be used"});
-    for (const auto* name : {"url", "proxy", "keystore", "key_alias", "push", "reconcile", "fallback", "after_quarantine", "max_size", "rule.<n>"})
+    add({.pattern = "mailbox.<alias>.proxy",
+         .reference = "proxy",
+         .doc = "through which proxy the server is reached; none: the default one, if there is one"});
+    for (const auto* name : {"url", "keystore", "key_alias", "fallback", "after_quarantine", "max_size", "rule.<n>"})
         add(planned(std::string("mailbox.<alias>.") + name, "not in this version"));
 }
 
@@ -159,6 +167,15 @@ std::string folderName(std::string name) {
     return std::equal(name.begin(), name.end(), inbox.begin(), inbox.end(), same) ? std::string(inbox) : name;
 }
 
+/// RFC 6154 section 2; case counts for nothing.
+bool isSpecialUse(std::string_view name) {
+    static constexpr std::string_view uses[] = {"\\All", "\\Archive", "\\Drafts", "\\Flagged", "\\Junk", "\\Sent", "\\Trash"};
+    return std::any_of(std::begin(uses), std::end(uses), [name](std::string_view use) {
+        return std::equal(name.begin(), name.end(), use.begin(), use.end(),
+                          [](char a, char b) { return std::tolower(static_cast<unsigned char>(a)) == std::tolower(static_cast<unsigned char>(b)); });
+    });
+}
+
 bool sameFolder(const std::string& one, const std::string& other) { return folderName(one) == folderName(other); }
 
 void checkMailbox(const Configuration& configuration, const std::string& alias, std::vector<Problem>& problems) {
@@ -180,6 +197,10 @@ void checkMailbox(const Configuration& configuration, const std::string& alias, 
     for (std::size_t i = 0; i < folders.size(); ++i)
         for (std::size_t j = 0; j < i; ++j)
             if (sameFolder(folders[i], folders[j])) report("folders", Code::configConflict, "names the folder " + folders[i] + " twice");
+    for (const auto& folder : folders)
+        if (folder.starts_with('\\') && !isSpecialUse(folder))
+            report("folders", Code::configBadValue,
+                   folder + " is no use a folder can have (RFC 6154): \\All \\Archive \\Drafts \\Flagged \\Junk \\Sent \\Trash");
     const auto after = parseAfter(configuration.text(prefix + "after"));
     if (after && !after->target.empty())
         for (const auto& folder : folders)
@@ -247,7 +268,11 @@ std::optional<AfterAction> parseAfter(std::string_view text) {
     if (text == "seen") return AfterAction{.kind = Kind::seen};
     if (text == "delete") return AfterAction{.kind = Kind::remove};
     for (const auto& [prefix, kind] : {std::pair{std::string_view("move:"), Kind::move}, {std::string_view("seen+move:"), Kind::seenAndMove}})
-        if (text.starts_with(prefix) && text.size() > prefix.size()) return AfterAction{kind, folderName(std::string(text.substr(prefix.size())))};
+        if (text.starts_with(prefix) && text.size() > prefix.size()) {
+            auto target = folderName(std::string(text.substr(prefix.size())));
+            if (target.find_first_of("*%") == std::string::npos && (!target.starts_with('\\') || isSpecialUse(target)))
+                return AfterAction{kind, std::move(target)};
+        }
     return std::nullopt;
 }
 
@@ -259,11 +284,14 @@ MailboxSettings mailboxSettings(const Configuration& configuration, const std::s
     settings.enabled = configuration.boolean(prefix + "enabled");
     auto& session = settings.session;
     session.alias = alias;
-    const bool tls = text("tls") != "none";
+    using Tls = auth::Target::Tls;
     session.target.host = text("host");
-    session.target.tls = tls ? auth::Target::Tls::implicit : auth::Target::Tls::none;
-    session.target.port = static_cast<std::uint16_t>(configuration.has(prefix + "port") ? configuration.integer(prefix + "port") : tls ? 993 : 143);
+    session.target.tls = text("tls") == "none" ? Tls::none : text("tls") == "starttls" ? Tls::starttls : Tls::implicit;
+    const std::int64_t usualPort = session.target.tls == Tls::implicit ? 993 : 143;
+    session.target.port = static_cast<std::uint16_t>(configuration.has(prefix + "port") ? configuration.integer(prefix + "port") : usualPort);
     session.target.truststore = text("truststore");
+    session.target.proxy = text("proxy");
+    session.push = configuration.boolean(prefix + "push");
     session.user = text("user");
     session.credential = text("credential");
     session.sasl = text("sasl");
@@ -276,6 +304,7 @@ MailboxSettings mailboxSettings(const Configuration& configuration, const std::s
     for (auto& folder : configuration.list(prefix + "folders")) settings.folders.push_back(folderName(std::move(folder)));
     settings.sinks = configuration.list(prefix + "deliver");
     settings.interval = configuration.duration(prefix + "interval");
+    settings.reconcile = configuration.duration(prefix + "reconcile");
     settings.maxPerRound =
         configuration.has(prefix + "max_per_round") ? static_cast<std::size_t>(configuration.integer(prefix + "max_per_round")) : defaultPerRound;
     settings.start = *parseStart(text("start"));

@@ -22,9 +22,10 @@ struct MailboxSettings {
     std::string alias;
     bool enabled = true;
     imap::Settings session;
-    std::vector<std::string> folders;
+    std::vector<std::string> folders;  ///< patterns: Mailbox::folders() tells which folders they are
     std::vector<std::string> sinks;
-    std::chrono::milliseconds interval{60'000};
+    std::chrono::milliseconds interval{60'000};    ///< between whole looks where the server does not push
+    std::chrono::milliseconds reconcile{300'000};  ///< and where it does
     std::size_t maxPerRound = 0;  ///< messages listed and fetched before the folder's turn ends
     Start start;
     AfterAction after;

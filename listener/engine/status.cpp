@@ -59,6 +59,11 @@ void MailboxStatus::failed(const plugin::Error& error) {
     error_ = error;
 }
 
+void MailboxStatus::expectEvery(std::chrono::milliseconds interval) {
+    const std::lock_guard lock(mutex_);
+    interval_ = interval;
+}
+
 void MailboxStatus::verified(plugin::Steady now) {
     const std::lock_guard lock(mutex_);
     verified_ = now;

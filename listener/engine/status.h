@@ -40,6 +40,8 @@ public:
 
     void enter(State state);
     void failed(const plugin::Error& error);
+    /// From now on a whole look is to be expected so often.
+    void expectEvery(std::chrono::milliseconds interval);
     /// Signed in, and every watched folder answered with all it listed accounted for.
     void verified(plugin::Steady now);
 

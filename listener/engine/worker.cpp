@@ -1,5 +1,6 @@
 #include "listener/engine/worker.h"
 
+#include <algorithm>
 #include <exception>
 
 namespace listener {
@@ -13,6 +14,7 @@ using plugin::Task;
 namespace {
 
 constexpr std::string_view logger = "listener.engine";
+constexpr std::chrono::minutes shortSession{1};
 
 /// Trouble of one folder alone: the session is still good for the others.
 bool concernsOneFolder(const Error& error) {
@@ -33,7 +35,10 @@ Worker::Worker(const WorkerParts& parts, plugin::Loop& loop, MailboxSettings set
 }
 
 void Worker::operatorActed() {
-    loop_.post([acted = acted_] { acted->set(); });
+    loop_.post([acted = acted_, wake = wake_] {
+        acted->set();
+        wake->request_stop();
+    });
 }
 
 Task<bool> Worker::run(Mode mode, Stops stops) {
@@ -46,6 +51,7 @@ Task<bool> Worker::run(Mode mode, Stops stops) {
         if (ended) continue;
         const auto& error = ended.error();
         if (stops_.finish.stop_requested()) break;
+        if (isNoFailure(error)) continue;
         if (error.reaction == Reaction::reauthenticate && !std::exchange(renewed, true)) continue;
         const auto wait = backoff_.failed(error, loop_.clock().steady());
         note(error, wait);
@@ -90,6 +96,12 @@ Task<Result<void>> Worker::checkBlocked() {
     co_return Result<void>{};
 }
 
+/// Some servers end a session when the token it began with ends; and a token that is refused on a live session ends it too. That is a
+/// reason to sign in again, at once, unless it comes so soon that something else is wrong.
+bool Worker::isNoFailure(const Error& error) const {
+    return error.code == plugin::Code::mailboxSessionExpired && loop_.clock().steady() - signedIn_ >= shortSession;
+}
+
 Task<Result<Worker::Ended>> Worker::session(Mode mode) {
     acted_->reset();
     auto allowed = co_await checkBlocked();
@@ -99,64 +111,157 @@ Task<Result<Worker::Ended>> Worker::session(Mode mode) {
     const auto mailbox = parts_.makeMailbox(settings_);
     auto opened = co_await mailbox->open(stops_.giveUp);
     if (!opened) co_return opened.error();
+    signedIn_ = loop_.clock().steady();
     auto ended = co_await workUntilStopped(*mailbox, mode);
     // A session that broke says no good-bye; any other is closed in order, so that the server counts no leftover connection.
-    if (ended || concernsOneFolder(ended.error()) || ended.error().reaction == Reaction::askOperator) co_await mailbox->close(stops_.giveUp);
+    if (ended || concernsOneFolder(ended.error()) || ended.error().reaction == Reaction::askOperator || isNoFailure(ended.error()))
+        co_await mailbox->close(stops_.giveUp);
     co_return ended;
 }
 
 Task<Result<Worker::Ended>> Worker::workUntilStopped(Mailbox& mailbox, Mode mode) {
+    auto resolved = co_await resolveAfter(mailbox);
+    if (!resolved) co_return resolved.error();
+    std::vector<std::string> heard;  // the folders to look into; none: all
     for (;;) {
         status_.enter(State::working);
-        auto worked = co_await workFolders(mailbox);
-        const bool folderTrouble = !worked && concernsOneFolder(worked.error());
-        if (!worked && (!folderTrouble || mode == Mode::once)) co_return worked.error();
-        if (folderTrouble) {
-            note(worked.error(), settings_.interval);
-        } else if (*worked) {
-            const auto now = loop_.clock().steady();
-            status_.verified(now);
-            lastVerified_ = loop_.clock().wall();
-            backoff_.succeeded(now);
-            if (lastCode_) parts_.log.notice(logger, "the mailbox is well again", {{"mailbox", settings_.alias}});
-            lastCode_.reset();
+        const bool whole = heard.empty();
+        if (whole) {
+            auto folders = co_await watchedFolders(mailbox);
+            if (!folders) co_return folders.error();
+            heard = std::move(*folders);
+        }
+        auto look = co_await workFolders(mailbox, std::exchange(heard, {}));
+        if (!look) co_return look.error();
+        const auto every = mailbox.pushes() ? settings_.reconcile : settings_.interval;
+        status_.expectEvery(every);
+        if (look->trouble) {
+            if (mode == Mode::once) co_return *look->trouble;
+            note(*look->trouble, settings_.interval);
+        } else if (look->complete && whole) {
+            wellAgain();
             if (mode == Mode::once) co_return Ended::finished;
         }
         if (stops_.finish.stop_requested()) co_return Ended::lookAgain;
-        status_.enter(State::waiting);
-        auto pause = acted_->wait(loop_.clock().steady() + settings_.interval, stops_.finish);
-        if (co_await pause != plugin::Wake::timedOut) co_return Ended::lookAgain;
+        const auto now = loop_.clock().steady();
+        if (whole) {
+            nextWhole_ = now + (look->trouble ? std::min(every, settings_.interval) : every);
+            watched_ = std::move(look->answered);
+        }
+        if (nextWhole_ <= now) continue;
+        auto news = co_await pause(mailbox, watched_, nextWhole_);
+        if (!news && !concernsOneFolder(news.error())) co_return news.error();
+        if (stops_.finish.stop_requested()) co_return Ended::lookAgain;
+        if (news) heard = std::move(*news);  // a folder that went away while it was watched: the whole look tells
+        if (!acted_->isSet()) continue;
+        acted_->reset();
+        heard.clear();
+        auto allowed = co_await checkBlocked();
+        if (!allowed) co_return allowed.error();
     }
 }
 
-/// Every folder has its turn until none has more. True: all of them answered, and all they listed is accounted for.
-Task<Result<bool>> Worker::workFolders(Mailbox& mailbox) {
-    const RoundParts parts{settings_, parts_.ledger, sinks_, parts_.disk, parts_.stagingPath, parts_.log, parts_.metrics};
-    std::optional<Error> trouble;
-    for (bool more = true; more;) {
-        more = false;
-        for (const auto& folder : settings_.folders) {
-            if (stops_.finish.stop_requested()) co_return false;
-            Round round(parts, mailbox, folder, stops_);
-            auto end = co_await round.run();
-            if (!end) {
-                if (!concernsOneFolder(end.error())) co_return end.error();
-                if (!trouble) trouble = end.error();
+/// Which folders the configuration's patterns mean now, without those that after-actions move mail into.
+Task<Result<std::vector<std::string>>> Worker::watchedFolders(Mailbox& mailbox) {
+    auto patterns = settings_.folders;
+    auto folders = co_await mailbox.folders(std::move(patterns), stops_.giveUp);
+    if (!folders) co_return folders.error();
+    std::erase(*folders, working_.after.target);
+    if (folders->empty())
+        co_return Error{Reaction::askOperator, plugin::Code::mailboxFolderMissing,
+                        "mailbox " + settings_.alias + " has no folder that fits mailbox." + settings_.alias + ".folders"};
+    co_return std::move(*folders);
+}
+
+/// The target of after-actions may be named by its use ("\\Archive"): whatever folder this server has for it.
+Task<Result<void>> Worker::resolveAfter(Mailbox& mailbox) {
+    working_ = settings_;
+    auto& target = working_.after.target;
+    if (!target.starts_with('\\')) co_return Result<void>{};
+    std::vector<std::string> wanted{target};
+    auto found = co_await mailbox.folders(std::move(wanted), stops_.giveUp);
+    if (!found) co_return found.error();
+    if (found->empty())
+        co_return Error{Reaction::askOperator, plugin::Code::mailboxFolderMissing,
+                        "mailbox " + settings_.alias + " has no folder of use " + target + ": name one in mailbox." + settings_.alias + ".after"};
+    target = found->front();
+    co_return Result<void>{};
+}
+
+/// Each folder has its turn until none has more.
+Task<Result<Worker::Look>> Worker::workFolders(Mailbox& mailbox, std::vector<std::string> folders) {
+    Look look;
+    for (auto left = std::move(folders); !left.empty();) {
+        std::vector<std::string> more;
+        for (auto& folder : left) {
+            if (stops_.finish.stop_requested()) {
+                look.complete = false;
+                co_return look;
+            }
+            auto turn = co_await turnOf(mailbox, folder);
+            if (!turn) {
+                if (!concernsOneFolder(turn.error())) co_return turn.error();
+                if (!look.trouble) look.trouble = turn.error();
                 continue;
             }
-            if (end->delivered > 0)
-                parts_.log.information(
-                    logger, "delivered",
-                    {{"mailbox", settings_.alias}, {"folder", plugin::printable(folder)}, {"messages", std::uint64_t{end->delivered}}});
-            if (!end->complete) more = true;
-            if (!end->unreadable.empty() && !trouble)
-                trouble = Error{Reaction::retryLater, plugin::Code::mailboxNotReadable,
-                                std::to_string(end->unreadable.size()) + " messages of folder " + folder + " of mailbox " + settings_.alias +
-                                    " are listed but not handed out (first UID " + std::to_string(end->unreadable.front()) + ")"};
+            if (!turn->unreadable.empty() && !look.trouble)
+                look.trouble = Error{Reaction::retryLater, plugin::Code::mailboxNotReadable,
+                                     std::to_string(turn->unreadable.size()) + " messages of folder " + folder + " of mailbox " + settings_.alias +
+                                         " are listed but not handed out (first UID " + std::to_string(turn->unreadable.front()) + ")"};
+            if (!turn->complete)
+                more.push_back(std::move(folder));
+            else
+                look.answered.push_back(std::move(folder));
         }
+        left = std::move(more);
     }
-    if (trouble) co_return *trouble;
-    co_return !stops_.finish.stop_requested();
+    look.complete = !stops_.finish.stop_requested();
+    co_return look;
+}
+
+Task<Result<RoundEnd>> Worker::turnOf(Mailbox& mailbox, std::string folder) {
+    const RoundParts parts{working_, parts_.ledger, sinks_, parts_.disk, parts_.stagingPath, parts_.log, parts_.metrics};
+    Round round(parts, mailbox, folder, stops_);
+    auto end = co_await round.run();
+    if (!end || end->delivered == 0) co_return end;
+    arrivals_[folder] += end->delivered;
+    parts_.log.information(logger, "delivered",
+                           {{"mailbox", settings_.alias}, {"folder", plugin::printable(folder)}, {"messages", std::uint64_t{end->delivered}}});
+    co_return end;
+}
+
+void Worker::wellAgain() {
+    const auto now = loop_.clock().steady();
+    status_.verified(now);
+    lastVerified_ = loop_.clock().wall();
+    backoff_.succeeded(now);
+    if (lastCode_) parts_.log.notice(logger, "the mailbox is well again", {{"mailbox", settings_.alias}});
+    lastCode_.reset();
+}
+
+/// Until something is heard of some folders (which are answered), `until`, a stop, or an operator's act (none).
+Task<Result<std::vector<std::string>>> Worker::pause(Mailbox& mailbox, std::vector<std::string> folders, plugin::Deadline until) {
+    std::vector<std::string> heard;
+    if (mailbox.pushes() && !folders.empty()) {
+        status_.enter(State::watching);
+        *wake_ = std::stop_source{};
+        if (acted_->isSet()) co_return heard;
+        const std::stop_callback stopping(stops_.finish, [wake = *wake_]() mutable { wake.request_stop(); });
+        std::stable_sort(folders.begin(), folders.end(), [this](const auto& a, const auto& b) { return arrivalsOf(a) > arrivalsOf(b); });
+        Watching watching{.folders = std::move(folders), .until = until, .sweep = settings_.interval, .wake = wake_->get_token()};
+        auto news = co_await mailbox.watch(std::move(watching), stops_.giveUp);
+        if (!news || !news->empty() || mailbox.pushes() || acted_->isSet() || stops_.finish.stop_requested()) co_return news;
+        until = std::min(until, loop_.clock().steady() + settings_.interval);  // the server has taken its word back
+    }
+    status_.enter(State::waiting);
+    auto waiting = acted_->wait(until, stops_.finish);
+    co_await waiting;
+    co_return heard;
+}
+
+std::uint64_t Worker::arrivalsOf(const std::string& folder) const {
+    const auto found = arrivals_.find(folder);
+    return found == arrivals_.end() ? 0 : found->second;
 }
 
 /// Waits out a back-off; an operator's act ends it.

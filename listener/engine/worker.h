@@ -10,6 +10,7 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -33,7 +34,8 @@ struct WorkerParts {
 
 /// The life of one mailbox: signs in, works its folders, waits, and starts again after failures. Runs on one loop.
 ///
-///   starting ──(signed in)──► working ──(verified)──► waiting ──(interval)──► working
+///   starting ──(signed in)──► working ──(verified)──► watching ──(news: those folders; reconcile: all)──► working
+///                                                  └► waiting ──(interval: all)──► working         where the server does not push
 ///   any state ──(failure)──► waiting (back-off) ──► starting
 class Worker {
 public:
@@ -54,22 +56,41 @@ public:
 
 private:
     enum class Ended { finished, lookAgain };
+    /// What a look into folders found.
+    struct Look {
+        std::vector<std::string> answered{};     ///< folders worth watching
+        std::optional<plugin::Error> trouble{};  ///< of single folders; the session is good
+        bool complete = true;                    ///< false: told to stop on the way
+    };
     plugin::Task<plugin::Result<Ended>> session(plugin::Mode mode);
     plugin::Task<plugin::Result<Ended>> workUntilStopped(Mailbox& mailbox, plugin::Mode mode);
-    plugin::Task<plugin::Result<bool>> workFolders(Mailbox& mailbox);
+    plugin::Task<plugin::Result<std::vector<std::string>>> watchedFolders(Mailbox& mailbox);
+    plugin::Task<plugin::Result<void>> resolveAfter(Mailbox& mailbox);
+    plugin::Task<plugin::Result<Look>> workFolders(Mailbox& mailbox, std::vector<std::string> folders);
+    plugin::Task<plugin::Result<RoundEnd>> turnOf(Mailbox& mailbox, std::string folder);
+    plugin::Task<plugin::Result<std::vector<std::string>>> pause(Mailbox& mailbox, std::vector<std::string> folders, plugin::Deadline until);
     plugin::Task<plugin::Result<void>> checkBlocked();
     plugin::Task<plugin::Result<Ended>> guarded(plugin::Mode mode);
     plugin::Task<void> rest(std::chrono::milliseconds time);
+    bool isNoFailure(const plugin::Error& error) const;
     void note(const plugin::Error& error, std::chrono::milliseconds wait);
+    void wellAgain();
+    std::uint64_t arrivalsOf(const std::string& folder) const;
 
     const WorkerParts& parts_;
     plugin::Loop& loop_;
     MailboxSettings settings_;
+    MailboxSettings working_{};  ///< for the rounds of this session: the target of after-actions by its name
     std::vector<Sink*> sinks_;
     MailboxStatus status_;
     Backoff backoff_;
     Stops stops_{};
     std::shared_ptr<plugin::Event> acted_ = std::make_shared<plugin::Event>();
+    std::shared_ptr<std::stop_source> wake_ = std::make_shared<std::stop_source>();  ///< of the watch at hand
+    std::map<std::string, std::uint64_t> arrivals_{};                                ///< delivered since the start, by folder
+    std::vector<std::string> watched_{};                                             ///< those that answered at the last whole look
+    plugin::Steady nextWhole_{};
+    plugin::Steady signedIn_{};
     std::optional<plugin::Code> lastCode_{};
     std::atomic<plugin::Wall> lastVerified_{};
 };

@@ -64,6 +64,7 @@ enum class Code : std::uint16_t {
     mailboxTooLarge = 4010,
     mailboxNotReadable = 4011,
     mailboxPacing = 4012,
+    mailboxSessionExpired = 4013,
     // 5 message
     messageStaging = 5001,
     messageTruncated = 5002,
@@ -165,6 +166,7 @@ inline constexpr std::array codeTable{
     CodeEntry{Code::mailboxNotReadable, "A message is listed but not handed out",
               "nothing, it is asked for again; if it stays, open it with another client"},
     CodeEntry{Code::mailboxPacing, "Sign-ins at this host are being paced", "nothing"},
+    CodeEntry{Code::mailboxSessionExpired, "The server ended the session when its token's life ended", "nothing, it is signed in again with a fresh token"},
 
     CodeEntry{Code::messageStaging, "A large message cannot be written to staging", "check free space and permissions of server.data"},
     CodeEntry{Code::messageTruncated, "A message ended before its announced size", "nothing, it is fetched again"},

@@ -82,14 +82,41 @@ SCENARIO("what cannot work is refused before anything runs", "[settings]") {
     REQUIRE(problems("mailbox.orders.after = move:\n") == Told{"PO-1006 mailbox.orders.after"});
     REQUIRE(problems("mailbox.orders.interval = 60\n") == Told{"PO-1006 mailbox.orders.interval"});
     REQUIRE(problems("mailbox.orders.interval = 10000s\n") == Told{"PO-1006 mailbox.orders.interval"});
-    REQUIRE(problems("mailbox.orders.folders = Orders*\n") == Told{"PO-1006 mailbox.orders.folders"});
+    REQUIRE(problems("mailbox.orders.folders = INBOX, \\Orders\n") == Told{"PO-1006 mailbox.orders.folders"});
+    REQUIRE(problems("mailbox.orders.after = move:Done*\n") == Told{"PO-1006 mailbox.orders.after"});
+    REQUIRE(problems("mailbox.orders.after = move:\\Done\n") == Told{"PO-1006 mailbox.orders.after"});
+    REQUIRE(problems("mailbox.orders.reconcile = 1s\n") == Told{"PO-1006 mailbox.orders.reconcile"});
+    REQUIRE(problems("mailbox.orders.proxy = nobody\n") == Told{"PO-1008 mailbox.orders.proxy"});
     REQUIRE(problems("mailbox.orders.truststore = nobody\n") == Told{"PO-1008 mailbox.orders.truststore"});
     REQUIRE(problems("sink.s.mode = 644\n").empty());
     REQUIRE(problems("sink.s.mode = 0888\n") == Told{"PO-1006 sink.s.mode"});
     REQUIRE(problems("sink.t.type = spool\n") == Told{"PO-1005 sink.t.path"});
 }
 
+SCENARIO("folders may be named by wildcards and by their use", "[settings]") {
+    const auto result = validated(complete + "mailbox.orders.folders = Orders/*, %, \\Junk, \\archive\nmailbox.orders.after = seen+move:\\Trash\n");
+    REQUIRE(result.problems.empty());
+    const auto settings = mailboxSettings(*result.configuration, "orders");
+    REQUIRE(settings.folders == std::vector<std::string>{"Orders/*", "%", "\\Junk", "\\archive"});
+    REQUIRE(settings.after.target == "\\Trash");
+}
+
+SCENARIO("how a mailbox is reached and listened to is taken as written", "[settings]") {
+    const auto result =
+        validated(complete +
+                  "proxy.corporate.type = http\nproxy.corporate.host = proxy.example\nproxy.corporate.port = 3128\n"
+                  "mailbox.orders.tls = starttls\nmailbox.orders.proxy = corporate\nmailbox.orders.push = false\nmailbox.orders.reconcile = 30s\n");
+    REQUIRE(result.problems.empty());
+    const auto settings = mailboxSettings(*result.configuration, "orders");
+    REQUIRE(settings.session.target.tls == auth::Target::Tls::starttls);
+    REQUIRE(settings.session.target.port == 143);
+    REQUIRE(settings.session.target.proxy == "corporate");
+    REQUIRE_FALSE(settings.session.push);
+    REQUIRE(settings.reconcile == std::chrono::seconds(30));
+}
+
 SCENARIO("settings that contradict each other are named", "[settings]") {
+    REQUIRE(problems("mailbox.orders.folders = INBOX, \\Junk\nmailbox.orders.after = move:\\Junk\n") == Told{"PO-1013 mailbox.orders.after"});
     REQUIRE(problems("mailbox.orders.folders = INBOX, inbox\n") == Told{"PO-1013 mailbox.orders.folders"});
     REQUIRE(problems("mailbox.orders.folders = INBOX, Done\nmailbox.orders.after = move:Done\n") == Told{"PO-1013 mailbox.orders.after"});
     REQUIRE(problems("mailbox.orders.after = move:Inbox\n") == Told{"PO-1013 mailbox.orders.after"});
@@ -111,7 +138,7 @@ SCENARIO("clear text is allowed to this machine only", "[settings]") {
 }
 
 SCENARIO("what is planned is said to be not in this version, rather than unknown", "[settings]") {
-    for (const auto* line : {"mailbox.orders.push = true", "mailbox.orders.rule.1 = all -> s", "mailbox.orders.max_size = 5MB",
+    for (const auto* line : {"mailbox.orders.key_alias = k", "mailbox.orders.rule.1 = all -> s", "mailbox.orders.max_size = 5MB",
                              "outbox.max_size = 1GB", "alert.a.type = exec", "sink.s.max_size = 1MB"}) {
         const auto told = problems(std::string(line) + "\n");
         INFO(line);
