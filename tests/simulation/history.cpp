@@ -69,7 +69,7 @@ private:
         start_ = pick({"all", "all", "now", "since:2026-10-26"});
         after_ = pick({"leave", "seen", "delete", "move:Done", "move:New/Done", "seen+move:Done"});
         metadata_ = pick({"json", "none"});
-        for (const auto* capability : {"SASL-IR", "UIDPLUS", "MOVE", "ESEARCH", "LITERAL+", "ID"})
+        for (const auto* capability : {"SASL-IR", "UIDPLUS", "MOVE", "ESEARCH", "LITERAL+", "ID", "IDLE"})
             if (!dice_.oneIn(3)) mail_.capabilities.insert(capability);
         for (const auto& folder : split(folders_, ',')) mail_.folders[folder].validity = 1 + static_cast<std::uint32_t>(dice_.below(1'000'000));
         mail_.folders["Done"];
@@ -200,6 +200,7 @@ private:
             judgeEffects(process, stormy && !dice_.oneIn(3) ? effects_ + 1 + dice_.below(dice_.oneIn(2) ? 60 : 1500) : 0, failures);
             if (stormy) process.network().setWeather({dice_.below(8), dice_.below(6), dice_.below(20), 200 + dice_.below(40'000)});
             mail_.moodOneIn = stormy ? dice_.below(60) : 0;
+            mail_.forgetOneIn = stormy ? dice_.below(4) : 0;
             tokens_.moodOneIn = stormy ? dice_.below(6) : 0;
             const auto mode = stormy && dice_.oneIn(4) ? Mode::once : Mode::service;
             if (const auto error = process.start(mode)) {

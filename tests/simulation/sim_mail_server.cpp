@@ -6,6 +6,7 @@
 #include <array>
 #include <charconv>
 #include <optional>
+#include <utility>
 
 namespace simulation {
 
@@ -70,9 +71,22 @@ std::optional<plugin::Wall> searchDay(const std::string& text) {
 /// One session. Lines and literals in, responses out; the view of the selected folder changes only when it may (RFC 9051 section 7.5.1).
 class ImapPeer final : public Peer {
 public:
-    explicit ImapPeer(MailServer& server) : server_(server) {}
+    explicit ImapPeer(MailServer& server) : server_(server) { server_.sessions_.insert(this); }
+    ~ImapPeer() override { server_.sessions_.erase(this); }
+    ImapPeer(const ImapPeer&) = delete;
+    ImapPeer& operator=(const ImapPeer&) = delete;
 
-    void connected(Connection& connection) override { connection.send("* OK [CAPABILITY " + capabilityList() + "] simulated server ready\r\n"); }
+    /// Something arrived in or left a folder: told at once to a session in IDLE that looks at it, if the server thinks of it.
+    void changed(const std::string& folder) {
+        if (!idling_ || !selected_ || *selected_ != folder) return;
+        if (server_.forgetOneIn != 0 && server_.dice_.oneIn(server_.forgetOneIn)) return;
+        tellChanges(*connection_, true);
+    }
+
+    void connected(Connection& connection) override {
+        connection_ = &connection;
+        connection.send("* OK [CAPABILITY " + capabilityList() + "] simulated server ready\r\n");
+    }
 
     void received(Connection& connection, std::string_view bytes) override {
         input_.append(bytes);
@@ -83,6 +97,16 @@ public:
                 const auto line = input_.substr(0, end);
                 input_.erase(0, end + 2);
                 continueSignIn(connection, line);
+                continue;
+            }
+            if (idling_) {
+                const auto end = input_.find("\r\n");
+                if (end == std::string::npos) return;
+                const auto tag = *std::exchange(idling_, std::nullopt);
+                if (input_.substr(0, end) != "DONE")
+                    return violation(connection, tag, "IDLE is ended by DONE alone, not by " + input_.substr(0, end));
+                input_.erase(0, end + 2);
+                finish(connection, tag, "OK done", true);
                 continue;
             }
             auto command = nextCommand(connection);
@@ -152,6 +176,7 @@ private:
             return connection.send(tag + (made ? " OK made\r\n" : " NO [ALREADYEXISTS] it is there\r\n"));
         }
         if (name == "SELECT") return select(connection, tag, words);
+        if (name == "IDLE") return idle(connection, tag);
         if (name != "UID" || words.empty()) return violation(connection, tag, name + " is not a command we expect");
         if (!selected_) return violation(connection, tag, "UID before SELECT");
         name = upper(words[0]);
@@ -227,6 +252,16 @@ private:
         std::string answer = "* FLAGS (\\Seen \\Deleted)\r\n* " + std::to_string(view_.size()) + " EXISTS\r\n* 0 RECENT\r\n";
         answer += "* OK [UIDVALIDITY " + std::to_string(folder.validity) + "] x\r\n* OK [UIDNEXT " + std::to_string(folder.next) + "] x\r\n";
         connection.send(answer + tag + " OK [READ-WRITE] done\r\n");
+    }
+
+    /// RFC 2177. Whoever sends more than DONE before our answer to it has not waited for "+".
+    void idle(Connection& connection, const std::string& tag) {
+        if (!server_.capabilities.contains("IDLE")) return violation(connection, tag, "IDLE was not offered");
+        if (!input_.empty()) return violation(connection, tag, "IDLE was not waited for");
+        if (!selected_) return violation(connection, tag, "IDLE without a folder");
+        idling_ = tag;
+        connection.send("+ idling\r\n");
+        tellChanges(connection, true);
     }
 
     MailServer::Folder& folder() { return server_.folders.at(*selected_); }
@@ -338,6 +373,11 @@ private:
 
     /// The tagged answer, after what changed in the view; expunges only where they may be told.
     void finish(Connection& connection, const std::string& tag, const std::string& text, bool expunges) {
+        tellChanges(connection, expunges);
+        connection.send(tag + " " + text + "\r\n");
+    }
+
+    void tellChanges(Connection& connection, bool expunges) {
         if (selected_ && expunges)
             for (std::size_t i = 0; i < view_.size();) {
                 if (folder().find(view_[i]) != nullptr) {
@@ -353,7 +393,6 @@ private:
                 if (view_.empty() || mail.uid > view_.back()) view_.push_back(mail.uid);
             if (view_.size() != before) connection.send("* " + std::to_string(view_.size()) + " EXISTS\r\n");
         }
-        connection.send(tag + " " + text + "\r\n");
     }
 
     MailServer& server_;
@@ -362,6 +401,8 @@ private:
     std::optional<std::string> authenticating_{};
     bool refused_ = false, signedIn_ = false;
     std::optional<std::string> selected_{};
+    std::optional<std::string> idling_{};  ///< its tag
+    Connection* connection_ = nullptr;     ///< owns us
     std::vector<std::uint32_t> view_{};
 };
 
@@ -377,10 +418,16 @@ void MailServer::arrive(const std::string& name, std::string bytes, plugin::Wall
     auto& folder = folders[name];
     folder.mails.push_back({folder.next, std::move(bytes), received, {}});
     folder.next += 1 + static_cast<std::uint32_t>(dice_.oneIn(5) ? dice_.below(40) : 0);
+    tellSessions(name);
+}
+
+void MailServer::tellSessions(const std::string& folder) {
+    for (auto* session : sessions_) session->changed(folder);
 }
 
 void MailServer::removeByOthers(const std::string& name, std::uint32_t uid) {
     std::erase_if(folders[name].mails, [uid](const Mail& mail) { return mail.uid == uid; });
+    tellSessions(name);
 }
 
 std::unique_ptr<Peer> MailServer::accept() { return std::make_unique<ImapPeer>(*this); }

@@ -11,6 +11,8 @@
 
 namespace simulation {
 
+class ImapPeer;
+
 struct Mail {
     std::uint32_t uid = 0;
     std::string bytes{};
@@ -34,7 +36,8 @@ public:
     std::map<std::string, Folder> folders{};
     std::set<std::string> capabilities{};
     std::vector<std::string> violations{};
-    std::uint64_t moodOneIn = 0;  ///< a command is answered with NO [UNAVAILABLE] or BYE; 0 = never
+    std::uint64_t moodOneIn = 0;    ///< a command is answered with NO [UNAVAILABLE] or BYE; 0 = never
+    std::uint64_t forgetOneIn = 0;  ///< a session in IDLE is not told of an arrival; 0 = never
     std::uint64_t signIns = 0;
     /// A client changes or removes a mail: what ("seen", "deleted", "expunged", "moved"), from where.
     std::function<void(const std::string& what, const std::string& folder, const Mail& mail)> touched = [](const auto&, const auto&, const auto&) {};
@@ -45,9 +48,11 @@ public:
 
 private:
     friend class ImapPeer;
+    void tellSessions(const std::string& folder);
     WorldClock& clock_;
     Dice& dice_;
     std::function<bool(const std::string&, const std::string&)> authorized_;
+    std::set<ImapPeer*> sessions_{};
 };
 
 /// A token endpoint: client credentials with the secret in the Basic header; strict about the request.
