@@ -23,6 +23,10 @@ void KeptMetrics::set(std::string_view name, const plugin::Labels& labels, doubl
 
 double KeptMetrics::gauge(const std::string& name) {
     for (const auto& [id, collect] : collectors_) collect();
+    return last(name);
+}
+
+double KeptMetrics::last(const std::string& name) const {
     const auto found = gauges_.find(name);
     return found == gauges_.end() ? -1 : found->second;
 }

@@ -39,6 +39,7 @@ public:
     int addCollector(std::function<void()> collect) override { return collectors_.emplace(++last_, std::move(collect)), last_; }
     void removeCollector(int id) override { collectors_.erase(id); }
     double gauge(const std::string& name);
+    double last(const std::string& name) const;  ///< as it was collected last; -1: never
 
 private:
     std::map<std::string, double> gauges_{};

@@ -56,12 +56,18 @@ SimNetwork::~SimNetwork() {
     for (const auto& connection : open_) connection->network_ = nullptr;
 }
 
+void SimNetwork::setDown(bool down) {
+    down_ = down;
+    if (!down) return;
+    for (const auto& connection : std::set(open_)) connection->end(Connection::End::reset);
+}
+
 Task<Result<std::unique_ptr<auth::Channel>>> SimNetwork::dial(auth::Target target, plugin::Deadline deadline, std::stop_token stop) {
     ++dials_;
     auto pause = plugin::sleepUntil(std::min(deadline, loop_.clock().steady() + std::chrono::microseconds(100 + dice_.below(30'000))), stop);
     if (co_await pause == Wake::stopped) co_return Error{Reaction::retryLater, Code::channelStopped, "stopped"};
     const auto server = servers_.find(target.port);
-    if (server == servers_.end() || (weather_.refuseOneIn != 0 && dice_.oneIn(weather_.refuseOneIn)))
+    if (down_ || server == servers_.end() || (weather_.refuseOneIn != 0 && dice_.oneIn(weather_.refuseOneIn)))
         co_return Error{Reaction::reconnect, Code::channelRefused, target.host + " refused the connection"};
     auto connection = std::make_shared<Connection>(*this, server->second());
     open_.insert(connection);

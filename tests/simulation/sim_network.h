@@ -38,6 +38,8 @@ public:
 
     void listen(std::uint16_t port, Accept accept) { servers_[port] = std::move(accept); }
     void setWeather(Weather weather) { weather_ = weather; }
+    /// Down: every connection is reset, and none can be made.
+    void setDown(bool down);
     /// Asked before each piece that travels; true: the process has died meanwhile, and nothing travels any more.
     void setHook(std::function<bool()> dead) { dead_ = std::move(dead); }
     std::uint64_t dials() const { return dials_; }
@@ -50,6 +52,7 @@ private:
     SimLoop& loop_;
     Dice& dice_;
     Weather weather_{};
+    bool down_ = false;
     std::function<bool()> dead_ = [] { return false; };
     std::map<std::uint16_t, Accept> servers_{};
     std::set<std::shared_ptr<Connection>> open_{};

@@ -1,0 +1,232 @@
+#include "auth/access.h"
+#include "listener/engine/settings.h"
+#include "plugin/host/validation.h"
+#include "tests/simulation/process.h"
+#include "tests/simulation/sim_mail_server.h"
+#include "tests/simulation/sim_text.h"
+
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <cstdlib>
+#include <set>
+
+using namespace simulation;
+using namespace std::chrono_literals;
+using plugin::Steady;
+
+namespace {
+
+constexpr const char* basic = "YXBwOnNlY3JldA==";  // app:secret
+constexpr std::uint16_t firstPort = 20'000, tokenPort = 9'400;
+
+std::size_t mailboxesWanted() {
+    const char* text = std::getenv("POSTERN_STORM_MAILBOXES");
+    return text == nullptr ? 10'000 : std::stoul(text);
+}
+
+/// The latency below which so many of a hundred lie.
+std::chrono::milliseconds percentile(std::vector<std::chrono::milliseconds> all, std::size_t percent) {
+    if (all.empty()) throw std::logic_error("nothing was measured");
+    std::sort(all.begin(), all.end());
+    return all[(all.size() - 1) * percent / 100];
+}
+
+/// One process with very many mailboxes, each with a server of its own at one host, under virtual time. Mails are marked seen once they
+/// are settled, and that is when they count as delivered.
+class Fleet {
+public:
+    explicit Fleet(std::size_t size) : size_(size) {
+        files_.useClock(clock_);
+        for (std::size_t i = 0; i < size_; ++i) addServer(i);
+        configure();
+        process_ = std::make_unique<Process>(world_, dead_);
+        if (const auto error = process_->start(plugin::Mode::service)) throw std::runtime_error(error->what);
+    }
+    ~Fleet() {
+        if (!process_->bug()) {
+            process_->stop();
+            process_->run(clock_.steady() + 10s);
+        }
+    }
+
+    std::size_t size() const { return size_; }
+    MailServer& server(std::size_t mailbox) { return *servers_[mailbox]; }
+    SimNetwork& network() { return process_->network(); }
+    Steady now() const { return clock_.steady(); }
+    std::string health(std::size_t mailbox) {
+        for (const auto* health : {"ok", "degraded", "stalled", "blocked"})
+            if (process_->kept().gauge("postern_mailbox_health mailbox=" + alias(mailbox) + " health=" + health) == 1) return health;
+        return "unknown";
+    }
+    std::uint64_t signIns() const {
+        std::uint64_t all = 0;
+        for (const auto& server : servers_) all += server->signIns;
+        return all;
+    }
+
+    void pass(std::chrono::milliseconds time) {
+        process_->run(clock_.steady() + time);
+        if (process_->bug()) std::rethrow_exception(process_->bug());
+    }
+    /// The health of all, each asked once.
+    std::size_t countWell() {
+        process_->kept().gauge("");  // collects
+        std::size_t well = 0;
+        for (std::size_t i = 0; i < size_; ++i)
+            well += process_->kept().last("postern_mailbox_health mailbox=" + alias(i) + " health=ok") == 1 ? 1 : 0;
+        return well;
+    }
+
+    /// A mail for each of these mailboxes at some moment of the next `within`, then that time and `after`. Answers how long each took that came.
+    std::vector<std::chrono::milliseconds> mailTo(const std::vector<std::size_t>& mailboxes, std::chrono::milliseconds within,
+                                                  std::chrono::milliseconds after) {
+        latencies_.clear();
+        timed_ = {mailboxes.begin(), mailboxes.end()};
+        for (const auto mailbox : mailboxes)
+            process_->loop().at(clock_.steady() + std::chrono::milliseconds(dice_.below(static_cast<std::uint64_t>(within.count()))),
+                                [this, mailbox] { arrive(mailbox); });
+        pass(within + after);
+        return latencies_;
+    }
+    void arrive(std::size_t mailbox) {
+        auto& server = *servers_[mailbox];
+        const auto number = std::to_string(++sent_);
+        arrived_[{mailbox, server.folders["INBOX"].next}] = clock_.steady();
+        server.arrive("INBOX", "Message-ID: <" + number + "@example.test>\r\nSubject: mail " + number + "\r\n\r\nbody\r\n",
+                      std::chrono::floor<std::chrono::seconds>(clock_.wall()));
+    }
+    std::size_t outstanding() const { return arrived_.size(); }
+    std::size_t delivered() const { return delivered_; }
+
+    std::vector<std::size_t> every(std::size_t n, std::size_t from = 0) const {
+        std::vector<std::size_t> chosen;
+        for (auto i = from; i < size_; i += n) chosen.push_back(i);
+        return chosen;
+    }
+
+private:
+    static std::string alias(std::size_t mailbox) { return "box" + std::to_string(mailbox); }
+
+    void addServer(std::size_t mailbox) {
+        auto server = std::make_unique<MailServer>(clock_, dice_, [this](const auto&, const auto& token) { return tokens_.valid(token); });
+        server->capabilities = {"SASL-IR", "UIDPLUS", "MOVE", "ESEARCH", "LITERAL+", "ID", "IDLE"};
+        server->folders["INBOX"];
+        server->touched = [this, mailbox](const std::string&, const std::string&, const Mail& mail) {
+            const auto found = arrived_.find({mailbox, mail.uid});
+            if (found == arrived_.end()) return;
+            if (timed_.contains(mailbox))
+                latencies_.push_back(std::chrono::duration_cast<std::chrono::milliseconds>(clock_.steady() - found->second));
+            arrived_.erase(found);
+            ++delivered_;
+        };
+        servers_.push_back(std::move(server));
+    }
+
+    void configure() {
+        std::string text =
+            "credential.c.grant = client_credentials\ncredential.c.client_id = app\ncredential.c.client_secret = secret\n"
+            "credential.c.token_endpoint = http://127.0.0.1:9400/token\ncredential.c.scopes = mail\n"
+            "sink.s.type = spool\nsink.s.path = /spool\nsink.s.metadata = none\n";
+        for (std::size_t i = 0; i < size_; ++i) {
+            const auto key = "mailbox." + alias(i) + ".";
+            text += key + "protocol = imap\n" + key + "host = 127.0.0.1\n" + key + "port = " + std::to_string(firstPort + i) + "\n" + key +
+                    "tls = none\n" + key + "user = box@example.test\n" + key + "credential = c\n" + key + "deliver = s\n" + key + "after = seen\n" +
+                    key + "start = all\n";
+        }
+        plugin::host::Rules rules;
+        rules.keys = listener::keys();
+        for (auto& key : auth::keys()) rules.keys.push_back(std::move(key));
+        rules.checks = {listener::check, auth::check};
+        rules.workingDirectory = "/";
+        world_.configuration = plugin::host::validate(plugin::host::parseProperties(text, "storm"), rules).configuration;
+        world_.servers = [this](SimNetwork& network) {
+            network.listen(tokenPort, [this] { return tokens_.accept(); });
+            for (std::size_t i = 0; i < size_; ++i)
+                network.listen(static_cast<std::uint16_t>(firstPort + i), [this, i] { return servers_[i]->accept(); });
+        };
+    }
+
+    std::size_t size_;
+    Dice dice_{7};
+    WorldClock clock_{};
+    KeptLog log_{false, clock_};
+    SimDisk disk_{7};
+    SimVfs files_{};
+    TokenServer tokens_{clock_, dice_, basic};
+    std::vector<std::unique_ptr<MailServer>> servers_{};
+    bool dead_ = false;
+    World world_{clock_, dice_, files_, disk_, log_, nullptr, {}};
+    std::unique_ptr<Process> process_{};
+    std::map<std::pair<std::size_t, std::uint32_t>, Steady> arrived_{};
+    std::vector<std::chrono::milliseconds> latencies_{};
+    std::set<std::size_t> timed_{};  ///< the mailboxes whose latencies count
+    std::uint64_t sent_ = 0;
+    std::size_t delivered_ = 0;
+};
+
+}  // namespace
+
+SCENARIO("very many mailboxes start at once, and neither stalled nor slow ones hold up the others", "[storm]") {
+    Fleet fleet(mailboxesWanted());
+    const auto spacedOut = std::chrono::milliseconds(20 * fleet.size());
+    fleet.pass(spacedOut + 30s);
+    REQUIRE(fleet.countWell() == fleet.size());
+    REQUIRE(fleet.signIns() == fleet.size());
+
+    const auto lucky = fleet.every(4, 1);
+    const auto usual = fleet.mailTo(lucky, 60s, 90s);
+    REQUIRE(usual.size() == lucky.size());
+
+    // A quarter falls silent without a word, and one answers slowly: mail to the others takes as long as it did before.
+    for (const auto mailbox : fleet.every(4)) fleet.server(mailbox).mute = true;
+    fleet.server(2).slowness = 5s;
+    fleet.arrive(0);
+    fleet.arrive(2);
+    const auto then = fleet.mailTo(lucky, 60s, 90s);
+    REQUIRE(then.size() == lucky.size());
+    CHECK(percentile(then, 50) <= 2 * percentile(usual, 50));
+    CHECK(percentile(then, 99) <= 2 * percentile(usual, 99));
+
+    // The silence lasts: the silent are called stalled, and nobody else is touched by it.
+    const auto signedIn = fleet.signIns();
+    fleet.pass(20min);
+    CHECK(fleet.health(0) == "stalled");
+    CHECK(fleet.health(1) == "ok");
+    CHECK(fleet.countWell() >= fleet.size() * 3 / 4 - 1);
+    CHECK(fleet.signIns() - signedIn <= 1);
+
+    // It ends: all are well again, and what came meanwhile is there.
+    for (const auto mailbox : fleet.every(4)) fleet.server(mailbox).mute = false;
+    fleet.server(2).slowness = 0s;
+    fleet.pass(15min);
+    CHECK(fleet.countWell() == fleet.size());
+    CHECK(fleet.outstanding() == 0);
+}
+
+SCENARIO("an outage of ten minutes ends for very many mailboxes", "[storm]") {
+    Fleet fleet(mailboxesWanted());
+    fleet.pass(std::chrono::milliseconds(20 * fleet.size()) + 30s);
+    REQUIRE(fleet.countWell() == fleet.size());
+    const auto before = fleet.signIns();
+
+    fleet.network().setDown(true);
+    for (const auto mailbox : fleet.every(3)) fleet.arrive(mailbox);
+    fleet.pass(10min);
+    CHECK(fleet.countWell() == 0);
+    CHECK(fleet.signIns() == before);
+    fleet.network().setDown(false);
+
+    // The longest back-off is 5 min and a fifth; then sign-ins follow one another by 20 ms.
+    std::uint64_t most = 0, last = before;
+    for (int second = 0; second < 360 + static_cast<int>(fleet.size() / 50); ++second) {
+        fleet.pass(1s);
+        most = std::max(most, fleet.signIns() - last);
+        last = fleet.signIns();
+    }
+    CHECK(fleet.countWell() == fleet.size());
+    CHECK(fleet.outstanding() == 0);
+    // 50 a second and 20 at once, and those whose three seconds of network came together.
+    CHECK(most <= 50 + 20 + 150);
+    CHECK(last - before <= fleet.size());
+}
