@@ -1,8 +1,8 @@
-// make-mails.mjs small|mixed DIRECTORY: fills a maildir's cur/ with mails, always the same ones.
-// small: 20,000 of about 4 kB. mixed: 3,000 of 1 kB to 2 MB, about 300 MB in all.
+// make-mails.mjs small|mixed DIRECTORY [COUNT]: fills a maildir's cur/ with mails, always the same ones.
+// small: 20,000 (or COUNT) of about 4 kB. mixed: 3,000 of 1 kB to 2 MB, about 300 MB in all.
 import { mkdirSync, writeFileSync } from 'node:fs';
 
-const [kind, directory] = process.argv.slice(2);
+const [kind, directory, wanted] = process.argv.slice(2);
 let state = 42;
 const dice = () => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32;
 const line = Array.from({ length: 76 }, (_, i) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'[(i * 7) % 64]).join('') + '\r\n';
@@ -10,7 +10,7 @@ const sizes = {
     small: () => 3600 + Math.floor(dice() * 900),
     mixed: () => { const d = dice(); return d < 0.7 ? 1000 + dice() * 20000 : d < 0.95 ? 50000 + dice() * 300000 : 400000 + dice() * 1600000; },
 };
-const count = { small: 20000, mixed: 3000 }[kind];
+const count = Number(wanted) || { small: 20000, mixed: 3000 }[kind];
 mkdirSync(`${directory}/cur`, { recursive: true });
 mkdirSync(`${directory}/new`, { recursive: true });
 mkdirSync(`${directory}/tmp`, { recursive: true });

@@ -1,30 +1,15 @@
 #!/bin/bash
 # poll.sh [MAILS [POLLS]]
 #
-# What a look into a large mailbox costs: a running service with one mailbox of MAILS (200,000) messages, `start = now` and an interval of 2 s;
+# What a look into a large mailbox costs: a running service with one mailbox of MAILS (200,000) messages, `start = now`, no push and an interval of 2 s;
 # POLLS (20) times one mail arrives. Prints the processor time of the service per look that delivered one mail, and its memory. Needs: dovecot-imapd,
 # nodejs, a release build; about 1 GB of /dev/shm.
 set -euo pipefail
 mails=${1:-200000} polls=${2:-20}
-root=$(realpath "$(dirname "$0")/../..")
-base=$(mktemp -d /dev/shm/postern-poll.XXXX)
-server= service=
-finish() {
-    for id in $service $server; do kill "$id" 2>/dev/null && wait "$id" 2>/dev/null || true; done
-    rm -rf "$base"
-}
-trap finish EXIT
-
-chmod 755 "$base"
-mkdir "$base/server"
-"$root/tests/servers/certificates" "$base/server/certificates" >/dev/null 2>&1
-echo bench@example.test >"$base/server/users"
-"$root/tests/servers/dovecot" "$base/server" 1 >"$base/server/start.log" 2>&1 &
-server=$!
-for _ in $(seq 100); do
-    [ -s "$base/server/ports" ] && . "$base/server/ports" && (: <"/dev/tcp/127.0.0.1/$imaps") 2>/dev/null && break
-    sleep 0.1
-done
+. "$(dirname "$0")/server.sh"
+need "$postern" dovecot node
+machine
+serve bench@example.test
 maildir=$base/server/mail/bench@example.test
 node -e '
 const { mkdirSync, writeFileSync } = require("node:fs");
@@ -34,25 +19,13 @@ for (let i = 0; i < count; i++) writeFileSync(`${directory}/cur/${1700000000 + i
 ' "$maildir" "$mails"
 chown -R mail:mail "$base/server/mail"
 doveadm -c "$base/server/dovecot.conf" index -u bench@example.test INBOX
-cat >"$base/postern.properties" <<END
-server.data = $base/data
-admin.address =
-truststore.bench.path = $base/server/certificates/ca.pem
-credential.bench.grant = user_password
-credential.bench.password = \${env:BENCH_PASSWORD}
-sink.spool.type = spool
-sink.spool.path = $base/spool
-mailbox.bench.protocol = imap
-mailbox.bench.host = localhost
-mailbox.bench.port = $imaps
-mailbox.bench.truststore = bench
-mailbox.bench.user = bench@example.test
-mailbox.bench.credential = bench
-mailbox.bench.interval = 2s
-mailbox.bench.deliver = spool
-END
-BENCH_PASSWORD=reader-password "$root/build/release/postern" run --config "$base/postern.properties" 2>"$base/log" &
+configuration "$base/postern.properties" "$base"
+mailbox "$base/postern.properties" bench bench@example.test "$imaps"
+printf '%s\n' 'mailbox.bench.interval = 2s' 'mailbox.bench.push = false' 'log.level = notice' >>"$base/postern.properties"
+sed -i '/^log.level = warning/d' "$base/postern.properties"
+"$postern" run --config "$base/postern.properties" 2>"$base/log" &
 service=$!
+started+=("$service")
 for _ in $(seq 600); do grep -q 'folder begins' "$base/log" && break; sleep 0.1; done
 sleep 3
 
