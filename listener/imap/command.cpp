@@ -35,6 +35,21 @@ Command& Command::word(std::string_view raw) {
 
 Command& Command::string(std::string_view text) {
     bytes_ += ' ';
+    put(text);
+    return *this;
+}
+
+Command& Command::list(const std::vector<std::string>& texts) {
+    bytes_ += " (";
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+        if (i > 0) bytes_ += ' ';
+        put(texts[i]);
+    }
+    bytes_ += ')';
+    return *this;
+}
+
+void Command::put(std::string_view text) {
     if (fitsInQuotes(text)) {
         bytes_ += '"';
         for (const char c : text) {
@@ -42,13 +57,12 @@ Command& Command::string(std::string_view text) {
             bytes_ += c;
         }
         bytes_ += '"';
-        return *this;
+        return;
     }
     const bool waits = literals_ == Literals::synchronising || (literals_ == Literals::minus && text.size() > literalMinusLimit);
     bytes_.append("{").append(std::to_string(text.size())).append(waits ? "}\r\n" : "+}\r\n");
     if (waits) waits_.push_back(bytes_.size());
     bytes_ += text;
-    return *this;
 }
 
 Command& Command::end() {

@@ -30,12 +30,17 @@ public:
     /// A blank and `text` as quoted string, or as literal where it has what quotes cannot hold. Not for text with NUL: no IMAP4rev1 string has one.
     Command& string(std::string_view text);
 
+    /// A blank and all of them in parentheses.
+    Command& list(const std::vector<std::string>& texts);
+
     const std::string& tag() const { return tag_; }
     Command& end();  ///< the last CRLF
     /// What to send, piece by piece; between two pieces a continuation of the server is to be waited for. Views into this command.
     std::vector<std::string_view> pieces() const;
 
 private:
+    void put(std::string_view text);
+
     std::string tag_;
     Literals literals_;
     std::string bytes_;

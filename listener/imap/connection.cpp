@@ -3,6 +3,7 @@
 #include "listener/imap/parser.h"
 #include "plugin/contract/log.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace listener::imap {
@@ -46,30 +47,43 @@ Result<Connection::Next> Connection::advance() {
 
 Task<Result<void>> Connection::fill(std::stop_token stop) {
     if (broken_) co_return over();
-    if (!buffer_) buffer_.reset(new char[bufferSize]);
-    if (begin_ > 0) {
-        std::memmove(buffer_.get(), buffer_.get() + begin_, end_ - begin_);
-        end_ -= begin_;
-        begin_ = 0;
-    }
-    const std::span<char> free{buffer_.get() + end_, bufferSize - end_};
+    makeRoom(bufferSize);
+    const std::span<char> free{buffer_.get() + end_, size_ - end_};
     if (!due_) {
         due_ = loop_.clock().steady() + ioTimeout_;
         sinceDue_ = 0;
     }
-    const auto got = co_await channel_->read(free, *due_, stop);
+    const auto got = co_await channel_->read(free, std::min(*due_, atLatest_.value_or(*due_)), stop);
     if (!got) {
         broken_ = true;
         co_return got.error();
     }
-    if (*got == 0) {
-        broken_ = true;
-        co_return Error{Reaction::reconnect, Code::channelClosed, peer_ + ": the server closed the connection"};
-    }
+    if (*got == 0) co_return serverClosed();
     end_ += *got;
     sinceDue_ += *got;
     if (sinceDue_ >= progress) due_.reset();
     co_return Result<void>{};
+}
+
+Task<Result<bool>> Connection::listen(plugin::Deadline until, std::stop_token stop) {
+    if (broken_) co_return over();
+    if (!quiet()) throw std::logic_error("nothing is waited for while there is something to read");
+    rest();
+    makeRoom(restingSize);
+    due_.reset();
+    const std::span<char> free{buffer_.get(), size_};
+    const auto got = co_await channel_->read(free, until, stop);
+    if (!got) {
+        // A read that ran out of time or was stopped has taken nothing (channel.h). TCP has a time-out of its own, which is the end.
+        const bool ours = (got.error().code == Code::channelTimeout && loop_.clock().steady() >= until) ||
+                          (got.error().code == Code::channelStopped && stop.stop_requested());
+        if (ours) co_return false;
+        broken_ = true;
+        co_return got.error();
+    }
+    if (*got == 0) co_return serverClosed();
+    end_ = *got;
+    co_return true;
 }
 
 Task<Result<Response>> Connection::next(std::stop_token stop) {
@@ -91,8 +105,30 @@ Task<Result<void>> Connection::write(std::string_view bytes, std::stop_token sto
     co_return written;
 }
 
+/// A buffer of that size, with what is unread at its beginning.
+void Connection::makeRoom(std::size_t size) {
+    const auto unread = end_ - begin_;
+    if (size_ < size || (size_ > size && unread == 0)) {
+        std::unique_ptr<char[]> other{new char[size]};
+        if (unread > 0) std::memcpy(other.get(), buffer_.get() + begin_, unread);
+        buffer_ = std::move(other);
+        size_ = size;
+    } else if (begin_ > 0 && unread > 0) {
+        std::memmove(buffer_.get(), buffer_.get() + begin_, unread);
+    }
+    begin_ = 0;
+    end_ = unread;
+}
+
+Error Connection::serverClosed() {
+    broken_ = true;
+    return {Reaction::reconnect, Code::channelClosed, peer_ + ": the server closed the connection"};
+}
+
 void Connection::rest() {
-    if (begin_ == end_) buffer_.reset(), begin_ = end_ = 0;
+    if (begin_ == end_) buffer_.reset(), size_ = begin_ = end_ = 0;
+    framer_.rest();
+    response_ = Response{Other{}};
 }
 
 }  // namespace listener::imap

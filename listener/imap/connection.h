@@ -21,6 +21,8 @@ class Connection {
 public:
     /// A few TLS records: with read-ahead more brings nothing.
     static constexpr std::size_t bufferSize = 64 * 1024;
+    /// While nothing is expected: a line or two. Thousands of sessions wait at once.
+    static constexpr std::size_t restingSize = 512;
 
     /// peer       "host:port", for errors
     /// ioTimeout  without a whole response or `progress` octets, and for a write; so a trickle of single octets is silence too
@@ -43,12 +45,19 @@ public:
     bool full() const { return end_ - begin_ == bufferSize; }
     /// Waits for at least one octet more. Errors: as Channel::read; the end of the stream is reconnect channelClosed.
     plugin::Task<plugin::Result<void>> fill(std::stop_token stop);
+    /// Between two responses, where nothing is owed: true when octets came; false at `until` or when `stop` is asked. Then nothing is lost, and the
+    /// session goes on. Errors: as fill().
+    plugin::Task<plugin::Result<bool>> listen(plugin::Deadline until, std::stop_token stop);
+    /// Nothing is half read.
+    bool quiet() const { return begin_ == end_ && framer_.idle(); }
+    /// Until then everything has to have come, whatever progress there is; none: no such limit.
+    void limit(std::optional<plugin::Deadline> atLatest) { atLatest_ = atLatest; }
     /// The next response as a whole. Message bodies, if any, must stay `inside`.
     plugin::Task<plugin::Result<Response>> next(std::stop_token stop);
     /// `bytes` outlive the call.
     plugin::Task<plugin::Result<void>> write(std::string_view bytes, std::stop_token stop);
 
-    /// Gives the read buffer back: a session that waits costs none.
+    /// Between two calls: gives memory back, so that a session that waits costs little.
     void rest();
     void giveUp() { broken_ = true; }
     bool broken() const { return broken_; }
@@ -61,6 +70,8 @@ public:
 
 private:
     plugin::Error protocolError(std::string_view why, plugin::Code code);
+    void makeRoom(std::size_t size);
+    plugin::Error serverClosed();
 
     std::unique_ptr<auth::Channel> channel_;
     plugin::Loop& loop_;
@@ -70,10 +81,12 @@ private:
     Response response_{Other{}};
     std::uint64_t bodySize_ = 0;
     std::unique_ptr<char[]> buffer_{};
+    std::size_t size_ = 0;  ///< of buffer_
     std::size_t begin_ = 0;
     std::size_t end_ = 0;
     std::optional<plugin::Deadline> due_{};  ///< until when something whole has to have come; none: nothing is waited for
     std::size_t sinceDue_ = 0;
+    std::optional<plugin::Deadline> atLatest_{};
     std::size_t responses_ = 0;  ///< since the last write
     bool broken_ = false;
 };

@@ -28,13 +28,13 @@ struct Told {
     std::optional<std::uint64_t> validity{}, next{}, exists{};
 };
 
-void take(Told& told, const Response& response) {
+void take(Told& told, const std::string& wire, const Response& response) {
     if (const auto* exists = std::get_if<Exists>(&response)) told.exists = exists->count;
     if (const auto* status = std::get_if<Status>(&response); status != nullptr && status->condition == Condition::ok) {
         if (status->code.is("UIDVALIDITY")) told.validity = status->code.number;
         if (status->code.is("UIDNEXT")) told.next = status->code.number;
     }
-    if (const auto* status = std::get_if<MailboxStatus>(&response)) {
+    if (const auto* status = std::get_if<MailboxStatus>(&response); status != nullptr && sameFolder(status->name, wire)) {
         if (!told.validity) told.validity = status->uidValidity;
         if (!told.next) told.next = status->uidNext;
         if (!told.exists) told.exists = status->messages;
@@ -44,8 +44,8 @@ void take(Told& told, const Response& response) {
 /// Not every server says all in SELECT; some say it in STATUS, and the highest UID can always be searched for.
 Task<Result<void>> askMissing(Session& session, std::string wire, Told& told, std::stop_token stop) {
     if (told.validity && told.next) co_return Result<void>{};
-    const Taker taker = [&told](Response& response) -> Result<void> {
-        take(told, response);
+    const Taker taker = [&told, &wire](Response& response) -> Result<void> {
+        take(told, wire, response);
         return {};
     };
     auto command = session.begin("STATUS");
@@ -68,6 +68,7 @@ Task<Result<void>> askMissing(Session& session, std::string wire, Told& told, st
 }  // namespace
 
 Result<std::string> wireNameOf(const Session& session, const std::string& folder) {
+    if (const auto odd = session.oddNames.find(folder); odd != session.oddNames.end()) return odd->second;
     auto wire = wireName(folder, session.naming);
     if (!wire)
         return missingFolder(session, folder, "no such name can exist on this server (not UTF-8, empty, or \"/\" where there are no sub-folders)");
@@ -108,8 +109,8 @@ Task<Result<void>> selectFolder(Session& session, std::string folder, std::stop_
     session.phase = Phase::signedIn;  // a SELECT that fails leaves no folder open (RFC 9051 section 6.3.2)
     session.folder = {};
     Told told;
-    const Taker taker = [&told](Response& response) -> Result<void> {
-        take(told, response);
+    const Taker taker = [&told, &wire](Response& response) -> Result<void> {
+        take(told, *wire, response);
         return {};
     };
     auto command = session.begin("SELECT");

@@ -89,6 +89,14 @@ Framer::Step Framer::step(std::string_view& input) {
     return NeedMore{};
 }
 
+void Framer::rest() {
+    if (!idle()) return;
+    std::string{}.swap(text_);
+    lineFrom_ = 0;
+    bodyAt_.reset();
+    complete_ = false;
+}
+
 Framer::Step Framer::lineEnded() {
     auto line = std::string_view{text_}.substr(lineFrom_);
     line.remove_suffix(2);

@@ -47,6 +47,8 @@ public:
     std::optional<std::size_t> bodyAt() const { return bodyAt_; }
     /// True between two responses.
     bool idle() const { return complete_ || text_.empty(); }
+    /// Between two responses: gives back the memory of the one before.
+    void rest();
 
 private:
     Step lineEnded();

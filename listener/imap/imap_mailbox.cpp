@@ -2,10 +2,12 @@
 
 #include "listener/imap/after.h"
 #include "listener/imap/fetching.h"
+#include "listener/imap/finding.h"
 #include "listener/imap/folder.h"
 #include "listener/imap/listing.h"
 #include "listener/imap/session.h"
 #include "listener/imap/sign_in.h"
+#include "listener/imap/watching.h"
 
 #include <algorithm>
 #include <stdexcept>
@@ -42,27 +44,39 @@ public:
         co_return ended(std::move(signedIn));
     }
 
-    Task<Result<std::vector<std::string>>> folders(std::vector<std::string> patterns, std::stop_token) override { co_return patterns; }
+    Task<Result<std::vector<std::string>>> folders(std::vector<std::string> patterns, std::stop_token stop) override {
+        if (auto unable = unableTo(Phase::signedIn)) co_return std::move(*unable);
+        auto found = co_await findFolders(*session_, std::move(patterns), stop);
+        co_return ended(std::move(found));
+    }
 
     Task<Result<void>> identify(IdentifiedTaker, std::stop_token) override { throw std::logic_error("not yet"); }
 
-    bool pushes() const override { return false; }
+    bool pushes() const override { return session_ && !session_->connection().broken() && tellsOfArrivals(*session_); }
 
-    Task<Result<std::vector<std::string>>> watch(Watching, std::stop_token) override {
-        throw std::logic_error("an IMAP session waits for news that cannot come");
+    Task<Result<std::vector<std::string>>> watch(Watching watching, std::stop_token stop) override {
+        if (auto unable = unableTo(Phase::signedIn)) co_return std::move(*unable);
+        if (watching.folders.empty()) throw std::logic_error("nothing to watch");
+        entered_ = false;
+        auto news = co_await watchFolders(*session_, std::move(watching), stop);
+        co_return ended(std::move(news));
     }
 
     Task<Result<FolderView>> select(std::string folder, std::stop_token stop) override {
         if (auto unable = unableTo(Phase::signedIn)) co_return std::move(*unable);
+        entered_ = false;
         auto selected = co_await selectFolder(*session_, std::move(folder), stop);
         const auto result = ended(std::move(selected));
         if (!result) co_return result.error();
+        entered_ = true;
         co_return FolderView{session_->folder.validity, session_->folder.next, session_->folder.exists};
     }
 
     Task<Result<Listing>> list(ListRequest request, std::stop_token stop) override {
         if (auto unable = unableTo(Phase::selected)) co_return std::move(*unable);
+        session_->folder.grown = false;
         auto listing = co_await listFolder(*session_, request, stop);
+        if (listing) lookedInto(*session_, *listing);
         co_return ended(std::move(listing));
     }
 
@@ -95,7 +109,8 @@ private:
     /// Calling out of order is a bug; a session that has ended is an Error.
     std::optional<Error> unableTo(Phase needed) const {
         if (session_ && session_->connection().broken()) return session_->connection().over();
-        if (!session_ || session_->phase < needed) throw std::logic_error("an IMAP session is used before it is open, or without a folder");
+        if (!session_ || session_->phase < needed || (needed == Phase::selected && !entered_))
+            throw std::logic_error("an IMAP session is used before it is open, or without a folder");
         return std::nullopt;
     }
 
@@ -111,6 +126,7 @@ private:
     plugin::Log& log_;
     std::string version_;
     std::unique_ptr<Session> session_{};
+    bool entered_ = false;  ///< the open folder is the caller's, not that of watch()
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <vector>
 
 namespace listener::imap {
 
@@ -80,6 +81,19 @@ std::optional<std::u16string> decodeRun(std::string_view run) {
     return units;
 }
 
+/// "/" becomes the server's own; "//" a "/" that separates nothing.
+bool separate(std::string& wire, char delimiter) {
+    std::string out;
+    for (std::size_t i = 0; i < wire.size(); ++i) {
+        const bool doubled = wire[i] == '/' && i + 1 < wire.size() && wire[i + 1] == '/';
+        if (doubled) ++i;
+        if (wire[i] == '/' && !doubled && delimiter == '\0') return false;
+        out += wire[i] == '/' && !doubled ? delimiter : wire[i];
+    }
+    wire = std::move(out);
+    return true;
+}
+
 bool appendUtf16(std::string& out, const std::u16string& units) {
     for (std::size_t i = 0; i < units.size(); ++i) {
         char32_t c = units[i];
@@ -149,14 +163,7 @@ std::optional<std::string> wireName(std::string_view folder, const Naming& namin
     if (folder.empty()) return std::nullopt;
     if (equalsIgnoreCase(folder, "INBOX")) return "INBOX";
     auto wire = encodeMailboxName(folder);
-    if (!wire) return std::nullopt;
-    if (naming.delimiter != '/') {
-        if (naming.delimiter == '\0') {
-            if (wire->find('/') != std::string::npos) return std::nullopt;
-        } else {
-            std::replace(wire->begin(), wire->end(), '/', naming.delimiter);
-        }
-    }
+    if (!wire || (naming.delimiter != '/' && !separate(*wire, naming.delimiter))) return std::nullopt;
     const auto isBelow = [&](std::string_view prefix) {
         if (prefix.empty()) return false;
         if (wire->starts_with(prefix)) return true;
@@ -164,6 +171,54 @@ std::optional<std::string> wireName(std::string_view folder, const Naming& namin
     };
     if (isBelow(naming.prefix) || std::any_of(naming.foreign.begin(), naming.foreign.end(), isBelow)) return wire;
     return naming.prefix + *wire;
+}
+
+std::optional<std::string> folderName(std::string_view wire, const Naming& naming) {
+    if (equalsIgnoreCase(wire, "INBOX")) return "INBOX";
+    const auto from = [&naming](std::string_view part) -> std::optional<std::string> {
+        std::string separated;
+        for (const char c : part) {
+            if (naming.delimiter == '/')
+                separated += c;
+            else if (c == '/')
+                separated += "//";
+            else
+                separated += naming.delimiter != '\0' && c == naming.delimiter ? '/' : c;
+        }
+        return decodeMailboxName(separated);
+    };
+    // Names that lack the prefix come first, as people write them; "INBOX.INBOX.x" is one that cannot do without.
+    std::optional<std::string> name;
+    if (!naming.prefix.empty() && wire.starts_with(naming.prefix)) name = from(wire.substr(naming.prefix.size()));
+    if (name && wireName(*name, naming) == wire) return name;
+    name = from(wire);
+    if (name && wireName(*name, naming) == wire) return name;
+    return std::nullopt;
+}
+
+bool sameFolder(std::string_view a, std::string_view b) { return a == b || (equalsIgnoreCase(a, "INBOX") && equalsIgnoreCase(b, "INBOX")); }
+
+bool fitsPattern(std::string_view name, std::string_view pattern) {
+    std::vector<bool> fits(name.size() + 1);  // the first so many octets, and the pattern as far as it has been looked at
+    fits[0] = true;
+    for (const char wanted : pattern) {
+        if (wanted == '*' || wanted == '%') {
+            for (std::size_t i = 0; i < name.size(); ++i)
+                if (fits[i] && (wanted == '*' || name[i] != '/')) fits[i + 1] = true;
+            continue;
+        }
+        for (std::size_t i = name.size(); i > 0; --i) fits[i] = fits[i - 1] && name[i - 1] == wanted;
+        fits[0] = false;
+    }
+    return fits[name.size()];
+}
+
+bool isPlainUtf8(std::string_view text) {
+    while (!text.empty()) {
+        const auto c = takeUtf8(text);
+        if (!c || *c < 0x20 || (*c >= 0x7f && *c < 0xa0)) return false;
+    }
+    return true;
 }
 
 }  // namespace listener::imap

@@ -21,8 +21,23 @@ struct Naming {
 };
 
 /// From the name in the configuration (UTF-8, "/" separates, INBOX in any case) to the wire.
+/// Where the server separates with another character, "//" stands for a "/" within a name.
 /// A name outside the inbox gets the personal prefix unless it begins with it, or with a foreign one, already: Courier and some Cyrus
 /// keep everything below INBOX. None: not UTF-8, empty, or "/" where the server has no hierarchy.
 std::optional<std::string> wireName(std::string_view folder, const Naming& naming);
+
+/// The way back: the shortest name that wireName() makes `wire` of. "INBOX" in capitals. None: there is no such name, because the server writes
+/// names as it should not (raw UTF-8 or Latin-1, "&" that begins nothing), or a level begins with "/" where another character separates.
+std::optional<std::string> folderName(std::string_view wire, const Naming& naming);
+
+/// Two names as the server sends them: INBOX in any case.
+bool sameFolder(std::string_view a, std::string_view b);
+
+/// Does the whole name fit? "*" is any text, "%" any text without "/" (RFC 3501 section 6.3.8); all else is itself. Time grows with the product
+/// of the lengths, whatever the pattern.
+bool fitsPattern(std::string_view name, std::string_view pattern);
+
+/// Is this UTF-8 without control characters?
+bool isPlainUtf8(std::string_view text);
 
 }  // namespace listener::imap

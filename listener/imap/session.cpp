@@ -78,7 +78,10 @@ void Session::leaveOutSecrets(Response& response) const {
 Result<void> Session::note(const Response& response) {
     if (const auto* status = std::get_if<Status>(&response)) return noteStatus(*status);
     if (const auto* capability = std::get_if<CapabilityData>(&response)) noteCapabilities(capability->names);
-    if (const auto* exists = std::get_if<Exists>(&response)) folder.exists = exists->count;
+    if (const auto* exists = std::get_if<Exists>(&response)) {
+        if (phase == Phase::selected && exists->count > folder.exists) folder.grown = true;
+        folder.exists = exists->count;
+    }
     if (std::holds_alternative<Expunge>(response) && folder.exists > 0) --folder.exists;
     return {};
 }

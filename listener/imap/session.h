@@ -7,6 +7,8 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -23,6 +25,24 @@ struct OpenFolder {
     std::uint64_t validity = 0;
     std::uint64_t next = 0;  ///< UIDNEXT when it was entered
     std::uint64_t exists = 0;
+    bool grown = false;  ///< messages have come since list() began, or since it was entered
+};
+
+/// What a session knows of folders beside the open one, and of how well the server tells of arrivals.
+struct Push {
+    /// How far a folder was looked into, or was said to have to be looked into.
+    struct Seen {
+        std::uint64_t validity = 0;
+        std::uint64_t next = 0;    ///< UIDNEXT
+        std::uint64_t exists = 0;  ///< where the server tells no UIDNEXT
+    };
+    std::map<std::string, Seen> seen{};  ///< by the name in the configuration
+    bool refused = false;                ///< the server offers to tell and does not
+    bool notifies = true;                ///< NOTIFY (RFC 5465) may be tried
+    unsigned brief = 0;                  ///< so many times in a row the server ended IDLE by itself, soon
+    unsigned fruitless = 0;              ///< so many times in a row it told of arrivals there were none of
+    std::uint64_t fruitlessNext = 0;     ///< UIDNEXT when it told last
+    std::optional<plugin::Deadline> nextSweep{};
 };
 
 /// Looks at the untagged responses that answer a command, as they come; others are passed over. An Error ends the session.
@@ -37,6 +57,12 @@ public:
     Phase phase = Phase::greeting;
     Naming naming{};
     OpenFolder folder{};
+    Push push{};
+    /// Folders whose name on the wire does not follow from theirs: raw UTF-8, "&" that begins nothing. As LIST showed them.
+    std::map<std::string, std::string> oddNames{};
+    bool warnedOfNames = false;
+    /// From then on the server may end the session, because the token's life ends; none: it does not mind.
+    std::optional<plugin::Deadline> renewAt{};
     std::string software{};  ///< as the server names itself
     bool warnedOfUidplus = false;
 
@@ -60,11 +86,11 @@ public:
     /// The same where NO and BAD are errors: refusal(). `during` is for people and outlives the call.
     plugin::Task<plugin::Result<Status>> require(Command command, const Taker* taker, std::string_view during, std::stop_token stop);
 
-    /// What every response may tell beside its purpose. Whoever reads from connection() himself calls it for each.
     /// What a server may repeat in a text while we sign in; such texts are left out of errors and log. Views outlive the sign-in.
     std::vector<std::string_view> secrets{};
     bool repeatsSecret(std::string_view text) const;
     void leaveOutSecrets(Response& response) const;
+    /// What every response may tell beside its purpose. Whoever reads from connection() himself calls it for each.
     plugin::Result<void> note(const Response& response);
     /// From here on BYE is what we asked for.
     void leaving() { leaving_ = true; }

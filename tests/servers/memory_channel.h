@@ -4,6 +4,7 @@
 #include "plugin/contract/loop.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstring>
 #include <functional>
@@ -23,6 +24,10 @@ public:
     /// What the client sent; may be half a line. Answers what goes back.
     virtual std::string receive(std::string_view bytes) = 0;
     virtual bool hasClosed() const { return false; }  ///< after what it answered last
+    /// It has something to say by itself, so long after it was heard or spoke last; none: it has not.
+    virtual std::optional<std::chrono::milliseconds> silence() const { return std::nullopt; }
+    virtual std::string speak() { return {}; }  ///< once that is over
+    virtual bool startTls() { return false; }   ///< may TLS begin now?
 };
 
 /// What the network does on the way to the client.
@@ -30,6 +35,7 @@ struct Link {
     std::size_t chunk = 0;                  ///< octets per read at most; 0: as many as there are
     std::optional<std::size_t> cutAfter{};  ///< so many octets arrive, then the stream ends
     bool pauses = false;                    ///< each read and write suspends first
+    bool blackHole = false;                 ///< what the client sends does not arrive, and nobody says so
 };
 
 /// A Channel without a socket. A read that would wait for ever runs into its deadline, by the loop's clock.
@@ -41,32 +47,48 @@ public:
 
     plugin::Task<plugin::Result<std::size_t>> read(std::span<char> into, plugin::Deadline deadline, std::stop_token stop) override {
         if (link_.pauses) co_await plugin::sleepUntil(loop_.clock().steady() + std::chrono::milliseconds{1}, stop);
-        if (stop.stop_requested()) co_return plugin::Error{plugin::Reaction::retryLater, plugin::Code::channelStopped, "stopped"};
-        auto ready = std::min(into.size(), pending_.size() - taken_);
-        if (link_.chunk > 0) ready = std::min(ready, link_.chunk);
-        if (link_.cutAfter) ready = std::min(ready, *link_.cutAfter - total_);
-        if (ready > 0) {
-            std::memcpy(into.data(), pending_.data() + taken_, ready);
-            taken_ += ready;
-            total_ += ready;
-            if (taken_ == pending_.size()) pending_.clear(), taken_ = 0;
-            co_return ready;
+        for (;;) {
+            if (stop.stop_requested()) co_return plugin::Error{plugin::Reaction::retryLater, plugin::Code::channelStopped, "stopped"};
+            auto ready = std::min(into.size(), pending_.size() - taken_);
+            if (link_.chunk > 0) ready = std::min(ready, link_.chunk);
+            if (link_.cutAfter) ready = std::min(ready, *link_.cutAfter - total_);
+            if (ready > 0) {
+                std::memcpy(into.data(), pending_.data() + taken_, ready);
+                taken_ += ready;
+                total_ += ready;
+                if (taken_ == pending_.size()) pending_.clear(), taken_ = 0;
+                co_return ready;
+            }
+            if (peer_->hasClosed() || (link_.cutAfter && total_ == *link_.cutAfter)) co_return std::size_t{0};
+            const auto silence = peer_->silence();
+            if (silence && !speaksAt_) speaksAt_ = loop_.clock().steady() + *silence;
+            const bool speaks = speaksAt_ && *speaksAt_ <= deadline;
+            auto pause = plugin::sleepUntil(speaks ? *speaksAt_ : deadline, stop);
+            const auto why = co_await pause;
+            if (why == plugin::Wake::stopped) continue;
+            if (!speaks) co_return plugin::Error{plugin::Reaction::reconnect, plugin::Code::channelTimeout, "the server says nothing"};
+            speaksAt_.reset();
+            pending_ += peer_->speak();
         }
-        if (peer_->hasClosed() || (link_.cutAfter && total_ == *link_.cutAfter)) co_return std::size_t{0};
-        const auto why = co_await plugin::sleepUntil(deadline, stop);
-        if (why == plugin::Wake::stopped) co_return plugin::Error{plugin::Reaction::retryLater, plugin::Code::channelStopped, "stopped"};
-        co_return plugin::Error{plugin::Reaction::reconnect, plugin::Code::channelTimeout, "the server says nothing"};
     }
 
     plugin::Task<plugin::Result<void>> write(std::string_view bytes, plugin::Deadline, std::stop_token stop) override {
         if (link_.pauses) co_await plugin::sleepUntil(loop_.clock().steady() + std::chrono::milliseconds{1}, stop);
         if (stop.stop_requested()) co_return plugin::Error{plugin::Reaction::retryLater, plugin::Code::channelStopped, "stopped"};
         if (peer_->hasClosed()) co_return plugin::Error{plugin::Reaction::reconnect, plugin::Code::channelClosed, "closed"};
+        if (link_.blackHole) co_return plugin::Result<void>{};
         pending_ += peer_->receive(bytes);
         co_return plugin::Result<void>{};
     }
 
-    std::string security() const override { return "plain"; }
+    plugin::Task<plugin::Result<void>> startTls(plugin::Deadline, std::stop_token) override {
+        if (secured_ || !peer_->startTls()) throw std::logic_error("TLS is begun where nobody agreed to it");
+        if (taken_ < pending_.size())
+            co_return plugin::Error{plugin::Reaction::reconnect, plugin::Code::channelTlsHandshake, "octets before TLS that nobody has read"};
+        secured_ = true;
+        co_return plugin::Result<void>{};
+    }
+    std::string security() const override { return secured_ ? "TLSv1.3 in memory" : "plain"; }
 
 private:
     plugin::Loop& loop_;
@@ -75,6 +97,8 @@ private:
     std::string pending_{};
     std::size_t taken_ = 0;  ///< of pending_
     std::size_t total_ = 0;  ///< octets handed out
+    std::optional<plugin::Steady> speaksAt_{};
+    bool secured_ = false;
 };
 
 /// Dials the same peer each time it is asked, or answers with `refuses`.

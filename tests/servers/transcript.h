@@ -13,6 +13,7 @@ namespace servers {
 /// A server that knows one conversation and accepts no other. A file of lines:
 ///   S: text     it sends the text and CRLF          C: text     it accepts exactly this line
 ///   M: text     the same as S, a line of a message: the last "{count}" of an S line before is how long all of them are together
+///   wait 30     it says nothing for so many seconds starttls    TLS has to begin here
 ///   close       it ends the stream                  #           a comment
 class Transcript final : public Peer {
 public:
@@ -43,6 +44,10 @@ public:
             steps_.push_back({Kind::client, std::string{text}});
         else if (line == "close")
             steps_.push_back({Kind::close, {}});
+        else if (line == "starttls")
+            steps_.push_back({Kind::tls, {}});
+        else if (line.starts_with("wait "))
+            steps_.push_back({Kind::silence, std::string{line.substr(5)}});
         else
             throw std::runtime_error("not a line of a transcript: " + std::string{line});
     }
@@ -67,6 +72,20 @@ public:
         return answer;
     }
     bool hasClosed() const override { return closed_ || !failure_.empty(); }
+    std::optional<std::chrono::milliseconds> silence() const override {
+        if (next_ == steps_.size() || steps_[next_].kind != Kind::silence) return std::nullopt;
+        return std::chrono::seconds{std::stoi(steps_[next_].text)};
+    }
+    std::string speak() override {
+        ++next_;
+        auto said = play();
+        return said + receive({});
+    }
+    bool startTls() override {
+        if (next_ == steps_.size() || steps_[next_].kind != Kind::tls) return false;
+        ++next_;
+        return true;
+    }
 
     /// "" while the client said what it should.
     const std::string& failure() const { return failure_; }
@@ -75,7 +94,7 @@ public:
     std::size_t sent() const { return sent_; }
 
 private:
-    enum class Kind { server, client, close };
+    enum class Kind { server, client, silence, tls, close };
     struct Step {
         Kind kind;
         std::string text;
@@ -91,7 +110,9 @@ private:
     }
     std::string play() {
         std::string out;
-        for (; next_ < steps_.size() && steps_[next_].kind != Kind::client; ++next_) {
+        for (; next_ < steps_.size(); ++next_) {
+            const auto kind = steps_[next_].kind;
+            if (kind == Kind::client || kind == Kind::silence || kind == Kind::tls) break;
             if (steps_[next_].kind == Kind::close) closed_ = true;
             out += steps_[next_].text;
         }
