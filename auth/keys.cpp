@@ -1,4 +1,5 @@
 #include "auth/access.h"
+#include "auth/channel/proxy.h"
 #include "auth/token/credential.h"
 
 #include <algorithm>
@@ -59,6 +60,10 @@ void addCredentialKeys(std::vector<Key>& all) {
     truststore.reference = "truststore";
     all.push_back(std::move(truststore));
 
+    auto proxy = key("credential.<name>.proxy", KeyType::text, "proxy alias for the token endpoint; none: the default one, if there is one");
+    proxy.reference = "proxy";
+    all.push_back(std::move(proxy));
+
     all.push_back(key("credential.<name>.client_id", KeyType::text, "the application's id at the provider"));
     all.push_back(key("credential.<name>.client_secret", KeyType::secret, "the application's secret: ${file:/path} or ${env:NAME}"));
     all.push_back(key("credential.<name>.token_endpoint", KeyType::url, "URL that issues tokens"));
@@ -91,7 +96,6 @@ constexpr std::array planned{
     Planned{"credential.<name>.jwt.audience", "audience of the assertion"},
     Planned{"credential.<name>.jwt.expiration", "life of the assertion"},
     Planned{"credential.<name>.jwt.claim.<claim>", "a further claim of the assertion"},
-    Planned{"credential.<name>.proxy", "proxy alias for the token endpoint"},
     Planned{"credential.<name>.refresh_style", "where refresh parameters go"},
     Planned{"credential.<name>.secret_expires", "when the secret ends, for a warning"},
     Planned{"truststore.<alias>.password", "password of a truststore"},
@@ -99,16 +103,6 @@ constexpr std::array planned{
     Planned{"keystore.<alias>.path", "file of a keystore"},
     Planned{"keystore.<alias>.password", "password of a keystore"},
     Planned{"keystore.<alias>.key.<key_alias>.password", "password of a key"},
-    Planned{"proxy.<alias>.type", "kind of a proxy"},
-    Planned{"proxy.<alias>.host", "host of a proxy"},
-    Planned{"proxy.<alias>.port", "port of a proxy"},
-    Planned{"proxy.<alias>.username", "user of a proxy"},
-    Planned{"proxy.<alias>.password", "password of a proxy"},
-    Planned{"proxy.<alias>.enabled", "whether a proxy is used"},
-    Planned{"proxy.<alias>.default", "whether a proxy is used where none is named"},
-    Planned{"proxy.<alias>.bypass", "hosts reached without the proxy"},
-    Planned{"proxy.<alias>.truststore", "truststore alias for an https proxy"},
-    Planned{"proxy.fallback_to_direct", "whether a failing default proxy is passed by"},
     Planned{"issuer.enabled", "the authorization server"},
     Planned{"issuer.url", "base URL of the authorization server"},
     Planned{"issuer.access_token_expires_in", "life of issued tokens"},
@@ -174,6 +168,7 @@ private:
 std::vector<Key> keys() {
     std::vector<Key> all;
     addCredentialKeys(all);
+    addProxyKeys(all);
     auto path = key("truststore.<alias>.path", KeyType::path, "PEM file with the certificates that are trusted in place of the system's");
     path.required = true;
     all.push_back(std::move(path));
@@ -187,6 +182,7 @@ std::vector<Key> keys() {
 
 void check(const Configuration& configuration, std::vector<Problem>& problems) {
     for (auto& name : configuration.aliases("credential")) Checker(configuration, name, problems).check();
+    checkProxies(configuration, problems);
 }
 
 }  // namespace auth

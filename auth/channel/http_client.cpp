@@ -73,12 +73,12 @@ struct Wiped {
 /// One connection and the answer that is being read from it.
 class HttpSession::Connection {
 public:
-    Connection(std::unique_ptr<Channel> channel, HttpUrl url, std::string truststore)
-        : channel_(std::move(channel)), url_(std::move(url)), truststore_(std::move(truststore)) {}
+    Connection(std::unique_ptr<Channel> channel, HttpUrl url, std::string truststore, std::string proxy)
+        : channel_(std::move(channel)), url_(std::move(url)), truststore_(std::move(truststore)), proxy_(std::move(proxy)) {}
     ~Connection() { OPENSSL_cleanse(buffer_.data(), buffer_.size()); }
 
-    bool fits(const HttpUrl& url, const std::string& truststore) const {
-        return url.tls == url_.tls && url.host == url_.host && url.port == url_.port && truststore == truststore_;
+    bool fits(const HttpUrl& url, const HttpRequest& request) const {
+        return url.tls == url_.tls && url.host == url_.host && url.port == url_.port && request.truststore == truststore_ && request.proxy == proxy_;
     }
 
     /// The last answer is whole, the connection open, and nothing has come that nobody asked for.
@@ -92,7 +92,7 @@ public:
 
     /// Sends, and reads up to the end of the answer's head.
     Task<Result<HttpAnswer>> exchange(std::string_view wire, HttpLimits limits, bool toHead, Deadline deadline, std::stop_token stop) {
-        parser_ = HttpParser(limits, toHead);
+        parser_ = HttpParser(limits, toHead ? HttpParser::To::head : HttpParser::To::ordinary);
         unread_ = {};
         silent_ = true;
         auto written = co_await channel_->write(wire, deadline, stop);
@@ -137,6 +137,7 @@ private:
     std::unique_ptr<Channel> channel_;
     HttpUrl url_;
     std::string truststore_;
+    std::string proxy_;
     HttpParser parser_{HttpLimits{}};
     std::vector<char> buffer_ = std::vector<char>(readSize);
     std::string_view unread_{};  // of the buffer, not yet parsed
@@ -159,17 +160,17 @@ Task<Result<HttpAnswer>> HttpSession::begin(HttpRequest request, Deadline deadli
 
     if (connection_) {
         auto& loop = co_await plugin::thisLoop();
-        bool reuse = connection_->fits(*url, request.truststore);
+        bool reuse = connection_->fits(*url, request);
         if (reuse) reuse = co_await connection_->reusable(loop.clock().steady(), stop);
         if (!reuse) connection_.reset();
     }
     for (;;) {
         const bool kept = connection_ != nullptr;
         if (!kept) {
-            Target target{url->host, url->port, url->tls ? Target::Tls::implicit : Target::Tls::none, request.truststore};
+            Target target{url->host, url->port, url->tls ? Target::Tls::implicit : Target::Tls::none, request.truststore, request.proxy};
             auto channel = co_await dialer_.dial(std::move(target), deadline, stop);
             if (!channel) co_return channel.error();
-            connection_ = std::make_unique<Connection>(std::move(*channel), *url, request.truststore);
+            connection_ = std::make_unique<Connection>(std::move(*channel), *url, request.truststore, request.proxy);
         }
         auto answer = co_await connection_->exchange(wire.text, request.limits, request.method == "HEAD", deadline, stop);
         if (answer) co_return answer;

@@ -19,6 +19,7 @@ struct HttpRequest {
     HttpHeaders headers{};
     std::string body{};        ///< Content-Length is sent for it, also when empty unless the method is GET or HEAD
     std::string truststore{};  ///< alias, as in Target
+    std::string proxy{};       ///< alias, as in Target; http:// goes through a tunnel too
     HttpLimits limits{};
 };
 

@@ -149,6 +149,7 @@ void HttpParser::statusLine() {
     status_ = (text[9] - '0') * 100 + (text[10] - '0') * 10 + (text[11] - '0');
     if (status_ == 101) return refuse("it switches to a protocol nobody asked for");
     if (status_ >= 600) return refuse("its status is none of HTTP's");
+    reason_ = withoutBlanks(text.substr(12));
     headers_ = {};
     expect_ = Expect::field;
 }
@@ -168,9 +169,10 @@ void HttpParser::headDone() {
         expect_ = Expect::statusLine;
         return;
     }
+    if (to_ == To::connect && status_ < 300) return finish(false);
     framing();
     if (phase_ == Phase::malformed) return;
-    const bool bodiless = toHead_ || status_ == 204 || status_ == 304;  // RFC 9112 section 6.3, whatever the fields say
+    const bool bodiless = to_ == To::head || status_ == 204 || status_ == 304;  // RFC 9112 section 6.3, whatever the fields say
     if (bodiless) return finish(keepAlive_);
     if (announced_ && *announced_ > limits_.body) return refuse("the body is longer than any we accept");
     phase_ = Phase::body;

@@ -46,8 +46,13 @@ public:
         done,       ///< the answer is whole; nothing more is taken
         malformed,  ///< why() tells; nothing more is taken
     };
-    /// `toHead`: the request was HEAD, so no body follows whatever the fields say.
-    explicit HttpParser(HttpLimits limits, bool toHead = false) : limits_(limits), toHead_(toHead) {}
+    /// What was asked decides where the answer ends (RFC 9112 section 6.3).
+    enum class To {
+        ordinary,
+        head,     ///< no body follows, whatever the fields say
+        connect,  ///< the same of a 2xx, whose fields of length are not looked at; what follows belongs to the tunnel
+    };
+    explicit HttpParser(HttpLimits limits, To to = To::ordinary) : limits_(limits), to_(to) {}
 
     struct Fed {
         std::size_t used = 0;     ///< bytes of the input that were taken
@@ -62,6 +67,7 @@ public:
     Phase phase() const noexcept { return phase_; }
     std::string_view why() const noexcept { return why_; }
     int status() const noexcept { return status_; }
+    const std::string& reason() const noexcept { return reason_; }  ///< behind the status, as it came; often empty
     const HttpHeaders& headers() const noexcept { return headers_; }
     /// The connection may carry another request once this answer is done.
     bool reusable() const noexcept { return phase_ == Phase::done && keepAlive_; }
@@ -82,13 +88,14 @@ private:
     void refuse(std::string_view why);
 
     HttpLimits limits_;
-    bool toHead_;
+    To to_;
     Phase phase_ = Phase::head;
     Expect expect_ = Expect::statusLine;
     std::string_view why_{};  // points to literals only
     std::string line_{};
     std::size_t headBytes_ = 0;
     int status_ = 0;
+    std::string reason_{};
     bool http11_ = false;
     bool keepAlive_ = false;
     HttpHeaders headers_{};

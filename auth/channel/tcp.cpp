@@ -6,6 +6,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
 
@@ -14,12 +15,12 @@ namespace auth {
 namespace {
 
 // A parked mailbox says nothing for half an hour. Address translators on the way forget a silent connection after 4 minutes (Azure) or
-// 5; a probe every 2 minutes keeps it alive, and a peer that is gone is noticed within 4.
-constexpr int keepAliveIdleSeconds = 120;
-constexpr int keepAliveIntervalSeconds = 30;
-constexpr int keepAliveProbes = 4;
+// 5: a probe a minute keeps it alive, and tells within 90 s that the line is dead, which nothing else would.
+constexpr int keepAliveIdleSeconds = 60;
+constexpr int keepAliveIntervalSeconds = 10;
+constexpr int keepAliveProbes = 3;
 // What we sent and nobody acknowledges: the kernel's own patience would be a quarter of an hour.
-constexpr unsigned unacknowledgedMilliseconds = 120'000;
+constexpr unsigned unacknowledgedMilliseconds = 30'000;
 
 std::string reason(int error) { return std::generic_category().message(error); }
 
@@ -29,7 +30,7 @@ plugin::Error socketError(int error, const std::string& name) {
         case ECONNREFUSED:
             return {plugin::Reaction::reconnect, Code::channelRefused, "nothing listens at " + name};
         case ETIMEDOUT:
-            return {plugin::Reaction::reconnect, Code::channelTimeout, name + " has not answered for too long"};
+            return {plugin::Reaction::reconnect, Code::channelTimeout, "the line to " + name + " is dead: nothing we sent was acknowledged"};
         case ENETUNREACH:
         case EHOSTUNREACH:
         case ENETDOWN:
@@ -86,13 +87,28 @@ TcpTransport::TcpTransport(Poco::Net::StreamSocket socket, std::unique_ptr<plugi
 }
 
 Transport::Moved TcpTransport::missed(plugin::Event& event, State want) {
-    error_ = errno;
-    if (error_ != EAGAIN && error_ != EWOULDBLOCK) return {State::failed};
-    event.reset();
-    return {want};
+    const int cause = errno;
+    if (cause == EAGAIN || cause == EWOULDBLOCK) {
+        event.reset();
+        return {want};
+    }
+    error_ = cause;
+    if (want == State::wantRead) readError_ = cause;
+    return {State::failed};
 }
 
 Transport::Moved TcpTransport::tryRead(std::span<char> into) {
+    if (!unread_.empty()) {
+        const auto taken = std::min(into.size(), unread_.size());
+        std::copy_n(unread_.begin(), taken, into.begin());
+        unread_.erase(0, taken);
+        if (unread_.empty()) unread_ = {};  // its memory too
+        return {State::moved, taken};
+    }
+    if (readError_ != 0) {
+        error_ = readError_;
+        return {State::failed};
+    }
     if (!ready_->readable.isSet()) return {State::wantRead};
     ssize_t got = 0;
     do got = ::recv(socket_.impl()->sockfd(), into.data(), into.size(), 0);

@@ -68,6 +68,7 @@ Result<Credential> credential(const Configuration& configuration, std::string_vi
     read.scopes = configuration.text(keyOf(name, "scopes"));
     read.authentication = authenticationOf(configuration.text(keyOf(name, "authentication")));
     read.truststore = configuration.text(keyOf(name, "truststore"));
+    read.proxy = configuration.text(keyOf(name, "proxy"));
     for (auto& [parameter, value] : configuration.below(keyOf(name, "token.parameter."))) read.parameters.emplace_back(parameter, value);
     return read;
 }

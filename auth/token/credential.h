@@ -31,6 +31,7 @@ struct Credential {
     std::string scopes{};         ///< as written
     ClientAuthentication authentication = ClientAuthentication::basic;
     std::string truststore{};                                       ///< alias; "": the system's
+    std::string proxy{};                                            ///< alias; "": the default one
     std::vector<std::pair<std::string, std::string>> parameters{};  ///< token.parameter.<p>, sorted
     // user_password
     std::string username{};  ///< "": the mailbox's own user

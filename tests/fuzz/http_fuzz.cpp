@@ -32,7 +32,7 @@ bool same(const auth::HttpHeaders& a, const auth::HttpHeaders& b) { return a.fie
 bool same(const Reading& a, const Reading& b) {
     // Of a body past the limit the pieces before the refusal depend on the cuts; nobody gets to see them.
     const bool refused = a.parser.phase() == auth::HttpParser::Phase::malformed;
-    return a.parser.phase() == b.parser.phase() && a.parser.why() == b.parser.why() && a.parser.status() == b.parser.status() &&
+    return a.parser.phase() == b.parser.phase() && a.parser.why() == b.parser.why() && a.parser.status() == b.parser.status() && a.parser.reason() == b.parser.reason() &&
            same(a.parser.headers(), b.parser.headers()) && a.parser.reusable() == b.parser.reusable() &&
            (refused || (a.body == b.body && a.used == b.used));
 }
@@ -41,17 +41,17 @@ bool same(const Reading& a, const Reading& b) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const std::string_view wire{reinterpret_cast<const char*>(data), size};
-    for (const bool toHead : {false, true}) {
-        Reading whole{auth::HttpParser(limits, toHead)};
+    for (const auto to : {auth::HttpParser::To::ordinary, auth::HttpParser::To::head, auth::HttpParser::To::connect}) {
+        Reading whole{auth::HttpParser(limits, to)};
         whole.take(wire);
         if (whole.body.size() > limits.body) std::abort();
         for (std::size_t cut = 0; cut <= size; ++cut) {
-            Reading inTwo{auth::HttpParser(limits, toHead)};
+            Reading inTwo{auth::HttpParser(limits, to)};
             inTwo.take(wire.substr(0, cut));
             inTwo.take(wire.substr(cut));
             if (!same(whole, inTwo)) std::abort();
         }
-        Reading single{auth::HttpParser(limits, toHead)};
+        Reading single{auth::HttpParser(limits, to)};
         for (const char& byte : wire) single.take({&byte, 1});
         if (!same(whole, single)) std::abort();
         single.parser.end();

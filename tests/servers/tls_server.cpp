@@ -1,6 +1,7 @@
 #include "tests/servers/tls_server.h"
 
 #include <arpa/inet.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <openssl/err.h>
 #include <openssl/objects.h>
@@ -13,6 +14,7 @@
 #include <cerrno>
 #include <cstring>
 #include <stdexcept>
+#include <utility>
 
 namespace servers {
 
@@ -131,6 +133,17 @@ void TlsServer::Stream::write(std::string_view bytes) {
     }
 }
 
+void TlsServer::Stream::beginTls() {
+    ssl_ = std::exchange(later_, nullptr);
+    SSL_set_fd(ssl_, fd_);
+    ERR_clear_error();
+    if (SSL_accept(ssl_) != 1) fail("handshake");
+}
+void TlsServer::Stream::deafen() {
+    sock_filter nothing{BPF_RET | BPF_K, 0, 0, 0};
+    const sock_fprog program{1, &nothing};
+    if (::setsockopt(fd_, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) != 0) fail("SO_ATTACH_FILTER");
+}
 void TlsServer::Stream::updateKeys(bool askClientToo) {
     if (SSL_key_update(ssl_, askClientToo ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED) != 1 || SSL_do_handshake(ssl_) != 1)
         fail("key update");
@@ -160,7 +173,7 @@ std::string TlsServer::Stream::group() const {
     return name == nullptr ? "" : name;
 }
 
-TlsServer::TlsServer(const Options& options, Session session) : session_(std::move(session)) {
+TlsServer::TlsServer(const Options& options, Session session) : session_(std::move(session)), plainFirst_(options.plainFirst) {
     if (!options.chain.empty()) context_ = contextOf(options);
     listening_ = listenOn(options.address, 64, port_, options.receiveBuffer);
     acceptor_ = std::thread([this] { acceptAll(); });
@@ -213,12 +226,8 @@ void TlsServer::serve(int fd) {
     {
         const std::unique_ptr<SSL, decltype(&SSL_free)> ssl(context_ ? SSL_new(context_.get()) : nullptr, &SSL_free);
         try {
-            if (ssl) {
-                SSL_set_fd(ssl.get(), fd);
-                ERR_clear_error();
-                if (SSL_accept(ssl.get()) != 1) fail("handshake");
-            }
-            Stream stream(fd, ssl.get());
+            Stream stream(fd, nullptr, ssl.get());
+            if (ssl && !plainFirst_) stream.beginTls();
             session_(stream);
         } catch (const std::exception& error) {
             note(error.what());

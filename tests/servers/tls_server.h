@@ -23,6 +23,7 @@ public:
         int maxVersion = TLS1_3_VERSION;
         std::string groups{};  ///< "" = OpenSSL's
         bool demandsClientCertificate = false;
+        bool plainFirst = false;            ///< TLS begins where the session says so
         const char* address = "127.0.0.1";  ///< "::1" for IPv6
         int receiveBuffer = 0;              ///< SO_RCVBUF; 0 = the system's
     };
@@ -30,12 +31,14 @@ public:
     /// The server's end of one connection. Blocking; fails with std::runtime_error.
     class Stream {
     public:
-        Stream(int fd, SSL* ssl) : fd_(fd), ssl_(ssl) {}
+        Stream(int fd, SSL* ssl, SSL* later = nullptr) : fd_(fd), ssl_(ssl), later_(later) {}
         std::string read(std::size_t atMost = 65536);  ///< "" = the client has ended the stream in order
         std::string readExactly(std::size_t bytes);
         std::string readLine();                        ///< up to LF, without CR LF; "" also at the end
         std::string readUntil(std::string_view mark);  ///< with the mark
         void write(std::string_view bytes);
+        void beginTls();                     ///< of a stream that was plain first
+        void deafen();                       ///< from now on the kernel drops what the client sends, acknowledgements too, as a dead line does
         void updateKeys(bool askClientToo);  ///< TLS 1.3 KeyUpdate; goes out with the next write
         void sendTicket();                   ///< TLS 1.3 NewSessionTicket, at once
         void goodbye();                      ///< close_notify, then the end of the stream
@@ -48,6 +51,7 @@ public:
     private:
         int fd_;
         SSL* ssl_;
+        SSL* later_;
         std::string buffered_{};
     };
     using Session = std::function<void(Stream&)>;
@@ -67,6 +71,7 @@ private:
     void note(const std::string& problem);
 
     Session session_;
+    const bool plainFirst_;
     std::shared_ptr<SSL_CTX> context_{};
     int listening_ = -1;
     std::uint16_t port_ = 0;

@@ -15,8 +15,9 @@ struct Outcome {
 };
 
 /// The answer as it is read when the network delivers it in pieces of this size and then ends.
-Outcome read(std::string_view wire, std::size_t piece = std::string_view::npos, HttpLimits limits = {}, bool toHead = false) {
-    Outcome outcome{HttpParser(limits, toHead)};
+Outcome read(std::string_view wire, std::size_t piece = std::string_view::npos, HttpLimits limits = {},
+             HttpParser::To to = HttpParser::To::ordinary) {
+    Outcome outcome{HttpParser(limits, to)};
     while (outcome.used < wire.size()) {
         auto input = wire.substr(outcome.used, piece);
         while (!input.empty()) {
@@ -168,7 +169,7 @@ SCENARIO("an answer keeps to its limits", "[http]") {
         REQUIRE(whyNot(chunked + "0\r\nX: " + std::string(200, 'x') + "\r\n\r\n", wider) == "the head is longer than any we accept");
     }
     GIVEN("a HEAD request's answer with a length past the limit") {
-        const auto outcome = read(ok + "Content-Length: 999999\r\n\r\n", std::string_view::npos, limits, true);
+        const auto outcome = read(ok + "Content-Length: 999999\r\n\r\n", std::string_view::npos, limits, HttpParser::To::head);
         REQUIRE(outcome.parser.phase() == HttpParser::Phase::done);
         REQUIRE(outcome.parser.reusable());
     }

@@ -1,0 +1,107 @@
+#include "auth/channel/http_tunnel.h"
+
+#include "auth/channel/tcp.h"
+#include "auth/sasl/base64.h"
+#include "plugin/contract/log.h"
+
+#include <algorithm>
+#include <array>
+
+namespace auth {
+
+namespace {
+
+using plugin::Code;
+using plugin::Deadline;
+using plugin::Error;
+using plugin::Reaction;
+using plugin::Result;
+using plugin::Task;
+
+constexpr HttpLimits limits{.header = 16 * 1024, .body = 0};
+constexpr std::size_t readSize = 4096;
+constexpr std::size_t maxReason = 80;
+
+/// "503 Service Unavailable"
+std::string toldBy(const HttpParser& answer, const ProxyUser* user) {
+    auto told = std::to_string(answer.status());
+    const auto& reason = answer.reason();
+    const bool secret =
+        user != nullptr && (reason.find(user->password.reveal()) != std::string::npos || reason.find(user->basic.reveal()) != std::string::npos);
+    if (!reason.empty() && !secret) told += " " + plugin::printable(reason, maxReason);
+    return told;
+}
+
+bool sameLetters(std::string_view a, std::string_view b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return (x | 0x20) == (y | 0x20); });
+}
+
+/// Of the schemes the proxy would take, the names; nothing: it takes Basic, or does not say.
+std::string otherSchemes(const HttpParser& answer) {
+    std::string list;
+    for (const auto& [name, value] : answer.headers().fields()) {
+        if (!sameLetters(name, "Proxy-Authenticate")) continue;
+        const auto scheme = value.substr(0, value.find_first_of(" ,"));
+        if (sameLetters(scheme, "Basic")) return {};
+        list += (list.empty() ? "" : ", ") + plugin::printable(scheme, 20);
+    }
+    return list;
+}
+
+std::string wantsUser(const HttpParser& answer, const ProxyUser* user) {
+    if (const auto others = otherSchemes(answer); !others.empty()) return "it wants a sign-in we do not have (" + others + "), not Basic";
+    return user == nullptr ? "it wants a user and a password" : "it refused the user and the password";
+}
+
+}  // namespace
+
+ProxyUser ProxyUser::make(std::string_view user, Secret password) {
+    const auto pair = SecretBuilder(user.size() + password.reveal().size() + 1).add(user).add(':').add(password.reveal()).finish();
+    return {std::move(password), sasl::base64(pair.reveal())};
+}
+
+Secret connectRequest(std::string_view host, std::uint16_t port, const ProxyUser* user) {
+    const auto authority = hostAndPort(host, port);
+    SecretBuilder wire(256 + 2 * authority.size() + (user == nullptr ? 0 : user->basic.reveal().size()));
+    wire.add("CONNECT ").add(authority).add(" HTTP/1.1\r\nHost: ").add(authority).add("\r\n");
+    if (user != nullptr) wire.add("Proxy-Authorization: Basic ").add(user->basic.reveal()).add("\r\n");
+    return wire.add("\r\n").finish();
+}
+
+std::optional<Error> connectFailure(const HttpParser& answer, const ProxyUser* user) {
+    const int status = answer.status();
+    if (status >= 200 && status < 300) return std::nullopt;
+    const auto told = " (" + toldBy(answer, user) + ")";
+    if (status == 407) return Error{Reaction::askOperator, Code::channelProxyRefused, wantsUser(answer, user) + told};
+    constexpr std::array foreign{400, 405, 501, 505};
+    if (std::find(foreign.begin(), foreign.end(), status) != foreign.end())
+        return Error{Reaction::askOperator, Code::channelProxyProtocol, "it does not understand CONNECT" + told};
+    constexpr std::array passing{404, 408, 410, 421, 429};
+    if (status >= 500 || std::find(passing.begin(), passing.end(), status) != passing.end())
+        return Error{Reaction::reconnect, Code::channelProxyFailed, "it cannot get there" + told};
+    return Error{Reaction::askOperator, Code::channelProxyForbidden, "it does not let us" + told};
+}
+
+Task<Result<std::string>> openTunnel(Channel* channel, std::string host, std::uint16_t port, const ProxyUser* user, Deadline deadline,
+                                     std::stop_token stop) {
+    const auto wire = connectRequest(host, port, user);
+    auto asked = co_await channel->write(wire.reveal(), deadline, stop);
+    if (!asked) co_return asked.error();
+    HttpParser answer(limits, HttpParser::To::connect);
+    std::array<char, readSize> buffer;
+    for (;;) {
+        auto got = co_await channel->read(buffer, deadline, stop);
+        if (!got) co_return got.error();
+        if (*got == 0) answer.end();
+        std::string_view fresh(buffer.data(), *got);
+        while (!fresh.empty() && answer.phase() == HttpParser::Phase::head) fresh.remove_prefix(answer.feed(fresh).used);
+        if (answer.phase() == HttpParser::Phase::malformed)
+            co_return Error{Reaction::reconnect, Code::channelProxyProtocol,
+                            "it does not answer as an HTTP proxy does: " + std::string(answer.why())};
+        if (answer.phase() == HttpParser::Phase::head) continue;
+        if (auto failure = connectFailure(answer, user)) co_return std::move(*failure);
+        co_return std::string(fresh);
+    }
+}
+
+}  // namespace auth

@@ -1,0 +1,112 @@
+#include "auth/channel/proxy.h"
+
+#include "auth/channel/tcp.h"
+
+#include <algorithm>
+
+namespace auth {
+
+namespace {
+
+using plugin::Code;
+using plugin::Configuration;
+using plugin::Error;
+using plugin::Reaction;
+using plugin::Result;
+
+std::string keyOf(const std::string& alias, std::string_view part) { return "proxy." + alias + "." + std::string(part); }
+
+/// A switch nobody wrote has its default, also in a configuration that was not completed.
+bool isOn(const Configuration& configuration, const std::string& key, bool otherwise) {
+    return configuration.has(key) ? configuration.boolean(key) : otherwise;
+}
+
+std::string lowered(std::string_view text) {
+    std::string lower(text);
+    for (char& c : lower)
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    return lower;
+}
+
+/// `*` stands for any run of characters, also for none.
+bool fits(std::string_view pattern, std::string_view text) {
+    std::size_t at = 0, in = 0, retryAt = std::string_view::npos, retryIn = 0;
+    while (in < text.size()) {
+        if (at < pattern.size() && pattern[at] == '*') {
+            retryAt = ++at;
+            retryIn = in;
+        } else if (at < pattern.size() && pattern[at] == text[in]) {
+            ++at;
+            ++in;
+        } else if (retryAt != std::string_view::npos) {
+            at = retryAt;
+            in = ++retryIn;
+        } else {
+            return false;
+        }
+    }
+    return pattern.find_first_not_of('*', at) == std::string_view::npos;
+}
+
+/// By comma as lists are, and by semicolon as other products have it.
+std::vector<std::string> bypassList(const std::string& written) {
+    auto text = written;
+    std::replace(text.begin(), text.end(), ';', ',');
+    auto list = plugin::parseList(text);
+    std::erase(list, "");
+    return list;
+}
+
+Result<std::shared_ptr<const Proxy>> proxyNamed(const Configuration& configuration, const std::string& alias) {
+    auto proxy = std::make_shared<Proxy>();
+    proxy->alias = alias;
+    proxy->host = configuration.text(keyOf(alias, "host"));
+    const auto port = plugin::parseInteger(configuration.text(keyOf(alias, "port")));
+    if (proxy->host.empty() || !port || *port < 1 || *port > 65535)
+        return Error{Reaction::askOperator, Code::configUnknownReference, "there is no proxy " + alias + ", or it has no host and port"};
+    proxy->port = static_cast<std::uint16_t>(*port);
+    proxy->username = configuration.text(keyOf(alias, "username"));
+    proxy->bypass = bypassList(configuration.text(keyOf(alias, "bypass")));
+    if (!proxy->username.empty()) {
+        auto source = parseSecretSource(configuration.text(keyOf(alias, "password")));
+        if (!source) return Error{source.error().reaction, source.error().code, proxy->name() + ": " + source.error().what};
+        proxy->password = std::move(*source);
+    }
+    return std::shared_ptr<const Proxy>(std::move(proxy));
+}
+
+std::string defaultAlias(const Configuration& configuration) {
+    for (const auto& alias : configuration.aliases("proxy"))
+        if (isOn(configuration, keyOf(alias, "default"), false) && isOn(configuration, keyOf(alias, "enabled"), true)) return alias;
+    return {};
+}
+
+}  // namespace
+
+std::string Proxy::name() const { return "proxy " + alias + " " + hostAndPort(host, port); }
+
+bool bypasses(std::string_view entry, std::string_view host, std::uint16_t port) {
+    const auto pattern = lowered(entry);
+    auto name = lowered(host);
+    if (name.size() > 1 && name.ends_with('.')) name.pop_back();
+    const auto withPort = hostAndPort(name, port);
+    if (fits(pattern, name) || fits(pattern, withPort)) return true;
+    const bool address6 = name.find(':') != std::string::npos;
+    return address6 && fits(pattern, "[" + name + "]");
+}
+
+Result<Way> wayTo(const Configuration& configuration, const Target& target) {
+    const bool named = !target.proxy.empty();
+    const auto alias = named ? target.proxy : defaultAlias(configuration);
+    if (alias.empty()) return Way{};
+    if (named && !isOn(configuration, keyOf(alias, "enabled"), true))
+        return Error{Reaction::askOperator, Code::channelProxyDisabled,
+                     hostAndPort(target.host, target.port) + " is to be reached through proxy " + alias + ", which is disabled"};
+    auto proxy = proxyNamed(configuration, alias);
+    if (!proxy) return proxy.error();
+    const auto& list = (*proxy)->bypass;
+    if (std::any_of(list.begin(), list.end(), [&](const std::string& entry) { return bypasses(entry, target.host, target.port); })) return Way{};
+    return Way{std::move(*proxy), !named && isOn(configuration, "proxy.fallback_to_direct", false)};
+}
+
+}  // namespace auth

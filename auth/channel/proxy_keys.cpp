@@ -1,0 +1,110 @@
+#include "auth/channel/proxy.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+
+namespace auth {
+
+using plugin::Code;
+using plugin::Configuration;
+using plugin::Key;
+using plugin::KeyType;
+using plugin::Problem;
+
+namespace {
+
+/// user-id of RFC 7617: no colon, which ends it, and no control characters.
+std::optional<std::string> usernameForm(std::string_view text) {
+    if (text.find(':') != std::string_view::npos) return "a user of a proxy cannot have a colon in its name (RFC 7617)";
+    if (std::any_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }))
+        return "a user of a proxy cannot have a control character in its name (RFC 7617)";
+    return std::nullopt;
+}
+
+std::optional<std::string> bypassForm(std::string_view text) {
+    const auto ofEntry = [](char c) {
+        const bool word = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || static_cast<unsigned char>(c) >= 0x80;
+        return word || std::string_view("*.-_:[] \t,;").find(c) != std::string_view::npos;
+    };
+    const auto odd = std::find_if_not(text.begin(), text.end(), ofEntry);
+    if (odd == text.end()) return std::nullopt;
+    return std::string("entries are hosts or host:port, with * for any run of characters; '") + *odd + "' is in neither";
+}
+
+bool isOff(const Configuration& configuration, const std::string& key) { return configuration.text(key) == "false"; }
+
+void report(std::vector<Problem>& problems, const Configuration& configuration, Code code, const std::string& key, std::string what,
+            Problem::Severity severity = Problem::Severity::error) {
+    problems.push_back({severity, code, key, std::move(what), configuration.place(key)});
+}
+
+/// A proxy that is named must be enabled: it is never passed by.
+void checkNamed(const Configuration& configuration, const std::string& group, std::vector<Problem>& problems) {
+    for (const auto& name : configuration.aliases(group)) {
+        const auto key = group + "." + name + ".proxy";
+        const auto alias = configuration.text(key);
+        if (alias.empty() || isOff(configuration, group + "." + name + ".enabled")) continue;
+        if (isOff(configuration, "proxy." + alias + ".enabled"))
+            report(problems, configuration, Code::configConflict, key,
+                   key + " names proxy " + alias + ", which is disabled: no connection would come about, since a named proxy is never passed by");
+    }
+}
+
+void checkOne(const Configuration& configuration, const std::string& prefix, std::vector<Problem>& problems) {
+    const bool user = !configuration.text(prefix + "username").empty();
+    const bool password = !configuration.text(prefix + "password").empty();
+    if (user && !password) report(problems, configuration, Code::configMissingKey, prefix + "username", prefix + "password is missing beside it");
+    if (password && !user) report(problems, configuration, Code::configMissingKey, prefix + "password", prefix + "username is missing beside it");
+    if (configuration.text(prefix + "default") == "true" && isOff(configuration, prefix + "enabled"))
+        report(problems, configuration, Code::configConflict, prefix + "default",
+               "the default proxy is disabled: connections that name none are direct", Problem::Severity::warning);
+}
+
+}  // namespace
+
+void addProxyKeys(std::vector<Key>& all) {
+    all.push_back({.pattern = "proxy.<alias>.type",
+                   .type = KeyType::choice,
+                   .fallback = "http",
+                   .doc = "how the proxy is spoken to; http: CONNECT, whatever goes through it",
+                   .choices = {"http"},
+                   .later = {"https", "socks4", "socks5"}});
+    all.push_back({.pattern = "proxy.<alias>.host", .type = KeyType::host, .required = true, .doc = "name or address of the proxy"});
+    all.push_back(
+        {.pattern = "proxy.<alias>.port", .type = KeyType::integer, .required = true, .doc = "port of the proxy", .minimum = 1, .maximum = 65535});
+    all.push_back({.pattern = "proxy.<alias>.username", .doc = "who we are to the proxy (Basic); none: nobody", .form = usernameForm});
+    all.push_back({.pattern = "proxy.<alias>.password", .type = KeyType::secret, .doc = "goes with the username: ${file:/path} and the like"});
+    all.push_back({.pattern = "proxy.<alias>.enabled",
+                   .type = KeyType::boolean,
+                   .fallback = "true",
+                   .doc = "false: who names it fails; as a default it is as if it were not there"});
+    all.push_back({.pattern = "proxy.<alias>.default",
+                   .type = KeyType::boolean,
+                   .fallback = "false",
+                   .doc = "true: for every connection that names no proxy; one alias at most"});
+    all.push_back({.pattern = "proxy.<alias>.bypass",
+                   .doc = "hosts (or host:port) reached without it, by comma or semicolon, with * as wildcard",
+                   .form = bypassForm});
+    all.push_back({.pattern = "proxy.fallback_to_direct",
+                   .type = KeyType::boolean,
+                   .fallback = "false",
+                   .doc = "true: where the default proxy fails, the connection is tried without; a named one is never passed by"});
+    all.push_back({.pattern = "proxy.<alias>.truststore", .doc = "truststore alias for an https proxy", .planned = true});
+}
+
+void checkProxies(const Configuration& configuration, std::vector<Problem>& problems) {
+    std::string first;
+    for (const auto& alias : configuration.aliases("proxy")) {
+        const auto prefix = "proxy." + alias + ".";
+        checkOne(configuration, prefix, problems);
+        if (configuration.text(prefix + "default") != "true") continue;
+        if (!first.empty())
+            report(problems, configuration, Code::configConflict, prefix + "default", "there is a default proxy already: " + first);
+        else
+            first = alias;
+    }
+    for (const auto* group : {"mailbox", "credential"}) checkNamed(configuration, group, problems);
+}
+
+}  // namespace auth
