@@ -1,0 +1,348 @@
+#include "listener/engine/worker.h"
+
+#include "listener/delivery/spool.h"
+#include "plugin/store/sqlite_database.h"
+#include "tests/simulation/process.h"
+
+#include <catch2/catch.hpp>
+
+#include <map>
+#include <set>
+
+using namespace listener;
+using namespace std::chrono_literals;
+using plugin::Code;
+using plugin::Error;
+using plugin::Reaction;
+using plugin::Result;
+using plugin::Task;
+
+namespace {
+
+/// What a server holds and does, and what was asked of it. It outlives its sessions.
+struct Server {
+    struct Folder {
+        std::vector<std::string> mails{};
+    };
+    std::map<std::string, Folder> folders{};
+    std::map<std::string, std::string> byUse{};  ///< "\\Archive" → "Old mail"
+    bool pushes = true;
+    plugin::Event news{};
+    std::set<std::string> heard{};        ///< told at the next watch
+    std::optional<Error> endOfSession{};  ///< answered once by the next watch
+    std::vector<std::string> asked{};     ///< "open", "select INBOX", "watch INBOX,Orders", "close"
+
+    std::size_t count(const std::string& what) const { return static_cast<std::size_t>(std::count(asked.begin(), asked.end(), what)); }
+    void arrive(const std::string& folder, bool told = true) {
+        folders[folder].mails.push_back("Subject: " + std::to_string(folders[folder].mails.size()) + "\r\n\r\n");
+        if (!told) return;
+        heard.insert(folder);
+        news.set();
+    }
+};
+
+class ScriptedMailbox final : public Mailbox {
+public:
+    explicit ScriptedMailbox(Server& server) : server_(server) {}
+
+    Task<Result<void>> open(std::stop_token) override {
+        server_.asked.push_back("open");
+        co_return Result<void>{};
+    }
+    Task<Result<std::vector<std::string>>> folders(std::vector<std::string> patterns, std::stop_token) override {
+        std::vector<std::string> found;
+        for (const auto& pattern : patterns) {
+            if (pattern == "*")
+                for (const auto& [name, folder] : server_.folders) found.push_back(name);
+            else if (const auto use = server_.byUse.find(pattern); use != server_.byUse.end())
+                found.push_back(use->second);
+            else if (!pattern.starts_with('\\'))
+                found.push_back(pattern);
+        }
+        co_return found;
+    }
+    Task<Result<FolderView>> select(std::string folder, std::stop_token) override {
+        server_.asked.push_back("select " + folder);
+        const auto found = server_.folders.find(folder);
+        if (found == server_.folders.end()) co_return Error{Reaction::askOperator, Code::mailboxFolderMissing, "no " + folder};
+        selected_ = folder;
+        co_return FolderView{1, found->second.mails.size() + 1, found->second.mails.size()};
+    }
+    Task<Result<Listing>> list(ListRequest request, std::stop_token) override {
+        Listing listing;
+        for (auto uid = request.above + 1; uid <= mails().size(); ++uid) listing.ordinals.push_back(uid);
+        listing.upTo = std::max<std::uint64_t>(request.above, mails().size());
+        co_return listing;
+    }
+    Task<Result<void>> fetch(std::vector<std::uint64_t> ordinals, Receiver& receiver, plugin::Directory& staging, std::stop_token) override {
+        for (const auto uid : ordinals) {
+            const auto& bytes = mails()[uid - 1];
+            ContentBuilder builder(staging, bytes.size());
+            if (auto added = builder.append(bytes); !added) co_return added.error();
+            auto built = builder.finish();
+            if (!built) co_return built.error();
+            Fetched fetched{{"1:" + std::to_string(uid), uid}, plugin::Wall{std::chrono::seconds{1'793'000'000}}, {}, built->content, built->head};
+            auto taken = co_await receiver.take(std::move(fetched));
+            if (!taken) co_return taken;
+        }
+        co_return Result<void>{};
+    }
+    Task<Result<void>> identify(IdentifiedTaker, std::stop_token) override { throw std::logic_error("nothing was rebuilt"); }
+    bool pushes() const override { return server_.pushes; }
+    Task<Result<std::vector<std::string>>> watch(Watching watching, std::stop_token) override {
+        if (!server_.pushes) throw std::logic_error("there is no push");
+        std::string names;
+        for (const auto& folder : watching.folders) names += (names.empty() ? "" : ",") + folder;
+        server_.asked.push_back("watch " + names);
+        auto wait = server_.news.wait(watching.until, watching.wake);
+        co_await wait;
+        server_.news.reset();
+        if (server_.endOfSession) co_return *std::exchange(server_.endOfSession, {});
+        std::vector<std::string> heard(server_.heard.begin(), server_.heard.end());
+        server_.heard.clear();
+        co_return heard;
+    }
+    Task<Result<void>> after(AfterRequest request, Copied, std::stop_token) override {
+        server_.asked.push_back("move " + std::to_string(request.ordinals.size()) + " to " + request.action.target);
+        co_return Result<void>{};
+    }
+    Task<void> close(std::stop_token) override {
+        server_.asked.push_back("close");
+        co_return;
+    }
+    std::string server() const override { return "scripted"; }
+
+private:
+    std::vector<std::string>& mails() { return server_.folders.at(selected_).mails; }
+    Server& server_;
+    std::string selected_{};
+};
+
+class CountedErrors final : public plugin::Metrics {
+public:
+    void describe(std::string_view, Kind, std::string_view) override {}
+    void add(std::string_view name, const plugin::Labels&, double) override { errors += name == "postern_errors_total" ? 1 : 0; }
+    void set(std::string_view, const plugin::Labels&, double) override {}
+    int addCollector(std::function<void()>) override { return 0; }
+    void removeCollector(int) override {}
+    int errors = 0;
+};
+
+/// A worker on simulated ground, with all time in our hands.
+class World {
+public:
+    explicit World(const std::function<void(MailboxSettings&)>& configure = [](auto&) {}) {
+        plugin::SqliteOptions options;
+        options.path = "/postern.db";
+        options.vfs = files_.name();
+        options.exclusive = true;
+        database_ = std::move(*plugin::makeSqliteDatabase(options));
+        REQUIRE(database_->migrate(ledgerOwner, ledgerMigrations()));
+        ledger_ = makeLedger(*database_, clock_);
+        parts_.reset(new WorkerParts{*access_, *ledger_, disk_, log_, metrics, dice_, pacer_, "/staging", "1",
+                                     [this](const MailboxSettings&) { return std::make_unique<ScriptedMailbox>(server); }});
+        settings_.alias = "box";
+        settings_.folders = {"INBOX"};
+        settings_.start.kind = Start::Kind::all;
+        settings_.maxPerRound = 100;
+        settings_.sinks = {"spool"};
+        server.folders["INBOX"];
+        configure(settings_);
+    }
+    ~World() { end(); }
+
+    /// Begins the mailbox's life and lets this much of it pass.
+    void pass(std::chrono::milliseconds time) {
+        if (!worker) {
+            worker = std::make_unique<Worker>(*parts_, loop_, settings_, std::vector<Sink*>{sink_.get()});
+            ended_ = plugin::start(loop_, worker->run(plugin::Mode::service, {finish_.get_token(), giveUp_.get_token()}));
+        }
+        const auto until = clock_.steady() + time;
+        while (loop_.step(until)) {
+        }
+        if (loop_.bug()) std::rethrow_exception(loop_.bug());
+    }
+    /// As by SIGTERM: true when it ended by itself.
+    bool end() {
+        if (!ended_) return true;
+        finish_.request_stop();
+        pass(5s);
+        return ended_->isSet();
+    }
+    std::size_t delivered() const { return disk_.files("/spool/box").size(); }
+    std::string health() { return std::string(name(worker->status().view(clock_.steady()).health)); }
+    std::string state() { return std::string(name(worker->status().view(clock_.steady()).state)); }
+
+    Server server{};
+    CountedErrors metrics{};
+    std::unique_ptr<Worker> worker{};
+
+private:
+    simulation::Dice dice_{1};
+    simulation::WorldClock clock_{};
+    simulation::KeptLog log_{false, clock_};
+    simulation::SimVfs files_{};
+    simulation::SimDisk disk_{};
+    simulation::SimLoop loop_{clock_, dice_};
+    std::unique_ptr<auth::Access> access_ =
+        auth::makeAccess({std::make_shared<plugin::Configuration>(), clock_, dice_, log_, metrics, nullptr, nullptr});
+    std::unique_ptr<plugin::Database> database_{};
+    std::unique_ptr<Ledger> ledger_{};
+    std::unique_ptr<Sink> sink_ = makeSpool({.name = "spool", .path = "/spool", .metadata = false}, disk_);
+    SignInPacer pacer_{};
+    std::stop_source finish_{}, giveUp_{};
+    MailboxSettings settings_{};
+    std::unique_ptr<WorkerParts> parts_{};
+    std::shared_ptr<plugin::Shared<bool>> ended_{};
+};
+
+}  // namespace
+
+SCENARIO("a mailbox whose server pushes is looked into at news, and as a whole now and then", "[worker]") {
+    World world;
+    world.pass(10s);
+    CHECK(world.state() == "watching");
+    CHECK(world.server.count("select INBOX") == 1);
+
+    world.server.arrive("INBOX");
+    world.pass(10s);
+    CHECK(world.delivered() == 1);
+    CHECK(world.server.count("select INBOX") == 2);
+
+    world.server.arrive("INBOX", false);  // the server forgets to tell
+    world.pass(4min);
+    CHECK(world.delivered() == 1);
+    world.pass(1min);
+    CHECK(world.delivered() == 2);
+    CHECK(world.server.count("select INBOX") == 3);
+    CHECK(world.server.count("open") == 1);
+    CHECK(world.health() == "ok");
+}
+
+SCENARIO("where the server does not push, the mailbox is looked into every interval", "[worker]") {
+    World world;
+    world.server.pushes = false;
+    world.pass(10min + 1s);
+    CHECK(world.state() == "waiting");
+    CHECK(world.server.count("select INBOX") == 11);
+    CHECK(world.server.count("open") == 1);
+}
+
+SCENARIO("a server that takes its word back is polled from then on", "[worker]") {
+    World world;
+    world.pass(10s);
+    world.server.pushes = false;
+    world.server.news.set();
+    world.pass(3min);
+    CHECK(world.state() == "waiting");
+    CHECK(world.server.count("watch INBOX") == 1);
+    CHECK(world.server.count("select INBOX") >= 3);
+    CHECK(world.server.count("select INBOX") <= 5);
+}
+
+SCENARIO("only the folders with news are looked into, and the busiest is watched first", "[worker]") {
+    World world([](auto& settings) { settings.folders = {"INBOX", "Orders", "Rest"}; });
+    for (const auto* folder : {"Orders", "Rest"}) world.server.folders[folder];
+    world.pass(10s);
+    CHECK(world.server.asked.back() == "watch INBOX,Orders,Rest");
+    world.server.arrive("Rest");
+    world.server.arrive("Rest");
+    world.server.arrive("Orders");
+    world.pass(10s);
+    CHECK(world.delivered() == 3);
+    CHECK(world.server.count("select INBOX") == 1);
+    CHECK(world.server.count("select Orders") == 2);
+    CHECK(world.server.asked.back() == "watch Rest,Orders,INBOX");
+}
+
+SCENARIO("a folder that is missing keeps nobody from watching the others", "[worker]") {
+    World world([](auto& settings) { settings.folders = {"Missing", "INBOX"}; });
+    world.pass(10s);
+    CHECK(world.server.asked.back() == "watch INBOX");
+    CHECK(world.health() == "blocked");
+    world.server.arrive("INBOX");
+    world.pass(1s);
+    CHECK(world.delivered() == 1);
+    world.server.folders["Missing"];  // somebody makes it
+    world.pass(1min);
+    CHECK(world.health() == "ok");
+    CHECK(world.server.count("open") == 1);
+}
+
+SCENARIO("wildcards never include the folder that mail is moved to, which may be named by its use", "[worker]") {
+    World world([](auto& settings) {
+        settings.folders = {"*"};
+        settings.after = {AfterAction::Kind::move, "\\Archive"};
+    });
+    world.server.folders["Old mail"];
+    world.server.byUse["\\Archive"] = "Old mail";
+    world.server.arrive("INBOX", false);
+    world.pass(10s);
+    CHECK(world.server.count("select Old mail") == 0);
+    CHECK(world.server.count("move 1 to Old mail") == 1);
+    CHECK(world.server.asked.back() == "watch INBOX");
+
+    world.server.folders["Later"];  // a folder that appears is found at the next whole look
+    world.server.arrive("Later", false);
+    world.pass(5min);
+    CHECK(world.delivered() == 2);
+}
+
+SCENARIO("a use that no folder has asks the operator", "[worker]") {
+    World world([](auto& settings) { settings.after = {AfterAction::Kind::move, "\\Archive"}; });
+    world.pass(10s);
+    CHECK(world.health() == "blocked");
+    CHECK(world.worker->status().view({}).lastError->code == Code::mailboxFolderMissing);
+}
+
+SCENARIO("an operator's act is looked at once, in the same session", "[worker]") {
+    World world;
+    world.pass(10s);
+    world.server.arrive("INBOX", false);
+    world.worker->operatorActed();
+    world.pass(1s);
+    CHECK(world.delivered() == 1);
+    CHECK(world.server.count("open") == 1);
+    CHECK(world.state() == "watching");
+}
+
+SCENARIO("a session that ends with its token's life is no failure", "[worker]") {
+    World world;
+    world.pass(50min);
+    world.server.endOfSession = Error{Reaction::reconnect, Code::mailboxSessionExpired, "the token's life has ended"};
+    world.server.news.set();
+    world.pass(1s);
+    CHECK(world.server.count("open") == 2);
+    CHECK(world.metrics.errors == 0);
+    CHECK(world.health() == "ok");
+
+    // Unless it comes at once: then something else is wrong, and nobody storms the server.
+    for (int i = 0; i < 100; ++i) {
+        world.server.endOfSession = Error{Reaction::reconnect, Code::mailboxSessionExpired, "the token's life has ended"};
+        world.server.news.set();
+        world.pass(36s);
+    }
+    CHECK(world.server.count("open") <= 22);
+    CHECK(world.metrics.errors > 0);
+}
+
+SCENARIO("a mailbox that is told to finish while it watches says good-bye", "[worker]") {
+    World world;
+    world.pass(10s);
+    REQUIRE(world.state() == "watching");
+    CHECK(world.end());
+    CHECK(world.server.asked.back() == "close");
+}
+
+SCENARIO("a line that goes dead without a word makes the mailbox stalled", "[worker]") {
+    World world;
+    world.pass(10s);
+    world.server.endOfSession = Error{Reaction::reconnect, Code::channelTimeout, "no answer in time"};
+    world.server.news.set();
+    world.pass(1s);
+    CHECK(world.health() == "degraded");
+    CHECK(world.metrics.errors == 1);
+    world.pass(10s);  // 2 s of back-off and its jitter
+    CHECK(world.health() == "ok");
+    CHECK(world.server.count("open") == 2);
+}
