@@ -4,12 +4,9 @@
 
 #include <algorithm>
 #include <csignal>
-#include <random>
 #include <set>
-#include <thread>
 
 using namespace systemtest;
-using servers::Milliseconds;
 
 namespace {
 
@@ -35,48 +32,6 @@ void checkNothingLostNothingTwice(const Workplace& place, servers::ImapClient& r
 }
 
 }  // namespace
-
-SCENARIO("kill -9 at fifty random moments of a drain loses nothing and delivers nothing twice", "[system]") {
-    GIVEN("a mailbox that is refilled all the time and moved to Done as it is drained") {
-        const auto user = Surroundings::get().newUser();
-        auto reader = Surroundings::get().reader(user);
-        Workplace place;
-        place.configure(basicCredential(place, "c") + mailbox("m", user, "c") + "mailbox.m.after = move:Done\n");
-        const auto seed = std::random_device{}();
-        std::minstd_rand random{seed};
-        INFO("seed " << seed);
-        std::vector<std::string> sent;
-        const auto refill = [&](int round) {
-            if (Surroundings::get().mailServer().count(user, "INBOX") > 300) return;
-            auto mails = someMails("crash" + std::to_string(round), 400);
-            for (const auto& mail : mails) sent.push_back(mail.bytes);
-            reader.append("INBOX", mails);
-        };
-        WHEN("the process is killed fifty times while it works") {
-            int kills = 0;
-            for (int attempt = 0; kills < 50 && attempt < 1000; ++attempt) {
-                refill(attempt);
-                const auto before = place.countDelivered("m");
-                auto process = place.start({"run", "--once"});
-                // Half of the kills fall anywhere from the start on, half shortly after the first delivery of this run.
-                if (attempt % 2 == 0)
-                    servers::eventually([&] { return place.countDelivered("m") > before || !process.running(); }, std::chrono::seconds{60});
-                std::this_thread::sleep_for(Milliseconds{random() % (attempt % 2 == 0 ? 60 : 400)});
-                process.signal(SIGKILL);
-                const auto ended = process.wait(std::chrono::seconds{20});
-                REQUIRE(ended);
-                if (ended->signal == SIGKILL) ++kills;
-            }
-            REQUIRE(kills == 50);
-            const auto last = place.postern({"run", "--once"});
-            INFO(last.error);
-            THEN("after one undisturbed run everything has arrived exactly once and lies in Done") {
-                REQUIRE(last.status == 0);
-                checkNothingLostNothingTwice(place, reader, sent);
-            }
-        }
-    }
-}
 
 SCENARIO("a service that is asked to leave in the middle of a drain leaves in time and in order", "[system]") {
     GIVEN("a mailbox with more than a few rounds of mail") {

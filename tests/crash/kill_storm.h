@@ -1,0 +1,71 @@
+#pragma once
+
+#include "tests/system/workplace.h"
+
+#include <cstdint>
+#include <map>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace crash {
+
+/// How the program works while it is killed, and what has to become of the mailbox.
+struct Way {
+    enum class Fate { left, seen, removed, moved };
+    std::string name;
+    std::string words;  ///< configuration, beside what every mailbox has
+    bool service;       ///< `run`, with mail coming while it waits; else `run --once` over and over
+    bool oauth;
+    Fate fate;
+    bool mayCopyTwice = false;  ///< without MOVE a kill between the copy and the note of it leaves a second copy in the target
+};
+const std::vector<Way>& ways();
+
+struct Figures {
+    std::size_t kills = 0;
+    std::size_t mails = 0;
+    std::size_t lost = 0;       ///< never reached the spool
+    std::size_t twice = 0;      ///< came again under another id
+    std::size_t foreign = 0;    ///< in the spool with bytes nobody sent
+    std::size_t repeats = 0;    ///< came again under the same id after a consumer had taken it: what a consumer has to expect
+    std::size_t copies = 0;     ///< surplus copies in the target of a move
+    std::size_t misplaced = 0;  ///< not in the place or not with the flags that after = wants
+    std::size_t leftovers = 0;  ///< temporary files that outlived the last run
+    Figures& operator+=(const Figures& other);
+};
+
+/// One mailbox and one workplace over many violent deaths. A consumer takes what is complete out of the spool after some of them.
+class KillStorm {
+public:
+    KillStorm(const Way& way, std::minstd_rand& random);
+    /// One life of the program; true if it was killed, false if it had ended by itself.
+    bool liveAndDie();
+    /// An undisturbed run; answers its exit status.
+    int settle();
+    /// The fate of everything that was ever put into the mailbox. After settle().
+    Figures count();
+    const std::string& error() const { return error_; }  ///< what the last run said
+
+private:
+    void send(std::size_t count);
+    void consume();
+    bool caughtUp() const { return seenIds_.size() + place_.countDelivered("m") >= sent_.size(); }
+    void pause(unsigned atMostMilliseconds);
+    void countMailbox(Figures& figures);
+
+    const Way& way_;
+    std::minstd_rand& random_;
+    std::string user_;
+    servers::ImapClient reader_;
+    systemtest::Workplace place_{};
+    std::set<std::string> sent_{};  ///< digests; every mail is different
+    std::size_t series_ = 0, repeats_ = 0;
+    std::set<std::string> seenIds_{};
+    std::map<std::string, std::string> taken_{};  ///< id, digest
+    std::size_t changed_ = 0;                     ///< the same id with other bytes
+    std::string error_{};
+};
+
+}  // namespace crash
