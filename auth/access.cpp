@@ -18,21 +18,21 @@ public:
         : configuration_(parts.configuration),
           ownReader_(parts.secrets == nullptr ? makeSecretReader() : nullptr),
           secrets_(parts.secrets == nullptr ? *ownReader_ : *parts.secrets),
-          ownDialer_(parts.dialer == nullptr ? makeDialer(parts.configuration, parts.log) : nullptr),
+          ownDialer_(parts.dialer == nullptr ? makeDialer(configuration_, secrets_, parts.log) : nullptr),
           dialer_(parts.dialer == nullptr ? *ownDialer_ : *parts.dialer),
-          tokens_(makeTokenSource({parts.configuration, dialer_, secrets_, parts.clock, parts.random, parts.log, parts.metrics})) {}
+          tokens_(makeTokenSource({configuration_, dialer_, secrets_, parts.clock, parts.random, parts.log, parts.metrics})) {}
 
     Dialer& dialer() override { return dialer_; }
     TokenSource& tokens() override { return *tokens_; }
 
     Result<Kind> kind(std::string_view name) const override {
-        const auto found = credential(*configuration_, name);
+        const auto found = credential(*configuration_.get(), name);
         if (!found) return found.error();
         return found->grant == Grant::userPassword ? Kind::password : Kind::token;
     }
 
     Result<Password> password(std::string_view name) override {
-        const auto found = credential(*configuration_, name);
+        const auto found = credential(*configuration_.get(), name);
         if (!found) return found.error();
         if (found->grant != Grant::userPassword)
             return Error{Reaction::askOperator, Code::tokenCredentialIncomplete,
@@ -47,7 +47,7 @@ public:
     }
 
 private:
-    std::shared_ptr<const plugin::Configuration> configuration_;
+    plugin::CurrentConfiguration configuration_;
     std::unique_ptr<SecretReader> ownReader_;
     SecretReader& secrets_;
     std::unique_ptr<Dialer> ownDialer_;

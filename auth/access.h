@@ -36,8 +36,9 @@ std::vector<plugin::Key> keys();
 void check(const plugin::Configuration& configuration, std::vector<plugin::Problem>& problems);
 
 /// All outlive the Access; the Access outlives the last turn of every loop it was used on.
+/// When another snapshot comes into force, tokens of credentials that are what they were stay, the others are forgotten.
 struct AccessParts {
-    std::shared_ptr<const plugin::Configuration> configuration;
+    plugin::CurrentConfiguration configuration;
     plugin::Clock& clock;
     plugin::Random& random;
     plugin::Log& log;

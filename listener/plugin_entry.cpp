@@ -23,6 +23,9 @@ public:
         engine_->start(mode, std::move(ended));
         return {};
     }
+    void reload() override {
+        if (engine_) engine_->reload();
+    }
     void stop() override {
         if (engine_) engine_->stop();
     }

@@ -131,7 +131,7 @@ plugin::Result<std::shared_ptr<TlsContext>> TlsContexts::forTruststore(const std
         if (made) loaded_[""].context = *made;
         return made;
     }
-    const auto path = configuration_->text("truststore." + alias + ".path");
+    const auto path = configuration_.get()->text("truststore." + alias + ".path");
     if (path.empty()) return truststoreError("truststore." + alias, "there is no such truststore, or it has no .path");
     return load(alias, path);
 }

@@ -56,7 +56,7 @@ private:
 /// The contexts of all truststores, made at first use and again when a file has changed. Thread-safe.
 class TlsContexts {
 public:
-    TlsContexts(std::shared_ptr<const plugin::Configuration> configuration, plugin::Log& log) : configuration_(std::move(configuration)), log_(log) {}
+    TlsContexts(plugin::CurrentConfiguration configuration, plugin::Log& log) : configuration_(std::move(configuration)), log_(log) {}
 
     /// Looks at the truststore's file each time: blocks, call it through offload. "" = the system's roots.
     plugin::Result<std::shared_ptr<TlsContext>> forTruststore(const std::string& alias);
@@ -72,7 +72,7 @@ private:
     };
     plugin::Result<std::shared_ptr<TlsContext>> load(const std::string& alias, const std::string& path);
 
-    const std::shared_ptr<const plugin::Configuration> configuration_;
+    const plugin::CurrentConfiguration configuration_;
     plugin::Log& log_;
     std::mutex mutex_{};
     std::map<std::string, Loaded, std::less<>> loaded_{};

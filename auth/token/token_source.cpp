@@ -1,6 +1,7 @@
 #include "auth/token/token_source.h"
 
 #include "auth/channel/http_client.h"
+#include "auth/settings_behind.h"
 #include "auth/token/credential.h"
 #include "auth/token/renewal.h"
 #include "auth/token/token_request.h"
@@ -40,20 +41,12 @@ using Flight = plugin::Shared<Result<Token>>;
 struct Want {
     Credential credential;
     std::string scopes;
-    std::string key;
+    std::string key;       ///< begins with the fingerprint of the settings it comes from
     std::string endpoint;  ///< for people: without query
 };
 
-std::string keyOf(const Credential& credential, const std::string& scopes) {
-    std::string key;
-    const auto add = [&key](std::string_view part) { key.append(part).push_back('\0'); };
-    add(credential.name);
-    add(credential.tokenEndpoint);
-    add(credential.clientId);
-    add(std::to_string(static_cast<int>(credential.authentication)));
-    add(scopes);
-    for (const auto& [name, value] : credential.parameters) add(name), add(value);
-    return key;
+std::string behind(const plugin::Configuration& configuration, const std::string& credential) {
+    return settingsBehind(configuration, "credential." + credential + ".");
 }
 
 /// Without query, in which some providers want secrets.
@@ -71,7 +64,7 @@ Result<std::shared_ptr<const Want>> wantOf(const plugin::Configuration& configur
                      "credential " + identity.credential + " signs in with a password: it has no token"};
     auto want = std::make_shared<Want>();
     want->scopes = identity.scopes.value_or(found->scopes);
-    want->key = keyOf(*found, want->scopes);
+    want->key = behind(configuration, found->name) + ' ' + found->name + ' ' + want->scopes;
     want->endpoint = shownUrl(found->tokenEndpoint);
     want->credential = std::move(*found);
     return std::shared_ptr<const Want>(std::move(want));
@@ -87,6 +80,7 @@ HttpRequest httpRequest(const Want& want, const Secret& clientSecret) {
     if (!token.authorization.empty()) request.headers.add("Authorization", std::string(token.authorization.reveal()));
     request.body = token.body.reveal();
     request.truststore = want.credential.truststore;
+    request.proxy = want.credential.proxy;
     request.limits.body = maxTokenAnswer;
     return request;
 }
@@ -110,9 +104,9 @@ std::string_view resultName(Code code) {
 
 /// One identity: its token, the request under way, and what keeps the next request back.
 struct Entry {
+    std::string credential{};
     std::optional<Token> token{};
     Lifetime life{};
-    std::uint64_t lastNumber = 0;
     bool refused = false;                ///< the other side refused the token
     std::optional<Steady> lastForced{};  ///< when a refused token was last replaced
     std::shared_ptr<Flight> flight{};
@@ -141,7 +135,7 @@ public:
         parts_.metrics.describe(requestsMetric, plugin::Metrics::Kind::counter, "Token requests by result");
     }
 
-    const plugin::Configuration& configuration() const { return *parts_.configuration; }
+    std::shared_ptr<const plugin::Configuration> configuration() const { return parts_.configuration.get(); }
 
     /// What a caller does now: take a value, wait for a request under way, or look whether the secret is another one first.
     struct Next {
@@ -158,6 +152,7 @@ public:
 private:
     class Airborne;
     static Task<Result<Token>> fly(std::shared_ptr<State> state, std::shared_ptr<const Want> want);
+    void forgetChanged();
     Task<Landing> ask(std::shared_ptr<const Want> want);
     Result<Token> land(const Want& want, Landing landing);
     Result<Token> succeed(Entry& entry, Landing& landing);
@@ -168,6 +163,8 @@ private:
     HttpClient http_;
     std::stop_source stop_{};
     std::mutex mutex_{};
+    std::shared_ptr<const plugin::Configuration> known_{};  // entries are by this snapshot
+    std::uint64_t lastNumber_ = 0;
     std::map<std::string, Entry> entries_{};  // as many as the configuration has credentials and callers have scopes
 };
 
@@ -180,7 +177,7 @@ public:
     ~Airborne() {
         if (landed_) return;
         const std::lock_guard lock(state_->mutex_);
-        state_->entries_[want_->key].flight.reset();
+        if (const auto entry = state_->entries_.find(want_->key); entry != state_->entries_.end()) entry->second.flight.reset();
     }
     void landed() { landed_ = true; }
 
@@ -193,7 +190,9 @@ private:
 State::Next State::next(const std::shared_ptr<const Want>& want, plugin::Loop& loop, std::optional<Stamp> seen) {
     const auto now = parts_.clock.steady();
     const std::lock_guard lock(mutex_);
+    forgetChanged();
     auto& entry = entries_[want->key];
+    entry.credential = want->credential.name;
     const auto begin = [&] { return entry.flight = plugin::start(loop, fly(shared_from_this(), want)); };
 
     if (entry.usable(entry.life.usableUntil, now)) {
@@ -226,10 +225,19 @@ void State::refused(const Want& want, const Token& token) {
     {
         const std::lock_guard lock(mutex_);
         auto& entry = entries_[want.key];
+        entry.credential = want.credential.name;
         if (!entry.token || entry.token->number != token.number || entry.refused) return;
         entry.refused = true;
     }
     parts_.log.notice(logger, "the token was refused", {{"credential", want.credential.name}});
+}
+
+/// After a reload: the tokens of credentials that are not what they were. A request for one that is under way answers those who wait for it.
+void State::forgetChanged() {
+    const auto now = configuration();
+    if (known_ == now) return;
+    known_ = now;
+    std::erase_if(entries_, [&](const auto& each) { return !each.first.starts_with(behind(*now, each.second.credential) + ' '); });
 }
 
 Task<Result<Token>> State::fly(std::shared_ptr<State> state, std::shared_ptr<const Want> want) {
@@ -282,7 +290,9 @@ Result<Token> State::land(const Want& want, Landing landing) {
     std::optional<Result<Token>> answer;
     {
         const std::lock_guard lock(mutex_);
-        auto& entry = entries_[want.key];
+        const auto found = entries_.find(want.key);
+        Entry forgotten;  // the configuration has changed meanwhile
+        auto& entry = found == entries_.end() ? forgotten : found->second;
         entry.flight.reset();
         entry.stamp = landing.stamp;
         before = entry.failures;
@@ -315,7 +325,7 @@ Result<Token> State::succeed(Entry& entry, Landing& landing) {
     token.expiresAt = landing.requestedWall + life;
     token.grantedScopes = grant.scopes;
     if (!grant.refreshToken.empty()) token.refreshToken = std::make_shared<const Secret>(std::move(grant.refreshToken));
-    token.number = ++entry.lastNumber;
+    token.number = ++lastNumber_;
     if (entry.refused) entry.lastForced = landing.requested;
 
     entry.token = token;
@@ -356,7 +366,8 @@ public:
     ~CachedTokenSource() override { state_->stop(); }
 
     Task<Result<Token>> token(Identity identity, Deadline deadline, std::stop_token stop) override {
-        auto wanted = wantOf(state_->configuration(), identity);
+        const auto configuration = state_->configuration();
+        auto wanted = wantOf(*configuration, identity);
         if (!wanted) co_return wanted.error();
         const auto want = *wanted;
         const auto state = state_;
@@ -385,7 +396,8 @@ public:
     }
 
     void refused(const Identity& identity, const Token& token) override {
-        if (const auto want = wantOf(state_->configuration(), identity)) state_->refused(**want, token);
+        const auto configuration = state_->configuration();
+        if (const auto want = wantOf(*configuration, identity)) state_->refused(**want, token);
     }
 
 private:

@@ -2,6 +2,7 @@
 
 #include "auth/secret.h"
 #include "plugin/contract/clock.h"
+#include "plugin/contract/configuration.h"
 #include "plugin/contract/result.h"
 #include "plugin/contract/task.h"
 
@@ -14,7 +15,6 @@
 #include <vector>
 
 namespace plugin {
-class Configuration;
 class Log;
 class Metrics;
 class Random;
@@ -58,7 +58,7 @@ public:
 
 /// All outlive the source; the source outlives the last turn of every loop it was used on.
 struct TokenSourceParts {
-    std::shared_ptr<const plugin::Configuration> configuration;
+    plugin::CurrentConfiguration configuration;
     Dialer& dialer;
     SecretReader& secrets;
     plugin::Clock& clock;

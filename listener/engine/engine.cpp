@@ -1,5 +1,6 @@
 #include "listener/engine/engine.h"
 
+#include "auth/settings_behind.h"
 #include "listener/delivery/spool.h"
 #include "listener/imap/imap_mailbox.h"
 
@@ -48,26 +49,71 @@ Engine::Engine(plugin::Host& host)
              host.dataDirectory() + "/staging",
              host.version(),
              [this](const MailboxSettings& settings) { return imap::makeMailbox(settings.session, host_.access(), host_.log(), host_.version()); }} {
-    for (const auto& name : configuration_->aliases("sink")) sinks_.push_back(makeSpool(spoolSettings(*configuration_, name), host_.disk()));
-    const auto loops = host_.loops();
-    for (const auto& alias : configuration_->aliases("mailbox")) {
-        auto settings = mailboxSettings(*configuration_, alias);
-        std::vector<Sink*> sinks;
-        for (const auto& wanted : settings.sinks)
-            for (const auto& sink : sinks_)
-                if (sink->name() == wanted) sinks.push_back(sink.get());
-        auto& loop = *loops[workers_.size() % loops.size()];
-        workers_.push_back(std::make_unique<Worker>(parts_, loop, std::move(settings), std::move(sinks)));
-    }
+    openSinks();
+    for (const auto& alias : configuration_->aliases("mailbox")) fill(alias);
     describeMetrics(host_.metrics());
     collector_ = host_.metrics().addCollector([this] { showStatus(); });
 }
 
 Engine::~Engine() { host_.metrics().removeCollector(collector_); }
 
+Engine::Post::Post(std::string made, std::vector<std::shared_ptr<Sink>> to, std::unique_ptr<Worker> by, const Stops& all)
+    : fingerprint(std::move(made)),
+      sinks(std::move(to)),
+      worker(std::move(by)),
+      whenAllFinish(all.finish, [mine = finish]() mutable { mine.request_stop(); }),
+      whenAllGiveUp(all.giveUp, [mine = giveUp]() mutable { mine.request_stop(); }) {}
+
+/// One of each that is configured: what has not changed is used on.
+void Engine::openSinks() {
+    std::map<std::string, KnownSink> wanted;
+    for (const auto& name : configuration_->aliases("sink")) {
+        auto fingerprint = auth::settingsBehind(*configuration_, "sink." + name + ".");
+        const auto known = sinks_.find(name);
+        std::shared_ptr<Sink> sink = known != sinks_.end() && known->second.fingerprint == fingerprint
+                                         ? known->second.sink
+                                         : makeSpool(spoolSettings(*configuration_, name), host_.disk());
+        wanted.emplace(name, KnownSink{std::move(fingerprint), std::move(sink)});
+    }
+    sinks_ = std::move(wanted);
+}
+
+/// All that makes a difference to a mailbox.
+std::string Engine::fingerprintOf(const std::string& alias) const {
+    auto all = auth::settingsBehind(*configuration_, "mailbox." + alias + ".");
+    for (const auto& sink : configuration_->list("mailbox." + alias + ".deliver"))
+        all += " " + auth::settingsBehind(*configuration_, "sink." + sink + ".");
+    return all;
+}
+
+std::shared_ptr<Engine::Post> Engine::fill(const std::string& alias) {
+    auto settings = mailboxSettings(*configuration_, alias);
+    std::vector<std::shared_ptr<Sink>> sinks;
+    std::vector<Sink*> lent;
+    for (const auto& wanted : settings.sinks)
+        if (const auto found = sinks_.find(wanted); found != sinks_.end()) {
+            sinks.push_back(found->second.sink);
+            lent.push_back(sinks.back().get());
+        }
+    const auto loops = host_.loops();
+    auto worker = std::make_unique<Worker>(parts_, *loops[filled_++ % loops.size()], std::move(settings), std::move(lent));
+    auto post = std::make_shared<Post>(fingerprintOf(alias), std::move(sinks), std::move(worker), Stops{finish_.get_token(), giveUp_.get_token()});
+    const std::lock_guard lock(mutex_);
+    return posts_[alias] = std::move(post);
+}
+
+void Engine::begin(Post& post, Mode mode) {
+    if (!post.worker->settings().enabled) return;
+    post.end = plugin::startOn(post.worker->loop(), post.worker->run(mode, {post.finish.get_token(), post.giveUp.get_token()}));
+}
+
 void Engine::start(Mode mode, std::function<void(int status)> ended) {
     auto* home = host_.loops().front();
     plugin::startOn(*home, supervise(mode, std::move(ended)));
+}
+
+void Engine::reload() {
+    host_.loops().front()->post([this] { reloaded_.set(); });
 }
 
 void Engine::stop() {
@@ -84,16 +130,15 @@ Task<void> Engine::supervise(Mode mode, std::function<void(int status)> ended) {
         co_return;
     }
     auto& home = co_await plugin::thisLoop();
-    std::vector<std::shared_ptr<plugin::Shared<bool>>> running;
-    for (const auto& worker : workers_)
-        if (worker->settings().enabled)
-            running.push_back(plugin::startOn(worker->loop(), worker->run(mode, {finish_.get_token(), giveUp_.get_token()})));
+    for (const auto& [alias, post] : posts_) begin(*post, mode);
     const auto over = std::make_shared<plugin::Event>();
     const auto watching = plugin::start(home, watchOperator(over));
+    if (mode == Mode::service) co_await followConfiguration();
     bool all = true;
-    for (const auto& worker : running) {
-        co_await worker->wait(plugin::Deadline::max(), {});
-        all = worker->get() && all;
+    for (const auto& [alias, post] : posts_) {
+        if (!post->end) continue;
+        co_await post->end->wait(plugin::Deadline::max(), {});
+        all = post->end->get() && all;
     }
     over->set();
     co_await watching->wait(plugin::Deadline::max(), {});
@@ -101,12 +146,71 @@ Task<void> Engine::supervise(Mode mode, std::function<void(int status)> ended) {
     ended(mode == Mode::once && !all ? tryAgain : allSettled);
 }
 
+/// Until the service stops: works by each new snapshot, one after the other.
+Task<void> Engine::followConfiguration() {
+    for (;;) {
+        auto news = reloaded_.wait(plugin::Deadline::max(), finish_.get_token());
+        if (co_await news == plugin::Wake::stopped) co_return;
+        reloaded_.reset();
+        co_await takeOver();
+    }
+}
+
+Task<void> Engine::takeOver() {
+    auto& home = co_await plugin::thisLoop();
+    co_await recordVerified();  // of those that go, too
+    configuration_ = host_.configuration();
+    std::vector<std::string> sinksBefore;
+    for (const auto& [name, known] : sinks_) sinksBefore.push_back(name);
+    openSinks();
+    const auto wanted = configuration_->aliases("mailbox");
+    std::vector<std::shared_ptr<plugin::Shared<plugin::Nothing>>> changes;
+    for (const auto& [alias, post] : std::map(posts_)) {
+        const bool stays = std::find(wanted.begin(), wanted.end(), alias) != wanted.end();
+        if (stays && post->fingerprint == fingerprintOf(alias)) continue;
+        host_.log().notice(logger, stays ? "the mailbox has changed and is started again" : "the mailbox is no longer configured and stops",
+                           {{"mailbox", alias}});
+        post->finish.request_stop();
+        changes.push_back(plugin::start(home, replace(alias, post)));
+    }
+    for (const auto& alias : wanted) {
+        if (posts_.contains(alias)) continue;
+        host_.log().notice(logger, "the mailbox is new", {{"mailbox", alias}});
+        begin(*fill(alias), Mode::service);
+    }
+    for (const auto& change : changes) co_await change->wait(plugin::Deadline::max(), {});
+    for (const auto& name : sinksBefore)
+        if (!sinks_.contains(name)) host_.metrics().forget("sink", name);
+}
+
+/// Waits for the end of what a mailbox has at hand; then it is another one, or gone.
+Task<void> Engine::replace(std::string alias, std::shared_ptr<Post> old) {
+    auto& home = co_await plugin::thisLoop();
+    if (old->end) {
+        auto ends = old->end->wait(home.clock().steady() + patienceToChange, {});
+        if (co_await ends == plugin::Wake::timedOut) {
+            old->giveUp.request_stop();
+            co_await old->end->wait(plugin::Deadline::max(), {});
+        }
+    }
+    const auto wanted = configuration_->aliases("mailbox");
+    if (std::find(wanted.begin(), wanted.end(), alias) != wanted.end()) {
+        begin(*fill(alias), Mode::service);
+        co_return;
+    }
+    {
+        const std::lock_guard lock(mutex_);
+        posts_.erase(alias);
+    }
+    host_.metrics().forget("mailbox", alias);
+}
+
 /// After the loss of the database every configured mailbox waits for the operator, and goes on waiting after a restart.
 Task<Result<void>> Engine::blockAfterLoss() {
     const auto lost = host_.stateLost();
     if (!lost) co_return Result<void>{};
     std::vector<std::string> mailboxes;
-    for (const auto& worker : workers_) mailboxes.push_back(worker->settings().alias);
+    for (const auto& [alias, post] : posts_) mailboxes.push_back(alias);
     std::string why = "the database was lost, so what has been delivered is not known";
     co_return co_await ledger_->blockAfterLoss(*lost, std::move(mailboxes), std::move(why));
 }
@@ -120,7 +224,7 @@ Task<void> Engine::watchOperator(std::shared_ptr<plugin::Event> over) {
         auto changes = co_await ledger_->operatorChanges();
         if (changes) {
             if (seen && *seen != *changes)
-                for (const auto& worker : workers_) worker->operatorActed();
+                for (const auto& [alias, post] : posts_) post->worker->operatorActed();
             seen = *changes;
         }
         if (loop.clock().steady() >= recordAt) {
@@ -134,8 +238,8 @@ Task<void> Engine::watchOperator(std::shared_ptr<plugin::Event> over) {
 
 Task<void> Engine::recordVerified() {
     std::vector<std::pair<std::string, plugin::Wall>> times;
-    for (const auto& worker : workers_)
-        if (const auto when = worker->lastVerified(); when != plugin::Wall{}) times.emplace_back(worker->settings().alias, when);
+    for (const auto& [alias, post] : posts_)
+        if (const auto when = post->worker->lastVerified(); when != plugin::Wall{}) times.emplace_back(alias, when);
     if (times.empty()) co_return;
     auto recorded = co_await ledger_->verified(std::move(times));
     if (!recorded) host_.log().debug(logger, plugin::describe(recorded.error()));
@@ -144,8 +248,9 @@ Task<void> Engine::recordVerified() {
 void Engine::showStatus() {
     auto& metrics = host_.metrics();
     const auto now = host_.clock().steady();
-    for (const auto& worker : workers_) {
-        const auto view = worker->status().view(now);
+    const std::lock_guard lock(mutex_);
+    for (const auto& [alias, post] : posts_) {
+        const auto view = post->worker->status().view(now);
         const auto age = view.verifiedAge ? std::chrono::duration<double>(*view.verifiedAge).count() : std::numeric_limits<double>::quiet_NaN();
         metrics.set("postern_mailbox_verified_age_seconds", {{"mailbox", view.alias}}, age);
         for (const auto state : {State::disabled, State::starting, State::working, State::watching, State::waiting})

@@ -5,7 +5,11 @@
 #include "plugin/contract/package.h"
 
 #include <functional>
+#include <map>
 #include <memory>
+#include <mutex>
+#include <stop_token>
+#include <string>
 #include <vector>
 
 namespace listener {
@@ -15,6 +19,8 @@ class Engine {
 public:
     /// How long rounds may go on after stop() before the network is let go of. The service has 10 s in all.
     static constexpr std::chrono::seconds patience{6};
+    /// And how long after a reload that changes or removes their mailbox.
+    static constexpr std::chrono::seconds patienceToChange{60};
 
     /// Blocks nothing, begins nothing. `host` outlives the engine.
     explicit Engine(plugin::Host& host);
@@ -22,10 +28,35 @@ public:
 
     /// Begins work; `ended` as plugin::Package::start says.
     void start(plugin::Mode mode, std::function<void(int status)> ended);
+    /// Any thread, in mode service: Host::configuration() answers another snapshot. A mailbox for which it makes no difference goes on with its
+    /// session; a changed one is stopped after its round and started anew; a removed one is stopped, its rows stay.
+    void reload();
     /// Any thread.
     void stop();
 
 private:
+    /// A mailbox at work, with what it works with and its own way to be asked to end.
+    struct Post {
+        Post(std::string fingerprint, std::vector<std::shared_ptr<Sink>> sinks, std::unique_ptr<Worker> worker, const Stops& all);
+        std::string fingerprint;
+        std::vector<std::shared_ptr<Sink>> sinks;  // a sink goes when the last mailbox that uses it has ended
+        std::unique_ptr<Worker> worker;
+        std::stop_source finish{}, giveUp{};
+        std::stop_callback<std::function<void()>> whenAllFinish, whenAllGiveUp;
+        std::shared_ptr<plugin::Shared<bool>> end{};  // null: it does not run
+    };
+    struct KnownSink {
+        std::string fingerprint;
+        std::shared_ptr<Sink> sink;
+    };
+
+    void openSinks();
+    std::string fingerprintOf(const std::string& alias) const;
+    std::shared_ptr<Post> fill(const std::string& alias);
+    void begin(Post& post, plugin::Mode mode);
+    plugin::Task<void> followConfiguration();
+    plugin::Task<void> takeOver();
+    plugin::Task<void> replace(std::string alias, std::shared_ptr<Post> old);
     plugin::Task<void> supervise(plugin::Mode mode, std::function<void(int status)> ended);
     plugin::Task<plugin::Result<void>> blockAfterLoss();
     plugin::Task<void> watchOperator(std::shared_ptr<plugin::Event> over);
@@ -37,9 +68,12 @@ private:
     std::unique_ptr<Ledger> ledger_;
     SignInPacer pacer_{};
     WorkerParts parts_;
-    std::vector<std::unique_ptr<Sink>> sinks_{};
-    std::vector<std::unique_ptr<Worker>> workers_{};
     std::stop_source finish_{}, giveUp_{};
+    std::map<std::string, KnownSink> sinks_{};
+    mutable std::mutex mutex_{};                            // posts_ as a whole: the home loop changes it, metrics read it
+    std::map<std::string, std::shared_ptr<Post>> posts_{};  // by alias
+    std::size_t filled_ = 0;
+    plugin::Event reloaded_{};  // of the home loop
     int collector_ = 0;
 };
 

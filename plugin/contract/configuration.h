@@ -7,9 +7,11 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace plugin {
@@ -104,6 +106,31 @@ public:
 private:
     const Setting& at(std::string_view key) const;
     std::map<std::string, Setting, std::less<>> settings_;
+};
+
+/// Thread-safe. The snapshot in force, for all who hold a copy of this: a reload puts another one in its place.
+/// Take it once for what belongs together.
+class CurrentConfiguration {
+public:
+    template <class Snapshot>
+    CurrentConfiguration(std::shared_ptr<Snapshot> first) : shared_(std::make_shared<Held>(std::move(first))) {}
+
+    std::shared_ptr<const Configuration> get() const {
+        const std::lock_guard lock(shared_->mutex);
+        return shared_->snapshot;
+    }
+    void replace(std::shared_ptr<const Configuration> next) {
+        const std::lock_guard lock(shared_->mutex);
+        shared_->snapshot.swap(next);
+    }
+
+private:
+    struct Held {
+        explicit Held(std::shared_ptr<const Configuration> first) : snapshot(std::move(first)) {}
+        std::mutex mutex{};
+        std::shared_ptr<const Configuration> snapshot;
+    };
+    std::shared_ptr<Held> shared_;
 };
 
 }  // namespace plugin

@@ -22,7 +22,7 @@ namespace plugin {
 class Host {
 public:
     virtual ~Host() = default;
-    virtual std::shared_ptr<const Configuration> configuration() const = 0;  ///< the snapshot in force
+    virtual std::shared_ptr<const Configuration> configuration() const = 0;  ///< the snapshot in force; another one after a reload
     virtual std::vector<Loop*> loops() = 0;                                  ///< one or more; a mailbox stays on one
     virtual Clock& clock() = 0;
     virtual Random& random() = 0;

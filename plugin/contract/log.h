@@ -81,6 +81,12 @@ public:
     virtual void describe(std::string_view name, Kind kind, std::string_view help) = 0;
     virtual void add(std::string_view name, const Labels& labels, double amount) = 0;
     virtual void set(std::string_view name, const Labels& labels, double value) = 0;
+    /// Forgets every sample, of every name, with this label: what it stood for is no more. A collector that still sets it brings it back.
+    /// Only for those that keep samples; others have nothing to do.
+    virtual void forget(std::string_view label, std::string_view value) {
+        static_cast<void>(label);
+        static_cast<void>(value);
+    }
     /// Called at each scrape, for values that are ages or are cheaper to ask than to keep. Answers the id for removeCollector.
     virtual int addCollector(std::function<void()> collect) = 0;
     virtual void removeCollector(int id) = 0;

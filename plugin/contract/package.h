@@ -48,6 +48,9 @@ public:
     /// Begins work and returns. `ended` is called exactly once, from any thread, when nothing of the package runs any more: in mode once by
     /// itself, in mode service after stop(). Its argument is the exit status (0, 75, 78 …). An Error: nothing was begun, `ended` is not called.
     virtual Result<void> start(Host& host, Mode mode, std::function<void(int status)> ended) = 0;
+    /// In mode service, between start() and stop(): Host::configuration() answers another snapshot. What it changes is stopped and started,
+    /// all else goes on undisturbed. Returns at once; the change may take as long as the work at hand.
+    virtual void reload() = 0;
     /// Asks to finish the work at hand; returns at once. May be called more than once.
     virtual void stop() = 0;
 };

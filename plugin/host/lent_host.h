@@ -11,7 +11,7 @@ namespace plugin::host {
 
 /// plugin::Host, put together from parts that outlive it.
 struct LentParts {
-    std::shared_ptr<const Configuration> configuration;
+    CurrentConfiguration configuration;
     std::vector<Loop*> loops;
     Clock& clock;
     Random& random;
@@ -28,7 +28,7 @@ struct LentParts {
 class LentHost final : public Host {
 public:
     explicit LentHost(LentParts parts) : parts_(std::move(parts)) {}
-    std::shared_ptr<const Configuration> configuration() const override { return parts_.configuration; }
+    std::shared_ptr<const Configuration> configuration() const override { return parts_.configuration.get(); }
     std::vector<Loop*> loops() override { return parts_.loops; }
     Clock& clock() override { return parts_.clock; }
     Random& random() override { return parts_.random; }

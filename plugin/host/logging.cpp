@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <condition_variable>
 #include <cstring>
@@ -121,6 +122,7 @@ public:
     }
 
     bool enabled(Level level) const override { return level <= level_; }
+    void level(Level least) override { level_ = least; }
     void write(Level level, std::string_view logger, std::string_view message, const std::vector<Field>& fields) override {
         if (!enabled(level)) return;
         auto line = this->line(level, logger, message, fields);
@@ -172,7 +174,7 @@ private:
         }
     }
 
-    Level level_;
+    std::atomic<Level> level_;
     bool json_;
     Clock& clock_;
     Output output_;  // the thread's own
@@ -218,6 +220,7 @@ public:
         writer_->write(level, logger, message, fields);
     }
     bool flush(std::chrono::milliseconds longest) override { return writer_->flush(longest); }
+    void level(Level least) override { writer_->level(least); }
 
 private:
     std::unique_ptr<Writer> writer_;

@@ -37,6 +37,8 @@ class HostLog : public Log {
 public:
     /// Waits until everything written so far is out, at most so long. False: it is not.
     virtual bool flush(std::chrono::milliseconds longest) = 0;
+    /// The least that is logged from now on.
+    virtual void level(Level least) = 0;
 };
 
 /// Errors: askOperator, configBadValue when the file cannot be opened.

@@ -37,10 +37,12 @@ std::string shown(double value) {
     return {text, end};
 }
 
+std::string shownLabel(std::string_view name, std::string_view value) { return std::string(name) + "=\"" + escaped(value, true) + "\""; }
+
 std::string shown(const Labels& labels) {
     if (labels.empty()) return {};
     std::string out;
-    for (const auto& [name, value] : labels) out += (out.empty() ? "{" : ",") + name + "=\"" + escaped(value, true) + "\"";
+    for (const auto& [name, value] : labels) out += (out.empty() ? "{" : ",") + shownLabel(name, value);
     return out + "}";
 }
 
@@ -63,6 +65,14 @@ public:
         auto sample = shown(labels);
         const std::lock_guard lock(values_);
         families_[std::string(name)].samples[std::move(sample)] = value;
+    }
+    void forget(std::string_view label, std::string_view value) override {
+        // A quotation mark inside a value is escaped: this text stands nowhere but in that label.
+        const auto first = "{" + shownLabel(label, value), later = "," + shownLabel(label, value);
+        const std::lock_guard lock(values_);
+        for (auto& [name, family] : families_)
+            std::erase_if(family.samples,
+                          [&](const auto& sample) { return sample.first.starts_with(first) || sample.first.find(later) != std::string::npos; });
     }
     int addCollector(std::function<void()> collect) override {
         const std::lock_guard lock(collecting_);

@@ -82,19 +82,31 @@ void PackageRunner::start(Host& host, Mode mode) {
     changed_();
 }
 
+bool PackageRunner::runs(const One& one) const {
+    const std::lock_guard lock(shared_->mutex);
+    return one.phase == Phase::running;
+}
+
+void PackageRunner::reload() {
+    for (auto& one : shared_->all) {
+        if (!runs(one)) continue;
+        try {
+            one.package->reload();
+        } catch (const std::exception& exception) {  // what it did until then goes on
+            log_.error("host.packages", "a package failed to take over the configuration",
+                       {{"package", one.name}, {"code", codeName(Code::internalBug)}, {"cause", printable(exception.what(), 400)}});
+            metrics_.add("postern_errors_total", {{"mailbox", ""}, {"code", codeName(Code::internalBug)}}, 1);
+        }
+    }
+}
+
 void PackageRunner::stop() {
     {
         const std::lock_guard lock(shared_->mutex);
         shared_->stopping = true;
     }
-    for (auto& one : shared_->all) {
-        bool running = false;
-        {
-            const std::lock_guard lock(shared_->mutex);
-            running = one.phase == Phase::running;
-        }
-        if (running) one.package->stop();
-    }
+    for (auto& one : shared_->all)
+        if (runs(one)) one.package->stop();
 }
 
 std::vector<std::string> PackageRunner::running() const {

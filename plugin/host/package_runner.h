@@ -29,6 +29,8 @@ public:
     /// Brings the tables of every package up to date; a package whose tables cannot be is broken from then on.
     void migrate(Database& database);
     void start(Host& host, Mode mode);
+    /// Tells those that run that another snapshot is in force.
+    void reload();
     void stop();
     std::vector<std::string> running() const;  ///< names of packages that have begun and not ended
     /// What readiness shows: packages that are broken, did not start, or ended by themselves.
@@ -50,6 +52,7 @@ private:
         bool stopping = false;
     };
     void fail(One& one, const Error& error);
+    bool runs(const One& one) const;
 
     Log& log_;
     Metrics& metrics_;

@@ -10,8 +10,10 @@
 #include "plugin/host/metrics.h"
 #include "plugin/host/notify.h"
 #include "plugin/host/package_runner.h"
+#include "plugin/host/reload.h"
 #include "plugin/host/signals.h"
 #include "plugin/host/state.h"
+#include "plugin/host/watched_database.h"
 #include "plugin/runtime/posix_disk.h"
 
 #include <Poco/Environment.h>
@@ -39,6 +41,10 @@ public:
     void set(std::string what) {
         const std::lock_guard lock(mutex_);
         what_ = std::move(what);
+    }
+    bool isUp() const {
+        const std::lock_guard lock(mutex_);
+        return what_.empty();
     }
     std::vector<std::string> missing(std::vector<std::string> others) const {
         const std::lock_guard lock(mutex_);
@@ -75,14 +81,18 @@ private:
     Result<void> openAdmin();
     void describeProgram(const std::vector<Problem>& warnings);
     Mode mode() const { return arguments_.once ? Mode::once : Mode::service; }
+    std::vector<std::string> missing() const;
+    void reload();
+    bool takeOver();
     void beat();
+    bool databaseIsLost();
     void changed();
     void leaveWhenLate(Deadline deadline);
     void shutDown();
 
     Setup& setup_;
     const RunArguments& arguments_;
-    std::shared_ptr<const Configuration> configuration_;
+    CurrentConfiguration configuration_;
     DataDirectory& directory_;
     Signals& signals_;
     Notifier notifier_ = Notifier::fromEnvironment();
@@ -90,6 +100,7 @@ private:
     std::condition_variable change_{};
     bool done_ = false;         // under mutex_
     bool interrupted_ = false;  // a signal came before the packages were done
+    bool lost_ = false;         // the database's file went away under us
 
     // In the order they need one another; shutDown() takes them down from the end.
     std::unique_ptr<Clock> clock_ = makeSystemClock();
@@ -98,6 +109,8 @@ private:
     std::unique_ptr<MetricsRegistry> metrics_{};
     std::unique_ptr<Disk> disk_ = makePosixDisk();
     State state_{};
+    std::optional<DatabaseFile> databaseFile_{};
+    std::unique_ptr<WatchedDatabase> database_{};
     std::unique_ptr<auth::Access> access_{};
     std::unique_ptr<Loops> loops_{};
     std::unique_ptr<LentHost> host_{};
@@ -109,12 +122,12 @@ private:
 };
 
 Result<void> Service::openAdmin() {
-    const auto address = parseAddress(configuration_->text("admin.address"));
+    const auto address = parseAddress(configuration_.get()->text("admin.address"));
     if (mode() == Mode::once || !address) return {};
     auto token = directory_.adminToken(*random_);
     if (!token) return token.error();
     auto opened = admin::openAdminPort(address->host, static_cast<std::uint16_t>(address->port),
-                                       {[this] { return loops_->alive(aliveWithin); }, [this] { return phase_.missing(runner_->problems()); },
+                                       {[this] { return loops_->alive(aliveWithin); }, [this] { return missing(); },
                                         [this] { return metrics_->page(); }, std::move(*token), *log_, *metrics_});
     if (!opened) return opened.error();
     admin_ = std::move(*opened);
@@ -123,7 +136,7 @@ Result<void> Service::openAdmin() {
 }
 
 Result<void> Service::writePidFile() {
-    const auto path = arguments_.pidfile ? *arguments_.pidfile : configuration_->text("server.pidfile");
+    const auto path = arguments_.pidfile ? *arguments_.pidfile : configuration_.get()->text("server.pidfile");
     if (path.empty()) return {};
     pidPath_ = (std::filesystem::path(setup_.surroundings.workingDirectory) / path).lexically_normal().string();
     auto written = PidFile::write(pidPath_);
@@ -136,10 +149,11 @@ void Service::describeProgram(const std::vector<Problem>& warnings) {
     metrics_->describe("postern_build_info", Metrics::Kind::gauge, "Always 1; which version this is");
     metrics_->set("postern_build_info", {{"version", version()}}, 1);
     metrics_->describe("postern_errors_total", Metrics::Kind::counter, "Errors by code; mailbox is empty for those of the program itself");
-    for (const auto& problem : warnings)
-        log_->warning("host.configuration", problem.what,
-                      {{"code", codeName(problem.code)}, {"key", problem.key}, {"file", problem.place.file}, {"line", problem.place.line}});
-    const auto named = configuration_->text("server.name");
+    metrics_->describe("postern_config_reload_failed", Metrics::Kind::gauge,
+                       "1: the last reload was refused, the configuration before it is in force");
+    metrics_->set("postern_config_reload_failed", {}, 0);
+    logProblems(*log_, warnings);
+    const auto named = configuration_.get()->text("server.name");
     log_->notice("host", "starting",
                  {{"server", named.empty() ? Poco::Environment::nodeName() : named},
                   {"version", version()},
@@ -150,7 +164,7 @@ void Service::describeProgram(const std::vector<Problem>& warnings) {
 Result<void> Service::bringUp(const std::vector<Problem>& warnings) {
     metrics_ = makeMetricsRegistry(*log_);
     describeProgram(warnings);
-    const auto loops = static_cast<unsigned>(std::max<std::int64_t>(1, configuration_->integer("server.threads")));
+    const auto loops = static_cast<unsigned>(std::max<std::int64_t>(1, configuration_.get()->integer("server.threads")));
     loops_ = std::make_unique<Loops>(loops, workers, *clock_, *log_, *metrics_);
     runner_ = std::make_unique<PackageRunner>(setup_.packages, *log_, *metrics_, [this] { changed(); });
     if (auto opened = openAdmin(); !opened) return opened;
@@ -159,18 +173,21 @@ Result<void> Service::bringUp(const std::vector<Problem>& warnings) {
     auto state = openState(directory_, *clock_, *random_, *log_);
     if (!state) return state.error();
     state_ = std::move(*state);
+    databaseFile_.emplace(directory_);
+    database_ = std::make_unique<WatchedDatabase>(std::move(state_.database));
     phase_.set("starting: the packages are not up yet");
     access_ = auth::makeAccess({configuration_, *clock_, *random_, *log_, *metrics_});
-    host_ = std::make_unique<LentHost>(LentParts{configuration_, loops_->all(), *clock_, *random_, *disk_, *state_.database, *log_, *metrics_,
-                                                 *access_, directory_.path(), version(), state_.stateLost});
-    runner_->migrate(*state_.database);
+    host_ = std::make_unique<LentHost>(LentParts{configuration_, loops_->all(), *clock_, *random_, *disk_, *database_, *log_, *metrics_, *access_,
+                                                 directory_.path(), version(), state_.stateLost});
+    runner_->migrate(*database_);
     runner_->start(*host_, mode());
     return {};
 }
 
 Result<void> Service::start(const std::vector<Problem>& warnings) {
-    LogOptions options{levelNamed(configuration_->text("log.level")).value_or(Level::information), configuration_->text("log.format") == "json",
-                       configuration_->text("log.file")};
+    const auto settings = configuration_.get();
+    LogOptions options{levelNamed(settings->text("log.level")).value_or(Level::information), settings->text("log.format") == "json",
+                       settings->text("log.file")};
     const bool toFile = !options.file.empty();
     auto log = makeHostLog(std::move(options), *clock_);
     if (!log) return log.error();
@@ -196,6 +213,53 @@ void Service::beat() {
     if (notifier_.watchdog() && loops_->alive(aliveWithin)) static_cast<void>(notifier_.send("WATCHDOG=1"));  // a lost one is made up for by the next
 }
 
+std::vector<std::string> Service::missing() const {
+    auto problems = runner_->problems();
+    if (phase_.isUp())  // from then on until the admin port is closed there is one
+        if (auto failure = database_->failure()) problems.insert(problems.begin(), std::move(*failure));
+    return phase_.missing(std::move(problems));
+}
+
+void Service::reload() {
+    if (mode() == Mode::once) return log_->notice("host", "SIGHUP: nothing is reloaded with --once");
+    const auto now = std::chrono::duration_cast<std::chrono::microseconds>(clock_->steady().time_since_epoch());
+    static_cast<void>(notifier_.send("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(now.count())));  // only a courtesy, as the answer below
+    const bool done = takeOver();
+    metrics_->set("postern_config_reload_failed", {}, done ? 0 : 1);
+    static_cast<void>(notifier_.send("READY=1"));
+}
+
+/// As a whole or not at all. False: the snapshot before stays in force.
+bool Service::takeOver() {
+    const auto before = configuration_.get();
+    auto read = reread(setup_);
+    if (read.valid()) {
+        auto refused = needRestart(*before, *read.configuration, setup_.rules.keys);
+        read.problems.insert(read.problems.end(), refused.begin(), refused.end());
+    }
+    logProblems(*log_, read.problems);
+    if (!read.valid()) {
+        log_->error("host", "the configuration was not reloaded: what was in force stays so");
+        return false;
+    }
+    configuration_.replace(read.configuration);
+    log_->notice("host", "the configuration was reloaded");
+    log_->level(levelNamed(read.configuration->text("log.level")).value_or(Level::information));
+    for (const auto& name : before->aliases("credential"))
+        if (read.configuration->below("credential." + name + ".").empty()) metrics_->forget("credential", name);
+    runner_->reload();
+    return true;
+}
+
+/// Going on would record what has been delivered where nobody finds it again; the next start sees that it is missing and asks the operator.
+bool Service::databaseIsLost() {
+    const auto loss = databaseFile_->lost();
+    if (!loss) return false;
+    log_->error("host", describe(*loss) + ". The service ends", {{"code", codeName(loss->code)}});
+    metrics_->add("postern_errors_total", {{"mailbox", ""}, {"code", codeName(loss->code)}}, 1);
+    return true;
+}
+
 int Service::work() {
     auto every = std::chrono::duration_cast<std::chrono::milliseconds>(beatEvery);
     if (notifier_.watchdog()) every = std::min(every, std::chrono::ceil<std::chrono::milliseconds>(*notifier_.watchdog()));
@@ -203,11 +267,11 @@ int Service::work() {
     while (mode() == Mode::service || !runner_->running().empty()) {
         if (clock_->steady() >= next) {
             beat();
+            if ((lost_ = databaseIsLost())) break;
             next = clock_->steady() + every;
         }
         const auto arrived = signals_.wait(std::chrono::ceil<std::chrono::milliseconds>(next - clock_->steady()));
-        if (arrived == Signals::Arrived::hangUp)
-            log_->notice("host", "SIGHUP: reloading the configuration is not in this version; stop and start the service instead");
+        if (arrived == Signals::Arrived::hangUp) reload();
         if (arrived == Signals::Arrived::terminate) {
             interrupted_ = true;
             break;
@@ -240,7 +304,7 @@ void Service::leaveWhenLate(Deadline deadline) {
 int Service::stop() {
     log_->notice("host", "stopping");
     static_cast<void>(notifier_.send("STOPPING=1"));  // only a courtesy
-    phase_.set("stopping");
+    phase_.set(lost_ ? "stopping: the database's file is gone" : "stopping");
     std::thread guard([this, deadline = clock_->steady() + timeToStop] { leaveWhenLate(deadline); });
     runner_->stop();
     {
@@ -249,9 +313,10 @@ int Service::stop() {
             change_.wait_for(lock, std::chrono::milliseconds(100));  // the callback holds no lock of ours: never miss it for long
     }
     int status = mode() == Mode::once ? runner_->status() : 0;
-    if (mode() == Mode::once && interrupted_) status = worse(status, tryAgain);
+    if (lost_ || (mode() == Mode::once && interrupted_)) status = worse(status, tryAgain);
     shutDown();
-    if (auto clean = markClean(directory_); !clean) log_->error("host", describe(clean.error()));
+    if (!lost_)
+        if (auto clean = markClean(directory_); !clean) log_->error("host", describe(clean.error()));
     {
         const std::lock_guard lock(mutex_);
         done_ = true;
@@ -270,7 +335,7 @@ void Service::shutDown() {
     for (auto& each : setup_.packages.all) each.package.reset();  // nothing of them runs any more; the loops they refer to are still there
     loops_.reset();
     access_.reset();
-    state_.database.reset();
+    database_.reset();
     pidFile_.reset();
 }
 

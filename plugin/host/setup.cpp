@@ -81,6 +81,13 @@ std::shared_ptr<const Configuration> validConfiguration(const Setup& setup, std:
     return nullptr;
 }
 
+Validated reread(const Setup& setup) {
+    const auto files = loadConfiguration(setup.source);
+    auto rules = setup.rules;
+    rules.foreign = setup.packages.foreign(firstParts(files), rules.keys);
+    return validate(files.properties, rules);
+}
+
 std::string version() { return POSTERN_VERSION; }
 
 }  // namespace plugin::host

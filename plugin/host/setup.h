@@ -35,6 +35,9 @@ std::vector<CommandInfo> commandInfos(const Packages& packages);
 /// are handed on in `warnings`.
 std::shared_ptr<const Configuration> validConfiguration(const Setup& setup, std::ostream& error, std::vector<Problem>* warnings = nullptr);
 
+/// The same files read and judged again, by the rules of the packages that are loaded.
+Validated reread(const Setup& setup);
+
 /// This program's version.
 std::string version();
 

@@ -129,6 +129,23 @@ Result<State> openState(const DataDirectory& directory, Clock& clock, Random& ra
     return state;
 }
 
+DatabaseFile::DatabaseFile(const DataDirectory& directory) : path_(directory.file(databaseName)) {
+    struct stat status {};
+    if (::stat(path_.c_str(), &status) != 0) return;
+    device_ = status.st_dev;
+    inode_ = status.st_ino;
+}
+
+std::optional<Error> DatabaseFile::lost() const {
+    struct stat status {};
+    const bool found = ::stat(path_.c_str(), &status) == 0;
+    if (!found && errno != ENOENT && errno != ENOTDIR) return std::nullopt;
+    if (found && status.st_dev == device_ && status.st_ino == inode_) return std::nullopt;
+    if (inode_ == 0) return std::nullopt;
+    return Error{Reaction::askOperator, Code::storeStateLost,
+                 path_ + (found ? " was replaced by another file while the service ran" : " was removed while the service ran")};
+}
+
 Result<void> markClean(const DataDirectory& directory) {
     bool unreadable = false;
     auto known = directory.instance(unreadable);

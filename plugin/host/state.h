@@ -27,6 +27,19 @@ struct State {
 /// Afterwards instance.json says "not clean" until markClean(). Blocks. Errors: 7xxx.
 Result<State> openState(const DataDirectory& directory, Clock& clock, Random& random, Log& log);
 
+/// The file a database was opened from, seen from outside: SQLite itself goes on in a file that has lost its name.
+class DatabaseFile {
+public:
+    /// Blocks, as lost() does. After openState().
+    explicit DatabaseFile(const DataDirectory& directory);
+    /// What has become of it: storeStateLost when it was removed or another file has its name. Nothing: it is there, or cannot be looked at.
+    std::optional<Error> lost() const;
+
+private:
+    std::string path_;
+    std::uint64_t device_ = 0, inode_ = 0;  // 0: was never seen
+};
+
 /// The last thing a process does that ended in order, with the database closed.
 Result<void> markClean(const DataDirectory& directory);
 

@@ -45,6 +45,9 @@ public:
             ended_ = std::move(ended);
         return {};
     }
+    void reload() override {
+        if (way_ == Way::waits) throw std::runtime_error("cannot follow");
+    }
     void stop() override {
         if (ended_) std::exchange(ended_, nullptr)(status_);
     }

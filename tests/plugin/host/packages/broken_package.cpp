@@ -21,6 +21,7 @@ public:
     std::vector<plugin::Migration> migrations() const override { return {}; }
     std::vector<plugin::Command> commands() const override { return {}; }
     plugin::Result<void> start(plugin::Host&, plugin::Mode, std::function<void(int)>) override { return {}; }
+    void reload() override {}
     void stop() override {}
 };
 

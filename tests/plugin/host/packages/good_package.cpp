@@ -41,17 +41,23 @@ public:
         if (behaviour == "throwing") throw std::runtime_error("it broke");
         stuck_ = behaviour == "stuck";
         host.log().notice("sample", "begun", {{"lost", host.stateLost() ? "yes" : "no"}});
+        host_ = &host;
         if (mode == plugin::Mode::once)
             host.loops().front()->post([ended, status = status_] { ended(status); });
         else
             ended_ = std::move(ended);
         return {};
     }
+    void reload() override {
+        host_->log().notice("sample", "reloaded", {{"status", host_->configuration()->text("sample.status")}});
+        if (host_->configuration()->text("sample.behaviour") == "throwing") throw std::runtime_error("it broke");
+    }
     void stop() override {
         if (!stuck_ && ended_) std::exchange(ended_, nullptr)(status_);
     }
 
 private:
+    plugin::Host* host_ = nullptr;
     std::function<void(int)> ended_{};
     int status_ = 0;
     bool stuck_ = false;

@@ -1,0 +1,66 @@
+#include "auth/settings_behind.h"
+
+#include "plugin/contract/text.h"
+
+#include <openssl/evp.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <set>
+#include <span>
+#include <stdexcept>
+
+namespace auth {
+
+namespace {
+
+/// The last parts of keys whose value is an alias of the group of the same name.
+constexpr std::array<std::string_view, 4> references{"credential", "truststore", "keystore", "proxy"};
+
+class Gatherer {
+public:
+    explicit Gatherer(const plugin::Configuration& configuration) : configuration_(configuration) {}
+
+    void gather(std::string_view prefix) {
+        if (!seen_.insert(std::string(prefix)).second) return;
+        bool namesProxy = false;
+        for (const auto& [name, value] : configuration_.below(prefix)) {
+            add(prefix, name, value);
+            if (value.empty() || std::find(references.begin(), references.end(), name) == references.end()) continue;
+            namesProxy = namesProxy || name == "proxy";
+            gather(name + "." + value + ".");
+        }
+        if (!namesProxy) defaultProxies();
+    }
+    const std::string& text() const { return text_; }
+
+private:
+    void add(std::string_view prefix, std::string_view name, std::string_view value) {
+        for (const auto part : {prefix, name, value}) text_.append(part).push_back('\0');
+    }
+    void defaultProxies() {
+        if (!seen_.insert("proxy.").second) return;
+        add("proxy.", "fallback_to_direct", configuration_.text("proxy.fallback_to_direct"));
+        for (const auto& alias : configuration_.aliases("proxy"))
+            if (configuration_.text("proxy." + alias + ".default") == "true") gather("proxy." + alias + ".");
+    }
+
+    const plugin::Configuration& configuration_;
+    std::set<std::string> seen_{};
+    std::string text_{};
+};
+
+}  // namespace
+
+std::string settingsBehind(const plugin::Configuration& configuration, std::string_view prefix) {
+    Gatherer gatherer(configuration);
+    gatherer.gather(prefix);
+    std::array<std::uint8_t, EVP_MAX_MD_SIZE> digest{};
+    unsigned size = 0;
+    if (EVP_Digest(gatherer.text().data(), gatherer.text().size(), digest.data(), &size, EVP_sha256(), nullptr) != 1)
+        throw std::runtime_error("OpenSSL cannot make a digest");
+    return plugin::hexText(std::span(digest).first(size));
+}
+
+}  // namespace auth
