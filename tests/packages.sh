@@ -13,15 +13,17 @@ have() {
     libsqlite3-dev) [ -e /usr/include/sqlite3.h ] ;;
     catch2) [ -e /usr/include/catch2/catch.hpp ] ;;
     dovecot-imapd) [ -x /usr/lib/dovecot/imap ] && [ -x /usr/sbin/dovecot ] ;;
+    squid) [ -x /usr/sbin/squid ] && [ -x /usr/lib/squid/basic_ncsa_auth ] ;;
     ca-certificates) [ -e /etc/ssl/certs/ca-certificates.crt ] ;;
     *) dpkg -s "$1" >/dev/null 2>&1 ;;
     esac
 }
 
 # Installs the Debian packages named, as far as they are missing.
-# Debian starts a server when it installs one and at every boot from then on. Nobody asked for a mail server, so both are switched off for what we install.
+# Debian starts a server when it installs one and at every boot from then on. Nobody asked for a mail server or a proxy, so both are switched off for what
+# we install.
 need() {
-    local missing=() package dovecot_is_new=no as_root=()
+    local missing=() package new_services='' as_root=()
     for package in "$@"; do have "$package" || missing+=("$package"); done
     [ ${#missing[@]} -gt 0 ] || return 0
     command -v apt-get >/dev/null || { say "Missing: ${missing[*]} (Debian's names). Please install them; there is no apt-get here."; return 1; }
@@ -30,8 +32,9 @@ need() {
         as_root=(sudo)
     fi
     say "Installing with apt-get: ${missing[*]}"
-    case " ${missing[*]} " in *" dovecot-imapd "*) [ -x /usr/sbin/dovecot ] || dovecot_is_new=yes ;; esac
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive DOVECOT_IS_NEW="$dovecot_is_new" bash -euc '
+    case " ${missing[*]} " in *" dovecot-imapd "*) [ -x /usr/sbin/dovecot ] || new_services+=' dovecot' ;; esac
+    case " ${missing[*]} " in *" squid "*) [ -x /usr/sbin/squid ] || new_services+=' squid' ;; esac
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive NEW_SERVICES="$new_services" bash -euc '
         # The documented way to keep package scripts from starting services; ours only where nobody has set one.
         policy=/usr/sbin/policy-rc.d
         if [ ! -e "$policy" ]; then
@@ -42,12 +45,13 @@ need() {
         log=$(mktemp)
         { apt-get update -q && apt-get install -y -q --no-install-recommends "$@"; } >"$log" 2>&1 || { tail -n 40 "$log" >&2; rm -f "$log"; exit 1; }
         rm -f "$log"
-        if [ "$DOVECOT_IS_NEW" = yes ]; then
-            update-rc.d dovecot disable >/dev/null 2>&1 || true
-            ! command -v systemctl >/dev/null || systemctl disable dovecot.service dovecot.socket >/dev/null 2>&1 || true
-        fi
+        for service in $NEW_SERVICES; do
+            update-rc.d "$service" disable >/dev/null 2>&1 || true
+            command -v systemctl >/dev/null || continue
+            for unit in "$service.service" "$service.socket"; do systemctl disable "$unit" >/dev/null 2>&1 || true; done
+        done
     ' need "${missing[@]}"
-    [ "$dovecot_is_new" = no ] || say "Dovecot was installed, but not as a service: it was neither started nor will it be at boot."
+    [ -z "$new_services" ] || say "Installed, but not as services, neither started now nor at boot:$new_services."
     for package in "${missing[@]}"; do have "$package" || { say "$package is installed but not usable"; return 1; }; done
 }
 

@@ -169,7 +169,7 @@ void HttpParser::headDone() {
         expect_ = Expect::statusLine;
         return;
     }
-    if (to_ == To::connect && status_ < 300) return finish(false);
+    if (to_ == To::connect) return finish(false);
     framing();
     if (phase_ == Phase::malformed) return;
     const bool bodiless = to_ == To::head || status_ == 204 || status_ == 304;  // RFC 9112 section 6.3, whatever the fields say

@@ -50,7 +50,7 @@ public:
     enum class To {
         ordinary,
         head,     ///< no body follows, whatever the fields say
-        connect,  ///< the same of a 2xx, whose fields of length are not looked at; what follows belongs to the tunnel
+        connect,  ///< done after the head: behind a 2xx comes the tunnel, whatever the fields say, and nobody wants another one's body
     };
     explicit HttpParser(HttpLimits limits, To to = To::ordinary) : limits_(limits), to_(to) {}
 
