@@ -66,15 +66,16 @@ private:
     void choose() {
         const auto pick = [this](std::vector<std::string> options) { return options[dice_.below(options.size())]; };
         folders_ = pick({"INBOX", "INBOX", "INBOX,Orders", "INBOX,Orders,Orders/2026"});
+        patterns_ = folders_ == "INBOX,Orders,Orders/2026" && dice_.oneIn(2) ? "INBOX,Orders*" : folders_;
         start_ = pick({"all", "all", "now", "since:2026-10-26"});
         after_ = pick({"leave", "seen", "delete", "move:Done", "move:New/Done", "seen+move:Done"});
         metadata_ = pick({"json", "none"});
-        for (const auto* capability : {"SASL-IR", "UIDPLUS", "MOVE", "ESEARCH", "LITERAL+", "ID", "IDLE"})
+        for (const auto* capability : {"SASL-IR", "UIDPLUS", "MOVE", "ESEARCH", "LITERAL+", "ID", "IDLE", "NOTIFY", "LIST-STATUS"})
             if (!dice_.oneIn(3)) mail_.capabilities.insert(capability);
         for (const auto& folder : split(folders_, ',')) mail_.folders[folder].validity = 1 + static_cast<std::uint32_t>(dice_.below(1'000'000));
         mail_.folders["Done"];
         tokens_.life = std::chrono::seconds(20 + dice_.below(dice_.oneIn(2) ? 100 : 3600));
-        verdict_.plot = "folders=" + folders_ + " start=" + start_ + " after=" + after_ + " metadata=" + metadata_ +
+        verdict_.plot = "folders=" + patterns_ + " start=" + start_ + " after=" + after_ + " metadata=" + metadata_ +
                         " capabilities=" + joined(mail_.capabilities, ",") + " token_life=" + std::to_string(tokens_.life.count()) + "s";
     }
 
@@ -85,7 +86,7 @@ private:
             "mailbox.box.protocol = imap\nmailbox.box.host = 127.0.0.1\nmailbox.box.port = 1143\nmailbox.box.tls = none\nmailbox.box.user = "
             "box@example.test\n"
             "mailbox.box.credential = c\nmailbox.box.deliver = s\nsink.s.type = spool\nsink.s.path = /spool\nsink.s.metadata = " +
-            metadata_ + "\nmailbox.box.folders = " + folders_ + "\nmailbox.box.start = " + start_ + "\nmailbox.box.after = " + after_ + "\n" +
+            metadata_ + "\nmailbox.box.folders = " + patterns_ + "\nmailbox.box.start = " + start_ + "\nmailbox.box.after = " + after_ + "\n" +
             (dice_.oneIn(3) ? "mailbox.box.max_per_round = " + std::to_string(1 + dice_.below(7)) + "\n" : "");
         plugin::host::Rules rules;
         rules.keys = listener::keys();
@@ -341,7 +342,7 @@ private:
     SimDisk disk_;
     MailServer mail_;
     TokenServer tokens_{clock_, dice_, basic};
-    std::string folders_{}, start_{}, after_{}, metadata_{};
+    std::string patterns_{}, folders_{}, start_{}, after_{}, metadata_{};
     std::shared_ptr<const plugin::Configuration> configuration_{};
     std::vector<Sent> sent_{};
     std::map<std::string, listener::FolderRecord> records_{};

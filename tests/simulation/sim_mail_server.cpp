@@ -78,9 +78,12 @@ public:
 
     /// Something arrived in or left a folder: told at once to a session in IDLE that looks at it, if the server thinks of it.
     void changed(const std::string& folder) {
-        if (server_.mute || !idling_ || !selected_ || *selected_ != folder) return;
+        if (server_.mute || (!idling_ && !notifying_)) return;
         if (server_.forgetOneIn != 0 && server_.dice_.oneIn(server_.forgetOneIn)) return;
-        tellChanges(*connection_, true);
+        if (selected_ == folder)
+            tellChanges(*connection_, true);
+        else if (notified_.contains(folder))
+            connection_->send(statusOf(folder, server_.folders.at(folder)));
     }
 
     void connected(Connection& connection) override {
@@ -131,6 +134,7 @@ private:
     std::string capabilityList() const {
         std::string list = "IMAP4rev1 AUTH=XOAUTH2 LOGINDISABLED";
         for (const auto& capability : server_.capabilities) list += " " + capability;
+        if (server_.capabilities.contains("LIST-STATUS")) list += " LIST-EXTENDED";
         return list;
     }
 
@@ -187,6 +191,7 @@ private:
         }
         if (name == "SELECT") return select(connection, tag, words);
         if (name == "IDLE") return idle(connection, tag);
+        if (name == "NOTIFY") return notify(connection, tag, words);
         if (name != "UID" || words.empty()) return violation(connection, tag, name + " is not a command we expect");
         if (!selected_) return violation(connection, tag, "UID before SELECT");
         name = upper(words[0]);
@@ -235,20 +240,61 @@ private:
         connection.send(tag + " OK " + (server_.dice_.oneIn(2) ? "[CAPABILITY " + capabilityList() + "] " : "") + "signed in\r\n");
     }
 
+    static Words inList(const std::string& text) {
+        return text.starts_with("(") && text.ends_with(")") ? imapWords(std::string_view(text).substr(1, text.size() - 2)) : Words{};
+    }
+    static bool fits(const std::string& name, const std::string& pattern) {
+        const auto star = pattern.find('*');
+        if (star == std::string::npos) return name == pattern;
+        return name.starts_with(pattern.substr(0, star)) && name.ends_with(pattern.substr(star + 1));
+    }
+
     void list(Connection& connection, const std::string& tag, const Words& words) {
-        const auto pattern = words.size() > 1 ? words[1] : "";
-        if (pattern.empty()) connection.send("* LIST (\\Noselect) \"/\" \"\"\r\n");
-        for (const auto& [name, folder] : server_.folders)
-            if (name == pattern || pattern == "*") connection.send("* LIST () \"/\" \"" + name + "\"\r\n");
+        if (words.size() < 2) return violation(connection, tag, "LIST without a pattern");
+        const bool extended = words[1].starts_with("(");
+        if (extended && !server_.capabilities.contains("LIST-STATUS")) return violation(connection, tag, "several patterns without LIST-EXTENDED");
+        const bool statuses = words.size() == 4 && upper(words[2]) == "RETURN" && words[3] == "(STATUS (MESSAGES UIDNEXT UIDVALIDITY))";
+        if (words.size() > 2 && (!statuses || !extended)) return violation(connection, tag, "LIST returns what was not offered");
+        const auto patterns = extended ? inList(words[1]) : Words{words[1]};
+        if (words[1].empty()) connection.send("* LIST (\\Noselect) \"/\" \"\"\r\n");
+        for (const auto& [name, folder] : server_.folders) {
+            if (std::none_of(patterns.begin(), patterns.end(), [&name = name](const auto& pattern) { return fits(name, pattern); })) continue;
+            connection.send("* LIST () \"/\" \"" + name + "\"\r\n");
+            if (statuses) connection.send(statusOf(name, folder));
+        }
         connection.send(tag + " OK done\r\n");
+    }
+
+    static std::string statusOf(const std::string& name, const MailServer::Folder& folder) {
+        return "* STATUS \"" + name + "\" (MESSAGES " + std::to_string(folder.mails.size()) + " UIDNEXT " + std::to_string(folder.next) +
+               " UIDVALIDITY " + std::to_string(folder.validity) + ")\r\n";
     }
 
     void status(Connection& connection, const std::string& tag, const Words& words) {
         const auto found = server_.folders.find(words.at(0));
         if (found == server_.folders.end()) return connection.send(tag + " NO [NONEXISTENT] no such folder\r\n");
-        const auto& folder = found->second;
-        connection.send("* STATUS \"" + found->first + "\" (MESSAGES " + std::to_string(folder.mails.size()) + " UIDNEXT " +
-                        std::to_string(folder.next) + " UIDVALIDITY " + std::to_string(folder.validity) + ")\r\n" + tag + " OK done\r\n");
+        connection.send(statusOf(found->first, found->second) + tag + " OK done\r\n");
+    }
+
+    /// RFC 5465: NONE, or SET STATUS with the selected folder and a list of names.
+    void notify(Connection& connection, const std::string& tag, const Words& words) {
+        if (!server_.capabilities.contains("NOTIFY")) return violation(connection, tag, "NOTIFY was not offered");
+        notified_.clear();
+        notifying_ = false;
+        if (words.size() == 1 && upper(words[0]) == "NONE") return connection.send(tag + " OK quiet\r\n");
+        const std::string events = "(MessageNew MessageExpunge)";
+        const auto mailboxes = words.size() == 4 ? inList(words[3]) : Words{};
+        if (mailboxes.size() != 3 || upper(words[0]) != "SET" || upper(words[1]) != "STATUS" || words[2] != "(selected " + events + ")" ||
+            mailboxes[0] != "mailboxes" || mailboxes[2] != events)
+            return violation(connection, tag, "a NOTIFY we do not expect");
+        notifying_ = true;
+        for (const auto& name : inList(mailboxes[1])) {
+            const auto found = server_.folders.find(name);
+            if (found == server_.folders.end()) continue;
+            notified_.insert(name);
+            if (selected_ != name) connection.send(statusOf(name, found->second));
+        }
+        connection.send(tag + " OK will tell\r\n");
     }
 
     void select(Connection& connection, const std::string& tag, const Words& words) {
@@ -412,7 +458,9 @@ private:
     bool refused_ = false, signedIn_ = false;
     std::optional<std::string> selected_{};
     std::optional<std::string> idling_{};  ///< its tag
-    Connection* connection_ = nullptr;     ///< owns us
+    bool notifying_ = false;
+    std::set<std::string> notified_{};  ///< folders whose STATUS is told
+    Connection* connection_ = nullptr;  ///< owns us
     std::vector<std::uint32_t> view_{};
 };
 
