@@ -17,6 +17,8 @@
 
 namespace auth {
 
+class SecretReader;
+
 /// A connected byte stream, encrypted or not. Belongs to the loop it was dialled on; one reader and one writer at a time.
 /// Errors: reconnect (closed, time-out, TLS), retryLater (stopped). After an error only the destructor is of use, but for a
 /// read that timed out: it has taken nothing and may be repeated. Never blocks.
@@ -29,7 +31,9 @@ public:
     virtual plugin::Task<plugin::Result<void>> write(std::string_view bytes, plugin::Deadline deadline, std::stop_token stop) = 0;
     /// Once, on a channel dialled with Tls::starttls, when the other side is about to begin TLS: what it sent before and nobody has read is
     /// an error, not believed and not kept. Errors as Dialer::dial.
-    virtual plugin::Task<plugin::Result<void>> startTls(plugin::Deadline, std::stop_token) { throw std::logic_error("this channel cannot begin TLS"); }
+    virtual plugin::Task<plugin::Result<void>> startTls(plugin::Deadline, std::stop_token) {
+        throw std::logic_error("this channel cannot begin TLS");
+    }
     /// "TLSv1.3 TLS_AES_256_GCM_SHA384" or "plain".
     virtual std::string security() const = 0;
 };
@@ -45,7 +49,7 @@ struct Target {
     std::uint16_t port = 0;
     Tls tls = Tls::implicit;
     std::string truststore{};  ///< alias; it replaces the system's roots. Empty: the system's
-    std::string proxy{};       ///< alias; none: the default alias where there is one, unless the host is on its bypass list
+    std::string proxy{};       ///< alias; none: the default alias where there is one (rules: proxy.h). Not for hosts on its bypass list
 };
 
 /// Thread-safe; the Channel belongs to the loop of the caller.
@@ -56,8 +60,9 @@ public:
     virtual plugin::Task<plugin::Result<std::unique_ptr<Channel>>> dial(Target target, plugin::Deadline deadline, std::stop_token stop) = 0;
 };
 
-/// Names come from the system's resolver, trust from `truststore.<alias>.path` (looked at again at each dial) or the system's roots.
-/// TLS 1.2 or newer; one session per host and port is kept and resumed. `log` outlives the Dialer.
-std::unique_ptr<Dialer> makeDialer(std::shared_ptr<const plugin::Configuration> configuration, plugin::Log& log);
+/// Names come from the system's resolver, trust from `truststore.<alias>.path` (looked at again at each dial) or the system's roots, ways
+/// from `proxy.<alias>` (proxy.h); behind a proxy the target's name is looked up there and not here. TLS 1.2 or newer; one session per host
+/// and port is kept and resumed. `secrets` (passwords of proxies) and `log` outlive the Dialer and the last job of the worker pool.
+std::unique_ptr<Dialer> makeDialer(plugin::CurrentConfiguration configuration, SecretReader& secrets, plugin::Log& log);
 
 }  // namespace auth

@@ -1,7 +1,10 @@
 #include "auth/channel/channel.h"
+#include "auth/channel/http_tunnel.h"
+#include "auth/channel/proxy.h"
+#include "auth/channel/stream_channel.h"
 #include "auth/channel/tcp.h"
 #include "auth/channel/tls_context.h"
-#include "auth/channel/tls_transport.h"
+#include "auth/secret_source.h"
 
 #include <netdb.h>
 
@@ -20,83 +23,10 @@ using plugin::Task;
 using plugin::Wake;
 
 constexpr std::size_t maxHost = 253;  // RFC 1035 section 2.3.4, as text
-// Of a stream that always has more, before others get their turn.
-constexpr std::size_t bytesBeforeYield = 1U << 20;
 // Without a deadline an address that swallows everything must not keep us from the next one.
 constexpr auto patiencePerAddress = std::chrono::seconds(30);
 
 using Addresses = std::vector<Poco::Net::SocketAddress>;
-
-/// Lets the loop do everything else that is due.
-struct Yield {
-    bool await_ready() const noexcept { return false; }
-    template <class Promise>
-    void await_suspend(std::coroutine_handle<Promise> waiter) const {
-        waiter.promise().loop->ready(waiter);
-    }
-    void await_resume() const noexcept {}
-};
-
-class StreamChannel final : public Channel {
-public:
-    StreamChannel(std::unique_ptr<TcpTransport> tcp, std::unique_ptr<TlsTransport> tls, std::string name)
-        : tcp_(std::move(tcp)), tls_(std::move(tls)), top_(tls_ ? static_cast<Transport&>(*tls_) : *tcp_), name_(std::move(name)) {}
-
-    Task<Result<std::size_t>> read(std::span<char> into, Deadline deadline, std::stop_token stop) override {
-        if (into.empty()) throw std::logic_error("a read into nothing");
-        for (;;) {
-            if (stop.stop_requested()) co_return givenUp(name_);
-            if (movedSinceWait_ >= bytesBeforeYield) {
-                movedSinceWait_ = 0;
-                co_await Yield{};
-            }
-            const auto moved = top_.tryRead(into);
-            movedSinceWait_ += moved.bytes;
-            if (moved.state == Transport::State::moved) co_return moved.bytes;
-            if (moved.state == Transport::State::ended) co_return std::size_t{0};
-            if (moved.state == Transport::State::failed) co_return top_.failure();
-            movedSinceWait_ = 0;
-            auto wait = tcp_->event(moved.state).wait(deadline, stop);
-            const auto woke = co_await wait;
-            if (woke == Wake::timedOut) co_return timedOut(name_ + " sent nothing in time");
-        }
-    }
-
-    Task<Result<void>> write(std::string_view bytes, Deadline deadline, std::stop_token stop) override {
-        bool tookInput = false;
-        for (;;) {
-            if (stop.stop_requested()) co_return givenUp(name_);
-            if (movedSinceWait_ >= bytesBeforeYield) {
-                movedSinceWait_ = 0;
-                co_await Yield{};
-            }
-            const bool all = bytes.empty();
-            const auto moved = all ? top_.tryFlush() : top_.tryWrite(bytes);
-            movedSinceWait_ += moved.bytes;
-            bytes.remove_prefix(moved.bytes);
-            if (moved.state == Transport::State::moved && all) break;
-            if (moved.state == Transport::State::moved) continue;
-            if (moved.state == Transport::State::failed) co_return top_.failure();
-            tookInput |= moved.state == Transport::State::wantRead;
-            movedSinceWait_ = 0;
-            auto wait = tcp_->event(moved.state).wait(deadline, stop);
-            const auto woke = co_await wait;
-            if (woke == Wake::timedOut) co_return timedOut(name_ + " did not take in time what was sent");
-        }
-        // TLS may have read the reader's bytes while it waited for its own: no readiness of the socket will tell of them.
-        if (tookInput) tcp_->event(Transport::State::wantRead).set();
-        co_return Result<void>{};
-    }
-
-    std::string security() const override { return tls_ ? tls_->security() : "plain"; }
-
-private:
-    std::unique_ptr<TcpTransport> tcp_;
-    std::unique_ptr<TlsTransport> tls_;
-    Transport& top_;
-    std::string name_;
-    std::size_t movedSinceWait_ = 0;
-};
 
 Result<Addresses> lookUp(const std::string& host, std::uint16_t port, int flags) {
     addrinfo hints{};
@@ -117,76 +47,151 @@ Result<Addresses> lookUp(const std::string& host, std::uint16_t port, int flags)
     return addresses;
 }
 
+/// What a request line can carry as a host without saying something else.
+bool isHostText(std::string_view host) {
+    return std::all_of(host.begin(), host.end(), [](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+               std::string_view(".-_:").find(c) != std::string_view::npos;
+    });
+}
+
+plugin::Error noSuchHost(const std::string& host) {
+    return {Reaction::askOperator, plugin::Code::channelNameNotFound, "no host can be called '" + plugin::printable(host) + "'"};
+}
+
 /// What has to be known before the first packet.
 struct Prepared {
-    Addresses addresses;
-    std::shared_ptr<TlsContext> context;  // null for Tls::none
+    Addresses addresses;                    // of the proxy, or of the target
+    std::shared_ptr<TlsContext> context;    // null for Tls::none
+    std::shared_ptr<const ProxyUser> user;  // null: the proxy is not told who we are
+};
+
+/// What prepare() is to find out. Copied for lookups nobody waits for any more.
+struct Plan {
+    std::string host;  // to be connected to
+    std::uint16_t port = 0;
+    bool tls = false;
+    std::string truststore{};
+    std::shared_ptr<const Proxy> proxy{};
 };
 
 class SystemDialer final : public Dialer {
 public:
-    SystemDialer(std::shared_ptr<const plugin::Configuration> configuration, plugin::Log& log)
-        : contexts_(std::make_shared<TlsContexts>(std::move(configuration), log)), log_(log) {}
+    SystemDialer(plugin::CurrentConfiguration configuration, SecretReader& secrets, plugin::Log& log)
+        : configuration_(configuration), contexts_(std::make_shared<TlsContexts>(std::move(configuration), log)), secrets_(secrets), log_(log) {}
 
     Task<Result<std::unique_ptr<Channel>>> dial(Target target, Deadline deadline, std::stop_token stop) override {
         const auto name = hostAndPort(target.host, target.port);
         const bool possible =
             !target.host.empty() && target.host != "." && target.host.size() <= maxHost && plugin::printable(target.host, maxHost) == target.host;
-        if (!possible)
-            co_return plugin::Error{Reaction::askOperator, plugin::Code::channelNameNotFound,
-                                    "no host can be called '" + plugin::printable(target.host) + "'"};
+        if (!possible) co_return noSuchHost(target.host);
         if (stop.stop_requested()) co_return givenUp(name);
-        auto prepared = co_await prepare(target, deadline, stop);
-        if (!prepared) co_return prepared.error();
-        auto tcp = co_await connectAny(std::move(prepared->addresses), name, deadline, stop);
-        if (!tcp) co_return tcp.error();
-        std::unique_ptr<TlsTransport> tls;
+        const auto configuration = configuration_.get();
+        auto way = wayTo(*configuration, target);
+        if (!way) co_return way.error();
+        if (way->proxy && !isHostText(target.host)) co_return noSuchHost(target.host);
+
+        auto reached = co_await reach(target, *way, deadline, stop);
+        if (!reached && way->mayGoDirect && isProxys(reached.error())) {
+            log_.warning("auth.channel", "the default proxy is passed by", {{"to", name}, {"error", plugin::describe(reached.error())}});
+            way = Way{};
+            reached = co_await reach(target, *way, deadline, stop);
+        }
+        if (!reached) co_return reached.error();
+        auto channel = std::move(*reached);
         if (target.tls == Target::Tls::implicit) {
-            auto& loop = co_await plugin::thisLoop();
-            tls = std::make_unique<TlsTransport>(**tcp, std::move(prepared->context), TlsTransport::Peer{target.host, name}, loop.clock());
-            auto agreed = co_await shakeHands(tcp->get(), tls.get(), name, deadline, stop);
+            auto agreed = co_await channel->beginTls(deadline, stop);
             if (!agreed) co_return agreed.error();
         }
-        const bool resumed = tls && tls->resumed();
-        auto channel = std::make_unique<StreamChannel>(std::move(*tcp), std::move(tls), name);
         if (log_.enabled(plugin::Level::debug))
-            log_.debug("auth.channel", "connected", {{"to", name}, {"security", channel->security()}, {"resumed", resumed ? "yes" : "no"}});
+            log_.debug("auth.channel", "connected",
+                       {{"to", name},
+                        {"proxy", way->proxy ? way->proxy->alias : "none"},
+                        {"security", channel->security()},
+                        {"resumed", channel->resumed() ? "yes" : "no"}});
         co_return std::unique_ptr<Channel>(std::move(channel));
     }
 
 private:
+    /// Going without the proxy could help.
+    static bool isProxys(const plugin::Error& error) {
+        return error.code != plugin::Code::channelStopped && error.code != plugin::Code::channelTruststore;
+    }
+
+    /// A channel whose other side is the target, as yet without TLS.
+    Task<Result<std::unique_ptr<StreamChannel>>> reach(Target target, Way way, Deadline deadline, std::stop_token stop) {
+        auto& loop = co_await plugin::thisLoop();
+        const auto name = hostAndPort(target.host, target.port);
+        const bool tls = target.tls != Target::Tls::none;
+        Plan plan{target.host, target.port, tls, target.truststore, way.proxy};
+        if (way.proxy) {
+            plan.host = way.proxy->host;
+            plan.port = way.proxy->port;
+            if (way.mayGoDirect) deadline = half(loop.clock().steady(), deadline);
+        }
+        const auto first = hostAndPort(plan.host, plan.port);
+        auto prepared = co_await prepare(plan, deadline, stop);
+        if (!prepared) co_return through(way, name, prepared.error());
+        auto tcp = co_await connectAny(prepared->addresses, first, deadline, stop);
+        if (!tcp) co_return through(way, name, tcp.error());
+        auto channel = std::make_unique<StreamChannel>(std::move(*tcp), first);
+        if (way.proxy) {
+            auto dug = co_await openTunnel(channel.get(), target.host, target.port, prepared->user.get(), deadline, stop);
+            if (!dug) co_return through(way, name, dug.error());
+            channel->continueAs(name + " through " + way.proxy->name(), *dug);
+        }
+        if (tls) channel->intendTls(std::move(prepared->context), target.host);
+        co_return channel;
+    }
+
+    static Deadline half(plugin::Steady now, Deadline deadline) {
+        if (deadline == Deadline::max()) return now + patiencePerAddress;
+        return deadline <= now ? deadline : now + (deadline - now) / 2;
+    }
+
+    /// Of an error on the way to the proxy or at it: where we wanted to go, and through what.
+    static plugin::Error through(const Way& way, const std::string& name, plugin::Error error) {
+        if (way.proxy && isProxys(error)) error.what = name + " cannot be reached through " + way.proxy->name() + ": " + error.what;
+        return error;
+    }
+
     /// A name lookup cannot be given up; at the deadline it is left to end by itself.
-    Task<Result<Prepared>> prepare(Target target, Deadline deadline, std::stop_token stop) {
-        const bool tls = target.tls == Target::Tls::implicit;
+    Task<Result<Prepared>> prepare(Plan plan, Deadline deadline, std::stop_token stop) {
         Prepared known;
-        if (auto numeric = lookUp(target.host, target.port, AI_NUMERICHOST); numeric) known.addresses = std::move(*numeric);
-        if (tls && target.truststore.empty()) known.context = contexts_->systemIfLoaded();
-        if (!known.addresses.empty() && (!tls || known.context)) co_return known;
+        if (auto numeric = lookUp(plan.host, plan.port, AI_NUMERICHOST); numeric) known.addresses = std::move(*numeric);
+        if (plan.tls && plan.truststore.empty()) known.context = contexts_->systemIfLoaded();
+        const bool signsIn = plan.proxy && !plan.proxy->username.empty();
+        if (!known.addresses.empty() && (!plan.tls || known.context) && !signsIn) co_return known;
 
         auto& loop = co_await plugin::thisLoop();
         auto answer = std::make_shared<plugin::Shared<Result<Prepared>>>();
-        loop.work([answer, known, target, tls, contexts = contexts_]() mutable {
+        loop.work([answer, known, plan, contexts = contexts_, &secrets = secrets_]() mutable {
             try {
-                answer->set(finish(std::move(known), target, tls, *contexts));
+                answer->set(finish(std::move(known), plan, *contexts, secrets));
             } catch (...) {  // handed on to the coroutine that waits
                 answer->fail(std::current_exception());
             }
         });
         auto wait = answer->wait(deadline, stop);
         const auto woke = co_await wait;
-        if (woke == Wake::timedOut) co_return timedOut("the name " + target.host + " was not resolved in time");
-        if (woke == Wake::stopped) co_return givenUp(hostAndPort(target.host, target.port));
+        if (woke == Wake::timedOut) co_return timedOut("the name " + plan.host + " was not resolved in time");
+        if (woke == Wake::stopped) co_return givenUp(hostAndPort(plan.host, plan.port));
         co_return answer->get();
     }
 
-    static Result<Prepared> finish(Prepared known, const Target& target, bool tls, TlsContexts& contexts) {
-        if (tls && !known.context) {
-            auto context = contexts.forTruststore(target.truststore);
+    static Result<Prepared> finish(Prepared known, const Plan& plan, TlsContexts& contexts, SecretReader& secrets) {
+        if (plan.tls && !known.context) {
+            auto context = contexts.forTruststore(plan.truststore);
             if (!context) return context.error();
             known.context = std::move(*context);
         }
+        if (plan.proxy && !plan.proxy->username.empty()) {
+            auto password = readSecret(plan.proxy->password, secrets);
+            if (!password) return password.error();
+            known.user = std::make_shared<const ProxyUser>(ProxyUser::make(plan.proxy->username, std::move(*password)));
+        }
         if (known.addresses.empty()) {
-            auto found = lookUp(target.host, target.port, 0);
+            auto found = lookUp(plan.host, plan.port, 0);
             if (!found) return found.error();
             known.addresses = std::move(*found);
         }
@@ -211,26 +216,16 @@ private:
         co_return *told;
     }
 
-    Task<Result<void>> shakeHands(TcpTransport* tcp, TlsTransport* tls, std::string name, Deadline deadline, std::stop_token stop) {
-        for (;;) {
-            const auto moved = tls->tryHandshake();
-            if (moved.state == Transport::State::moved) co_return Result<void>{};
-            if (moved.state == Transport::State::failed) co_return tls->failure();
-            auto wait = tcp->event(moved.state).wait(deadline, stop);
-            const auto woke = co_await wait;
-            if (woke == Wake::timedOut) co_return timedOut(name + " did not finish the TLS handshake in time");
-            if (woke == Wake::stopped) co_return givenUp(name);
-        }
-    }
-
+    const plugin::CurrentConfiguration configuration_;
     const std::shared_ptr<TlsContexts> contexts_;  // shared with lookups nobody waits for any more
+    SecretReader& secrets_;
     plugin::Log& log_;
 };
 
 }  // namespace
 
-std::unique_ptr<Dialer> makeDialer(std::shared_ptr<const plugin::Configuration> configuration, plugin::Log& log) {
-    return std::make_unique<SystemDialer>(std::move(configuration), log);
+std::unique_ptr<Dialer> makeDialer(plugin::CurrentConfiguration configuration, SecretReader& secrets, plugin::Log& log) {
+    return std::make_unique<SystemDialer>(std::move(configuration), secrets, log);
 }
 
 }  // namespace auth

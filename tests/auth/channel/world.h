@@ -1,6 +1,7 @@
 #pragma once
 
 #include "auth/channel/channel.h"
+#include "auth/secret_source.h"
 #include "plugin/runtime/runtime.h"
 
 #include <catch2/catch.hpp>
@@ -17,8 +18,9 @@
 /// The real loop, clock and workers in the test's thread, and a Dialer with the truststores a test gives.
 class World {
 public:
-    /// alias → path
-    explicit World(const std::map<std::string, std::string>& truststores = {}) : dialer(auth::makeDialer(configuration(truststores), log)) {}
+    /// truststores: alias → path; settings: key → value
+    explicit World(const std::map<std::string, std::string>& truststores = {}, const std::map<std::string, std::string>& settings = {})
+        : dialer(auth::makeDialer(configuration(truststores, settings), *secrets, log)) {}
 
     ~World() { workers.reset(); }  // before the loop its jobs answer to
 
@@ -71,11 +73,14 @@ public:
         bug = failure;
         loop->quit();
     });
+    std::unique_ptr<auth::SecretReader> secrets = auth::makeSecretReader();
     std::unique_ptr<auth::Dialer> dialer;
 
 private:
-    static std::shared_ptr<const plugin::Configuration> configuration(const std::map<std::string, std::string>& truststores) {
+    static std::shared_ptr<const plugin::Configuration> configuration(const std::map<std::string, std::string>& truststores,
+                                                                      const std::map<std::string, std::string>& others) {
         std::map<std::string, plugin::Configuration::Setting, std::less<>> settings;
+        for (const auto& [key, value] : others) settings[key] = {value, {}, true};
         for (const auto& [alias, path] : truststores) settings["truststore." + alias + ".path"] = {path, {}, true};
         return std::make_shared<const plugin::Configuration>(std::move(settings));
     }
