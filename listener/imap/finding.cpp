@@ -81,7 +81,8 @@ public:
                 answer(pattern, wireOf(pattern));
                 continue;
             }
-            auto asked = isUse(pattern) ? co_await byUse(pattern) : co_await byName(pattern);
+            auto find = isUse(pattern) ? byUse(pattern) : byName(pattern);
+            auto asked = co_await find;
             if (!asked) co_return asked.error();
             if (folders_.size() > folderLimit)
                 co_return Error{Reaction::askOperator, Code::mailboxTooLarge,

@@ -94,6 +94,17 @@ struct Fixture {
         const listener::Copied record = [this](std::vector<std::uint64_t> ordinals) { return note(std::move(ordinals)); };
         return loop.run(mailbox().after(std::move(request), record, stop.get_token()));
     }
+    using Folders = std::vector<std::string>;
+    plugin::Result<Folders> folders(Folders patterns) { return loop.run(mailbox().folders(std::move(patterns), stop.get_token())); }
+    /// For an hour, unless `wakeAfter`.
+    plugin::Result<Folders> watch(Folders names, std::chrono::seconds sweep = std::chrono::minutes{5},
+                                  std::optional<std::chrono::seconds> wakeAfter = std::nullopt) {
+        const auto now = loop.clock().steady();
+        std::stop_source wake;
+        if (wakeAfter) loop.at(now + *wakeAfter, [wake]() mutable { wake.request_stop(); });
+        listener::Watching watching{.folders = std::move(names), .until = now + watchFor, .sweep = sweep, .wake = wake.get_token()};
+        return loop.run(mailbox().watch(std::move(watching), stop.get_token()));
+    }
     void close() { loop.run(mailbox().close(stop.get_token())); }
 
     plugin::Task<plugin::Result<void>> note(std::vector<std::uint64_t> ordinals) {
@@ -109,6 +120,7 @@ struct Fixture {
     listener::imap::Settings settings{};
     Received received{};
     std::vector<std::uint64_t> copied{};
+    std::chrono::seconds watchFor{3600};
     std::stop_source stop{};
 
 private:
