@@ -65,11 +65,12 @@ void addCredentialKeys(std::vector<Key>& all) {
     all.push_back(std::move(proxy));
 
     all.push_back(key("credential.<name>.client_id", KeyType::text, "the application's id at the provider"));
-    all.push_back(key("credential.<name>.client_secret", KeyType::secret, "the application's secret: ${file:/path} or ${env:NAME}"));
+    all.push_back(key("credential.<name>.client_secret", KeyType::secret,
+                      "the application's secret: ${file:/path}, ${env:NAME}, ${credential:name} or ${command:/program}"));
     all.push_back(key("credential.<name>.token_endpoint", KeyType::url, "URL that issues tokens"));
     all.push_back(key("credential.<name>.token.parameter.<p>", KeyType::text, "a further parameter of the token request: audience, resource ..."));
     all.push_back(key("credential.<name>.username", KeyType::text, "for user_password; none: the mailbox's own user"));
-    all.push_back(key("credential.<name>.password", KeyType::secret, "for user_password: ${file:/path} or ${env:NAME}"));
+    all.push_back(key("credential.<name>.password", KeyType::secret, "for user_password, from the same sources"));
 }
 
 struct Planned {

@@ -1,9 +1,13 @@
 #include "auth/secret_source.h"
 
+#include "auth/command_output.h"
+#include "plugin/contract/configuration.h"
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdlib>
@@ -38,7 +42,7 @@ private:
     int fd_;
 };
 
-SecretReader::Stamp stampOf(const struct ::stat& status) {
+SecretReader::Stamp stampIn(const struct ::stat& status) {
     return {status.st_mtim.tv_sec, status.st_mtim.tv_nsec, static_cast<std::uint64_t>(status.st_size), status.st_ino};
 }
 
@@ -58,7 +62,7 @@ public:
             const auto count = ::read(file.fd(), piece.data(), piece.size());
             if (count < 0 && errno == EINTR) continue;
             if (count < 0) return fileFailed(path, errno);
-            if (count == 0) return Content{content.finish(), stampOf(status)};
+            if (count == 0) return Content{content.finish(), stampIn(status)};
             total += static_cast<std::uint64_t>(count);
             if (total > maxFile) return unreadable("the file " + path + " is larger than " + std::to_string(maxFile) + " octets: that is no secret");
             content.add({piece.data(), static_cast<std::size_t>(count)});
@@ -68,7 +72,7 @@ public:
     std::optional<Stamp> stamp(const std::string& path) override {
         struct ::stat status {};
         if (::stat(path.c_str(), &status) != 0) return std::nullopt;
-        return stampOf(status);
+        return stampIn(status);
     }
 
     std::optional<Secret> environment(const std::string& name) override {
@@ -76,6 +80,8 @@ public:
         if (value == nullptr) return std::nullopt;
         return Secret(value);
     }
+
+    Result<Secret> command(const std::vector<std::string>& words) override { return commandOutput(words); }
 
 private:
     struct Wiped {
@@ -100,6 +106,21 @@ bool isSource(std::string_view written) {
     return false;
 }
 
+/// What systemd lets a credential be called, so that it cannot lead out of its directory.
+bool isCredentialName(std::string_view name) {
+    const bool fine = std::all_of(name.begin(), name.end(), [](char c) { return static_cast<unsigned char>(c) > 0x20 && c != 0x7f && c != '/'; });
+    return fine && !name.empty() && name != "." && name != "..";
+}
+
+/// The file a source stands for.
+Result<std::string> pathOf(const SecretSource& source, SecretReader& reader) {
+    if (source.kind == SecretSource::Kind::file) return source.name;
+    const auto directory = reader.environment("CREDENTIALS_DIRECTORY");
+    if (!directory || directory->empty())
+        return unreadable(source.where() + " cannot be read: $CREDENTIALS_DIRECTORY is not set, as systemd does for services with LoadCredential=");
+    return std::string(directory->reveal()) + "/" + source.name;
+}
+
 Result<Secret> readNow(const SecretSource& source, SecretReader& reader, std::optional<SecretReader::Stamp>* stamp) {
     switch (source.kind) {
         case SecretSource::Kind::literal:
@@ -109,10 +130,19 @@ Result<Secret> readNow(const SecretSource& source, SecretReader& reader, std::op
             if (!value) return unreadable(source.where() + " is not set");
             return std::move(*value);
         }
+        case SecretSource::Kind::command: {
+            const auto words = plugin::parseCommand(source.name);
+            auto output = reader.command(words ? *words : std::vector<std::string>{source.name});
+            if (!output) return output;
+            return Secret(withoutLineEnd(output->reveal()));
+        }
         case SecretSource::Kind::file:
+        case SecretSource::Kind::credential:
             break;
     }
-    auto content = reader.file(source.name);
+    const auto path = pathOf(source, reader);
+    if (!path) return path.error();
+    auto content = reader.file(*path);
     if (!content) return content.error();
     if (stamp != nullptr) *stamp = content->stamp;
     return Secret(withoutLineEnd(content->secret.reveal()));
@@ -126,6 +156,12 @@ std::string SecretSource::where() const {
             return "the file " + name;
         case Kind::environment:
             return "the environment variable " + name;
+        case Kind::credential:
+            return "the credential " + name;
+        case Kind::command: {
+            const auto words = plugin::parseCommand(name);
+            return "the command " + (words ? words->front() : std::string{});
+        }
         case Kind::literal:
             break;
     }
@@ -140,19 +176,39 @@ Result<SecretSource> parseSecretSource(std::string_view written) {
     const auto colon = inside.find(':');
     const auto kind = inside.substr(0, colon);
     const auto name = colon == std::string_view::npos ? std::string_view{} : inside.substr(colon + 1);
-    if (kind == "credential" || kind == "command" || kind == "sealed")
+    if (kind == "sealed")
         return Error{Reaction::askOperator, Code::configNotInThisVersion, "secrets from ${" + std::string(kind) + ":...} are not in this version"};
+    using Kind = SecretSource::Kind;
+    const auto known = kind == "file"         ? std::optional(Kind::file)
+                       : kind == "env"        ? std::optional(Kind::environment)
+                       : kind == "credential" ? std::optional(Kind::credential)
+                       : kind == "command"    ? std::optional(Kind::command)
+                                              : std::nullopt;
     // Whatever else stands there may be a mistyped secret: it is not repeated.
-    if (kind != "file" && kind != "env")
-        return unreadable("a secret's source is ${file:/path} or ${env:NAME}; a literal that begins with ${ is written $${");
+    if (!known)
+        return unreadable(
+            "a secret's source is ${file:/path}, ${env:NAME}, ${credential:name} or ${command:/program}; a literal that begins with ${ is "
+            "written $${");
     if (name.empty() || name.find('\0') != std::string_view::npos) return unreadable("${" + std::string(kind) + ":} names nothing");
-    return SecretSource{kind == "file" ? SecretSource::Kind::file : SecretSource::Kind::environment, std::string(name), Secret{}};
+    if (known == Kind::credential && !isCredentialName(name)) return unreadable("${credential:...} names no plain file name");
+    if (known == Kind::command && !plugin::parseCommand(name))
+        return unreadable("${command:...} begins with the absolute path of a program, and each quote in it is closed");
+    return SecretSource{*known, std::string(name), Secret{}};
 }
 
 Result<Secret> readSecret(const SecretSource& source, SecretReader& reader, std::optional<SecretReader::Stamp>* stamp) {
     auto secret = readNow(source, reader, stamp);
     if (secret && secret->empty()) return unreadable(source.where() + " holds an empty secret");
     return secret;
+}
+
+bool hasStamp(const SecretSource& source) { return source.kind == SecretSource::Kind::file || source.kind == SecretSource::Kind::credential; }
+
+std::optional<SecretReader::Stamp> stampOf(const SecretSource& source, SecretReader& reader) {
+    if (!hasStamp(source)) return std::nullopt;
+    const auto path = pathOf(source, reader);
+    if (!path) return std::nullopt;
+    return reader.stamp(*path);
 }
 
 std::unique_ptr<SecretReader> makeSecretReader() { return std::make_unique<PosixSecretReader>(); }

@@ -8,25 +8,28 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace auth {
 
-/// Where a secret comes from, as a configuration value says it: `${file:/path}`, `${env:NAME}`, or the value itself.
-/// Only a value that begins with `${` and ends with its `}` is a source; `$${` at the beginning is a literal `${`.
+/// Where a secret comes from, as a configuration value says it: `${file:/path}`, `${env:NAME}`, `${credential:name}` (a file in
+/// $CREDENTIALS_DIRECTORY, as systemd's LoadCredential= makes them), `${command:/program argument ...}` (its standard output; run anew each
+/// time the secret is needed), or the value itself. Only a value that begins with `${` and ends with its `}` is a source; `$${` at the beginning is a
+/// literal `${`.
 struct SecretSource {
-    enum class Kind { literal, file, environment };
+    enum class Kind { literal, file, environment, credential, command };
     Kind kind = Kind::literal;
-    std::string name{};  ///< path or variable; empty for a literal
+    std::string name{};  ///< path, variable, credential or command line; empty for a literal
     Secret literal{};    ///< of a literal: the secret
 
-    /// "the file /run/secret", "the environment variable NAME", "the configuration": never the value.
+    /// "the file /run/secret", "the command /usr/bin/pass", "the configuration": never the value, and no argument, which may be one.
     std::string where() const;
 };
 
-/// Errors askOperator: PO-1009 for sources that are planned (`credential:`, `command:`, `sealed:`), PO-1011 for unknown or nameless ones.
+/// Errors askOperator: PO-1009 for sources that are planned (`sealed:`), PO-1011 for unknown, nameless or badly written ones.
 plugin::Result<SecretSource> parseSecretSource(std::string_view written);
 
-/// The edge to files and environment, so that a simulation can stand in. Thread-safe. Every member may block: call it through offload.
+/// The edge to files, environment and programs, so that a simulation can stand in. Thread-safe. Every member may block: call it through offload.
 class SecretReader {
 public:
     /// Tells one content of a file from the next without reading it.
@@ -46,11 +49,20 @@ public:
     virtual plugin::Result<Content> file(const std::string& path) = 0;
     virtual std::optional<Stamp> stamp(const std::string& path) = 0;  ///< nothing: no such file
     virtual std::optional<Secret> environment(const std::string& name) = 0;
+    /// As commandOutput() (command_output.h): up to 10 s.
+    virtual plugin::Result<Secret> command(const std::vector<std::string>& words) = 0;
 };
 std::unique_ptr<SecretReader> makeSecretReader();
 
-/// Reads a secret now. Of a file, one final LF or CRLF is dropped. Blocks for a file. `stamp`, if given, becomes the stamp of what was read.
-/// Errors askOperator PO-1011: the source cannot be read or is empty; the text names the source, never the value.
+/// Reads a secret now. Of a file and of a command's output one final LF or CRLF is dropped. Blocks for a file, and for a command up to 10 s.
+/// `stamp`, if given, becomes the stamp of the file that was read.
+/// Errors PO-1011: the source cannot be read or is empty (askOperator), the command was not done in time (retryLater); the text names the
+/// source, never the value.
 plugin::Result<Secret> readSecret(const SecretSource& source, SecretReader& reader, std::optional<SecretReader::Stamp>* stamp = nullptr);
+
+/// Of a source that is a file (`file:`, `credential:`): whether another content could be told by a stamp.
+bool hasStamp(const SecretSource& source);
+/// That stamp now; nothing: there is no such file. Blocks for the disk.
+std::optional<SecretReader::Stamp> stampOf(const SecretSource& source, SecretReader& reader);
 
 }  // namespace auth

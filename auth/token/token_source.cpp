@@ -145,7 +145,7 @@ public:
     /// seen: the stamp of the secret's file just now; outer nothing: not looked at.
     Next next(const std::shared_ptr<const Want>& want, plugin::Loop& loop, std::optional<Stamp> seen);
 
-    Stamp stampNow(const Want& want) { return parts_.secrets.stamp(want.credential.clientSecret.name); }
+    Stamp stampNow(const Want& want) { return stampOf(want.credential.clientSecret, parts_.secrets); }
     void refused(const Want& want, const Token& token);
     void stop() { stop_.request_stop(); }
 
@@ -203,7 +203,7 @@ State::Next State::next(const std::shared_ptr<const Want>& want, plugin::Loop& l
     if (now < entry.notBefore) {
         if (entry.usable(entry.life.end, now)) return {*entry.token, nullptr};
         const bool refusal = entry.error->reaction == Reaction::askOperator;
-        const bool file = want->credential.clientSecret.kind == SecretSource::Kind::file;
+        const bool file = hasStamp(want->credential.clientSecret);
         if (refusal && file && !seen) return {};
         if (!refusal || !file || *seen == entry.stamp) {
             auto error = *entry.error;

@@ -97,6 +97,28 @@ std::vector<std::string> parseWords(std::string_view text) {
     return words;
 }
 
+std::optional<std::vector<std::string>> parseCommand(std::string_view text) {
+    std::vector<std::string> words;
+    bool within = false;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const char c = text[i];
+        const bool blank = c == ' ' || c == '\t';
+        if (!blank && !within) words.emplace_back();
+        within = !blank;
+        if (blank) continue;
+        if (c != '\'' && c != '"') {
+            words.back() += c;
+            continue;
+        }
+        const auto end = text.find(c, i + 1);
+        if (end == std::string_view::npos) return std::nullopt;
+        words.back().append(text.substr(i + 1, end - i - 1));
+        i = end;
+    }
+    if (words.empty() || !words.front().starts_with('/')) return std::nullopt;
+    return words;
+}
+
 bool isLoopback(std::string_view host) {
     const auto same = [](char a, char b) { return a == b || (a >= 'A' && a <= 'Z' && a - 'A' + 'a' == b); };
     static constexpr std::string_view local = "localhost";

@@ -70,6 +70,9 @@ std::optional<std::int64_t> parseInteger(std::string_view text);
 std::optional<bool> parseBoolean(std::string_view text);
 std::vector<std::string> parseList(std::string_view text);
 std::vector<std::string> parseWords(std::string_view text);
+/// A program and its arguments: words separated by blanks; what stands in '...' or "..." is taken as it is. No shell: no variables, no
+/// escapes, no wildcards. Nothing: a quote is not closed, or the first word is no absolute path.
+std::optional<std::vector<std::string>> parseCommand(std::string_view text);
 
 /// Names this machine itself, whatever a name server says: localhost, 127.0.0.0/8, ::1.
 bool isLoopback(std::string_view host);

@@ -4,6 +4,8 @@
 #include "plugin/host/problem_report.h"
 #include "plugin/host/value_form.h"
 
+#include <unistd.h>
+
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -20,15 +22,7 @@ namespace {
 
 constexpr int good = 0, badConfiguration = 78;  // sysexits: EX_OK, EX_CONFIG
 
-}  // namespace
-
-std::optional<std::string> probeSource(std::string_view kind, std::string_view argument) {
-    const std::string name(argument);
-    if (kind == "env") {
-        if (std::getenv(name.c_str()) == nullptr)
-            return "the environment variable " + name + " is not set";  // NOLINT(concurrency-mt-unsafe): before any thread
-        return std::nullopt;
-    }
+std::optional<std::string> probeFile(const std::string& name) {
     std::error_code failure;
     const auto status = std::filesystem::status(name, failure);
     if (std::filesystem::is_directory(status)) return "the secret's file " + name + " is a directory";
@@ -39,6 +33,33 @@ std::optional<std::string> probeSource(std::string_view kind, std::string_view a
     static_cast<void>(std::fclose(file));
     if (isEmpty) return "the secret's file " + name + " is empty";
     return std::nullopt;
+}
+
+/// Looks for it, and leaves it alone: only the service itself runs commands.
+std::optional<std::string> probeProgram(std::string_view line) {
+    const auto words = parseCommand(line);
+    if (!words) return std::nullopt;  // its form has been told of
+    if (::access(words->front().c_str(), X_OK) != 0)
+        return "the program " + words->front() + " cannot be run: " + std::generic_category().message(errno);
+    return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<std::string> probeSource(std::string_view kind, std::string_view argument) {
+    const std::string name(argument);
+    if (kind == "env") {
+        if (std::getenv(name.c_str()) == nullptr)
+            return "the environment variable " + name + " is not set";  // NOLINT(concurrency-mt-unsafe): before any thread
+        return std::nullopt;
+    }
+    if (kind == "command") return probeProgram(argument);
+    if (kind == "credential") {
+        const char* const directory = std::getenv("CREDENTIALS_DIRECTORY");  // NOLINT(concurrency-mt-unsafe): before any thread
+        if (directory == nullptr) return std::nullopt;                       // a person checks what systemd will start
+        return probeFile(std::string(directory) + "/" + name);
+    }
+    return probeFile(name);
 }
 
 std::vector<Problem> secretProblems(const Configuration& configuration, const std::vector<Key>& keys, const SourceProbe& probe) {

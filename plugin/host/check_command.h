@@ -13,10 +13,10 @@
 namespace plugin::host {
 
 /// Whether the source of a secret could be read now: what is in the way, or nothing. It never answers the secret.
-/// kind: "file" or "env"; argument: an absolute path or a variable's name.
+/// kind and argument as in ${kind:argument}; a file's path is absolute.
 using SourceProbe = std::function<std::optional<std::string>(std::string_view kind, std::string_view argument)>;
 
-/// Opens the file, looks the variable up. Blocks for the disk.
+/// Opens the file, looks the variable up, looks whether the program is there; runs nothing. Blocks for the disk.
 std::optional<std::string> probeSource(std::string_view kind, std::string_view argument);
 
 /// Secrets that could not be read (configSecretSource). They do not keep the service from starting, since they are read at need.

@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include <csignal>
 #include <iostream>
 #include <string>
 #include <vector>
@@ -23,6 +24,7 @@ void allowManyFiles() {
 int main(int count, char** values) {
     ::umask(077);  // before anything is written: what we make is ours alone unless a mode says otherwise
     allowManyFiles();
+    std::signal(SIGCHLD, SIG_DFL);  // who starts us may ignore it, and then the status of a program we run would be lost
     constexpr int bug = 70;
     try {
         plugin::host::Application application(std::vector<std::string>(values + (count > 0 ? 1 : 0), values + count));

@@ -162,12 +162,18 @@ bool isVariableName(std::string_view name) {
     return !name.empty() && !isDigit(name.front()) && all(name, [](char c) { return isLetter(c) || isDigit(c) || c == '_'; });
 }
 
+/// As systemd lets credentials be called.
+bool isFileName(std::string_view name) {
+    return !name.empty() && name != "." && name != ".." &&
+           all(name, [](char c) { return static_cast<unsigned char>(c) > 0x20 && c != 0x7f && c != '/'; });
+}
+
 void judgeSecret(Judged& judged, const std::string& value, const std::string& workingDirectory) {
     const auto source = secretSource(value);
     if (!source) return warn(judged, Code::configLiteralSecret, "a secret in clear: move it to a file and write ${file:/path}, or ${env:NAME}");
     const auto& [kind, argument] = *source;
-    if (kind == "credential" || kind == "command" || kind == "sealed")
-        return refuse(judged, "${" + std::string(kind) + ":...} is not in this version; use ${file:/path} or ${env:NAME}",
+    if (kind == "sealed")
+        return refuse(judged, "${sealed:...} is not in this version; use ${file:/path}, ${env:NAME}, ${credential:name} or ${command:/program}",
                       Code::configNotInThisVersion);
     if (kind == "file") {
         if (argument.empty()) return refuse(judged, "${file:...} names no path", Code::configSecretSource);
@@ -177,8 +183,15 @@ void judgeSecret(Judged& judged, const std::string& value, const std::string& wo
     } else if (kind == "env") {
         if (!isVariableName(argument))
             refuse(judged, "${env:...} names no environment variable: letters, digits and _, no digit first", Code::configSecretSource);
+    } else if (kind == "credential") {
+        if (!isFileName(argument)) refuse(judged, "${credential:...} names no plain file name", Code::configSecretSource);
+    } else if (kind == "command") {
+        if (!parseCommand(argument))
+            refuse(judged, "${command:...} begins with the absolute path of a program, and each quote in it is closed", Code::configSecretSource);
     } else {
-        refuse(judged, "no source of secrets this program knows: ${file:/path} or ${env:NAME}; a literal that begins with ${ is written $${",
+        refuse(judged,
+               "no source of secrets this program knows: ${file:/path}, ${env:NAME}, ${credential:name} or ${command:/program}; a literal that "
+               "begins with ${ is written $${",
                Code::configSecretSource);
     }
 }
@@ -225,12 +238,14 @@ void judgeSize(Judged& judged, const std::string& value) {
                            " (a whole number and B, kB, MB, GB for powers of 1000, or KiB, MiB, GiB for those of 1024: 10MB)");
 }
 
+bool isSourceKind(std::string_view kind) { return kind == "file" || kind == "env" || kind == "credential" || kind == "command"; }
+
 void judgeType(Judged& judged, const Key& key, const std::string& value, const std::string& workingDirectory) {
     switch (key.type) {
         case KeyType::text:
         case KeyType::list:
         case KeyType::words:
-            if (const auto source = secretSource(value); source && (source->kind == "file" || source->kind == "env"))
+            if (const auto source = secretSource(value); source && isSourceKind(source->kind))
                 warn(judged, Code::configSecretSource,
                      "${" + std::string(source->kind) + ":...} is read for secrets only; here it is text as it stands");
             return;

@@ -105,7 +105,25 @@ public:
         if (found == files_.end()) return std::nullopt;
         return found->second.stamp;
     }
-    std::optional<auth::Secret> environment(const std::string&) override { return std::nullopt; }
+    std::optional<auth::Secret> environment(const std::string& name) override {
+        const std::lock_guard lock(mutex_);
+        const auto found = environment_.find(name);
+        if (found == environment_.end()) return std::nullopt;
+        return auth::Secret(found->second);
+    }
+    plugin::Result<auth::Secret> command(const std::vector<std::string>& words) override {
+        const std::lock_guard lock(mutex_);
+        ran_.push_back(words);
+        return auth::Secret("run " + std::to_string(ran_.size()) + "\n");
+    }
+    void setEnvironment(const std::string& name, const std::string& value) {
+        const std::lock_guard lock(mutex_);
+        environment_[name] = value;
+    }
+    std::vector<std::vector<std::string>> ran() {
+        const std::lock_guard lock(mutex_);
+        return ran_;
+    }
 
 private:
     struct OneFile {
@@ -115,6 +133,8 @@ private:
     std::mutex mutex_{};
     std::int64_t changes_ = 0;
     std::map<std::string, OneFile> files_{};
+    std::map<std::string, std::string> environment_{};
+    std::vector<std::vector<std::string>> ran_{};
 };
 
 inline plugin::Configuration configuration(std::initializer_list<std::pair<const char*, std::string>> lines) {

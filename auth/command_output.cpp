@@ -1,0 +1,188 @@
+#include "auth/command_output.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+namespace auth {
+
+namespace {
+
+using plugin::Code;
+using plugin::Error;
+using plugin::Reaction;
+using plugin::Result;
+
+constexpr int patienceSeconds = 10;
+constexpr std::size_t maxOutput = 65'536;
+
+Error failed(const std::string& program, const std::string& why, Reaction reaction = Reaction::askOperator) {
+    return Error{reaction, Code::configSecretSource, "the command " + program + " " + why};
+}
+
+std::string reason(int error) { return std::generic_category().message(error); }
+
+class Handle {
+public:
+    explicit Handle(int fd = -1) : fd_(fd) {}
+    Handle(const Handle&) = delete;
+    Handle& operator=(const Handle&) = delete;
+    ~Handle() { close(); }
+    int get() const { return fd_; }
+    void take(int fd) {
+        close();
+        fd_ = fd;
+    }
+    void close() {
+        if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+    }
+
+private:
+    int fd_;
+};
+
+/// posix_spawn: between its vfork and exec nothing of ours runs, so no lock another thread holds can be in the way.
+class Launch {
+public:
+    Launch() {
+        ::posix_spawn_file_actions_init(&actions_);
+        ::posix_spawnattr_init(&attributes_);
+    }
+    Launch(const Launch&) = delete;
+    Launch& operator=(const Launch&) = delete;
+    ~Launch() {
+        ::posix_spawn_file_actions_destroy(&actions_);
+        ::posix_spawnattr_destroy(&attributes_);
+    }
+
+    /// Answers an errno.
+    int start(const std::vector<std::string>& words, int output, pid_t& child) {
+        std::vector<char*> arguments;
+        for (const auto& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
+        arguments.push_back(nullptr);
+        ::posix_spawn_file_actions_adddup2(&actions_, output, STDOUT_FILENO);  // first: where ours are closed it may be 0 or 2 itself
+        ::posix_spawn_file_actions_addopen(&actions_, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+        ::posix_spawn_file_actions_addopen(&actions_, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+        ::posix_spawn_file_actions_addclosefrom_np(&actions_, STDERR_FILENO + 1);
+        sigset_t none, all;
+        sigemptyset(&none);
+        sigfillset(&all);
+        ::posix_spawnattr_setsigmask(&attributes_, &none);
+        ::posix_spawnattr_setsigdefault(&attributes_, &all);
+        ::posix_spawnattr_setpgroup(&attributes_, 0);
+        ::posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+        return ::posix_spawn(&child, words.front().c_str(), &actions_, &attributes_, arguments.data(), environ);
+    }
+
+private:
+    posix_spawn_file_actions_t actions_{};
+    posix_spawnattr_t attributes_{};
+};
+
+/// A program that runs. What is left of it when this goes is killed, with all it has started.
+class Child {
+public:
+    explicit Child(pid_t id) : id_(id) {}
+    Child(const Child&) = delete;
+    Child& operator=(const Child&) = delete;
+    ~Child() {
+        if (!ended_) end();
+    }
+    void end() {
+        ::kill(-id_, SIGKILL);
+        wait();
+    }
+    /// How it ended; nothing: nobody can tell, since SIGCHLD is ignored.
+    std::optional<int> wait() {
+        int status = 0;
+        pid_t answer = 0;
+        do answer = ::waitpid(id_, &status, 0);
+        while (answer < 0 && errno == EINTR);
+        ended_ = true;
+        if (answer != id_) return std::nullopt;
+        return status;
+    }
+
+private:
+    pid_t id_;
+    bool ended_ = false;
+};
+
+struct Wiped {
+    std::array<char, 4096>& piece;
+    ~Wiped() { OPENSSL_cleanse(piece.data(), piece.size()); }
+};
+
+/// Everything up to the end of the output; nothing: the time is over. `tooMuch` when it is more than any secret.
+std::optional<Secret> readAll(int output, int timer, bool& tooMuch) {
+    SecretBuilder all(1024);
+    std::array<char, 4096> piece;
+    const Wiped wiped{piece};
+    for (std::size_t total = 0;;) {
+        std::array<pollfd, 2> wait{pollfd{output, POLLIN, 0}, pollfd{timer, POLLIN, 0}};
+        if (::poll(wait.data(), wait.size(), -1) < 0) continue;  // interrupted
+        if (wait[1].revents != 0) return std::nullopt;
+        const auto count = ::read(output, piece.data(), piece.size());
+        if (count < 0) continue;  // interrupted
+        if (count == 0) return all.finish();
+        total += static_cast<std::size_t>(count);
+        tooMuch = total > maxOutput;
+        if (tooMuch) return all.finish();
+        all.add({piece.data(), static_cast<std::size_t>(count)});
+    }
+}
+
+/// It may close its output long before it ends. False: the time is over.
+bool hasEnded(int child, int timer) {
+    for (;;) {
+        std::array<pollfd, 2> wait{pollfd{child, POLLIN, 0}, pollfd{timer, POLLIN, 0}};
+        if (::poll(wait.data(), wait.size(), -1) < 0) continue;  // interrupted
+        if (wait[0].revents != 0) return true;
+        return false;
+    }
+}
+
+}  // namespace
+
+Result<Secret> commandOutput(const std::vector<std::string>& words) {
+    const auto& program = words.front();
+    int ends[2] = {-1, -1};
+    if (::pipe2(ends, O_CLOEXEC) != 0) return failed(program, "cannot be run: " + reason(errno), Reaction::retryLater);
+    const Handle output(ends[0]);
+    Handle theirs(ends[1]);
+    const Handle timer(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC));
+    const itimerspec patience{{0, 0}, {patienceSeconds, 0}};
+    if (timer.get() < 0 || ::timerfd_settime(timer.get(), 0, &patience, nullptr) != 0)
+        return failed(program, "cannot be run: " + reason(errno), Reaction::retryLater);
+
+    pid_t id = -1;
+    Launch launch;
+    if (const int error = launch.start(words, theirs.get(), id); error != 0) return failed(program, "cannot be run: " + reason(error));
+    Child child(id);
+    const Handle process(static_cast<int>(::syscall(SYS_pidfd_open, id, 0)));
+    theirs.close();
+
+    bool tooMuch = false;
+    auto all = readAll(output.get(), timer.get(), tooMuch);
+    if (tooMuch) return failed(program, "wrote more than " + std::to_string(maxOutput) + " octets: that is no secret");
+    if (!all || (process.get() >= 0 && !hasEnded(process.get(), timer.get())))
+        return failed(program, "was not done after " + std::to_string(patienceSeconds) + " s and was ended", Reaction::retryLater);
+    const auto status = child.wait();
+    if (!status) return failed(program, "ended, but nobody can tell how: SIGCHLD is ignored");
+    if (WIFSIGNALED(*status)) return failed(program, "was ended by signal " + std::to_string(WTERMSIG(*status)));
+    if (WEXITSTATUS(*status) != 0) return failed(program, "ended with status " + std::to_string(WEXITSTATUS(*status)));
+    return std::move(*all);
+}
+
+}  // namespace auth
