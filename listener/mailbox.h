@@ -45,6 +45,7 @@ struct Fetched {
     std::vector<std::string> flags{};
     Content content;
     Head head;
+    bool sourceDefect = false;  ///< not the message: what the server gives out in its place, because it cannot render it
 };
 
 /// Takes messages as they come. The mailbox waits for the answer before it reads on: that is the back-pressure.
@@ -77,9 +78,9 @@ using Copied = std::function<plugin::Task<plugin::Result<void>>(std::vector<std:
 /// What tells a message from others where positions mean nothing (a rebuilt or renamed folder).
 struct Identified {
     std::uint64_t ordinal = 0;
-    plugin::Wall received{};
-    std::optional<std::uint64_t> size{};  ///< as the server claims: some estimate it
-    Digest matchKey{};                    ///< as Head::matchKey
+    std::optional<plugin::Wall> received{};  ///< none: the server tells no date that can be read
+    std::optional<std::uint64_t> size{};     ///< as the server claims: some estimate it
+    Digest matchKey{};                       ///< as Head::matchKey
 };
 /// An Error ends the pass with this Error, and the session.
 using IdentifiedTaker = std::function<plugin::Result<void>(Identified)>;
@@ -112,7 +113,8 @@ public:
     /// are left out (list again to tell "gone" from "not readable"). `receiver` and `staging` outlive the call.
     virtual plugin::Task<plugin::Result<void>> fetch(std::vector<std::uint64_t> ordinals, Receiver& receiver, plugin::Directory& staging,
                                                      std::stop_token stop) = 0;
-    /// Of the folder entered last: one pass over the heads of all messages there are, in rising order.
+    /// Of the folder entered last: one pass over the heads of all messages there are, in rising order. A message whose head the server does
+    /// not hand out is left out: list() tells that it is there.
     virtual plugin::Task<plugin::Result<void>> identify(IdentifiedTaker taker, std::stop_token stop) = 0;
     /// After open(): will the server tell of arrivals by itself? False: watch() must not be called.
     virtual bool pushes() const = 0;

@@ -38,6 +38,16 @@ std::optional<Announced> announcedLiteral(std::string_view line) {
     return Announced{brace, digits};
 }
 
+/// Does the text end with "BODY[] " or "BODY[HEADER.FIELDS (...)] "?
+bool endsWithBodyItem(std::string_view text) {
+    static constexpr std::string_view item = "BODY", fields = "HEADER.FIELDS";
+    const auto open = text.rfind('[');
+    if (!text.ends_with("] ") || open == std::string_view::npos || open < item.size()) return false;
+    if (!equalsIgnoreCase(text.substr(open - item.size(), item.size()), item)) return false;
+    const auto section = text.substr(open + 1, text.size() - open - 3);
+    return section.empty() || equalsIgnoreCase(section.substr(0, fields.size()), fields);
+}
+
 }  // namespace
 
 Framer::Step Framer::refuse(std::string_view why, bool tooLarge) {
@@ -47,10 +57,9 @@ Framer::Step Framer::refuse(std::string_view why, bool tooLarge) {
 
 bool Framer::announcesBody(std::size_t brace) const {
     if (bodies_ != Bodies::apart || bodyAt_) return false;
-    static constexpr std::string_view item = "BODY[] ";
     auto before = std::string_view{text_}.substr(0, brace);
     if (before.ends_with('~')) before.remove_suffix(1);
-    if (before.size() < item.size() || !equalsIgnoreCase(before.substr(before.size() - item.size()), item)) return false;
+    if (!endsWithBodyItem(before)) return false;
     // "* 12 FETCH (": another response may quote these words too
     Lexer lexer{before};
     if (!lexer.take('*') || !lexer.take(' ') || !lexer.number() || !lexer.take(' ')) return false;

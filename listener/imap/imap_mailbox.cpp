@@ -4,6 +4,7 @@
 #include "listener/imap/fetching.h"
 #include "listener/imap/finding.h"
 #include "listener/imap/folder.h"
+#include "listener/imap/identifying.h"
 #include "listener/imap/listing.h"
 #include "listener/imap/session.h"
 #include "listener/imap/sign_in.h"
@@ -50,7 +51,11 @@ public:
         co_return ended(std::move(found));
     }
 
-    Task<Result<void>> identify(IdentifiedTaker, std::stop_token) override { throw std::logic_error("not yet"); }
+    Task<Result<void>> identify(IdentifiedTaker taker, std::stop_token stop) override {
+        if (auto unable = unableTo(Phase::selected)) co_return std::move(*unable);
+        auto identified = co_await identifyMessages(*session_, std::move(taker), stop);
+        co_return ended(std::move(identified));
+    }
 
     bool pushes() const override { return session_ && !session_->connection().broken() && tellsOfArrivals(*session_); }
 

@@ -105,7 +105,7 @@ std::optional<std::vector<std::string>> parseWordList(Lexer& lexer) {
     }
 }
 
-bool parseBody(Lexer& lexer, Fetch& fetch) {
+bool parseBody(Lexer& lexer, std::optional<Body>& into) {
     auto value = lexer.string();
     if (!value) return false;
     Body body;
@@ -122,7 +122,7 @@ bool parseBody(Lexer& lexer, Fetch& fetch) {
             body.size = value->size;
             break;
     }
-    if (!fetch.body || fetch.body->kind != Body::Kind::apart) fetch.body = std::move(body);
+    if (!into || into->kind != Body::Kind::apart) into = std::move(body);
     return true;
 }
 
@@ -147,7 +147,9 @@ bool parseFetchItem(Lexer& lexer, Fetch& fetch) {
         fetch.size = lexer.number();
         return fetch.size.has_value();
     }
-    if (equalsIgnoreCase(name, "BODY[]")) return parseBody(lexer, fetch);
+    if (equalsIgnoreCase(name, "BODY[]")) return parseBody(lexer, fetch.body);
+    static constexpr std::string_view fields = "BODY[HEADER.FIELDS";
+    if (equalsIgnoreCase(name.substr(0, fields.size()), fields)) return parseBody(lexer, fetch.fields);
     return lexer.skipValue();
 }
 

@@ -51,7 +51,7 @@ struct Body {
     std::string text{};      ///< Kind::inside
     std::uint64_t size = 0;  ///< Kind::apart: so many octets went to whoever streamed them
 };
-/// Items we do not know are skipped; RFC822.SIZE is read by nobody: Exchange estimates it.
+/// Items we do not know are skipped. RFC822.SIZE is no measure of the octets to come: Exchange estimates it.
 struct Fetch {
     std::uint64_t sequence = 0;
     std::optional<std::uint64_t> uid{};
@@ -59,6 +59,7 @@ struct Fetch {
     std::optional<plugin::Wall> internalDate{};  ///< none: not sent, or not a date
     std::optional<std::uint64_t> size{};
     std::optional<Body> body{};
+    std::optional<Body> fields{};  ///< BODY[HEADER.FIELDS (...)]: of the head what was asked for
 };
 struct Search {
     UidSet found{};

@@ -49,10 +49,9 @@ public:
     Answer<FolderRecord> beginFolder(FolderRecord record) override {
         return write<FolderRecord>([record = std::move(record)](Transaction& transaction) { return writing::beginFolder(transaction, record); });
     }
-    Answer<std::int64_t> intend(std::int64_t folder, std::vector<std::uint64_t> ordinals) override {
-        return write<std::int64_t>([folder, ordinals = std::move(ordinals), now = clock_.wall()](Transaction& transaction) {
-            return writing::intend(transaction, folder, ordinals, now);
-        });
+    Answer<std::int64_t> intend(std::int64_t folder, std::vector<std::uint64_t> ordinals, std::vector<Identity> identities) override {
+        return write<std::int64_t>([folder, ordinals = std::move(ordinals), identities = std::move(identities), now = clock_.wall()](
+                                       Transaction& transaction) { return writing::intend(transaction, folder, ordinals, identities, now); });
     }
     Answer<void> settle(std::int64_t folder, std::int64_t batch, std::vector<Settled> settled, std::uint64_t cursor) override {
         return write<void>([folder, batch, settled = std::move(settled), cursor, now = clock_.wall()](Transaction& transaction) {
@@ -61,6 +60,11 @@ public:
     }
     Answer<void> advance(std::int64_t folder, std::optional<std::int64_t> batch, std::uint64_t cursor, std::uint64_t beforeStart) override {
         return write<void>([=](Transaction& transaction) { writing::advance(transaction, folder, batch, cursor, beforeStart); });
+    }
+    Answer<void> endOpenBatch(std::int64_t folder, std::int64_t batch, std::vector<std::uint64_t> stillThere) override {
+        return write<void>([folder, batch, stillThere = std::move(stillThere), now = clock_.wall()](Transaction& transaction) {
+            writing::endOpenBatch(transaction, folder, batch, stillThere, now);
+        });
     }
     Answer<std::vector<std::uint64_t>> finalAbove(std::int64_t folder, std::uint64_t above) override {
         return read<std::vector<std::uint64_t>>([=](Transaction& transaction) { return reading::finalAbove(transaction, folder, above); });
@@ -76,6 +80,28 @@ public:
     }
     Answer<void> cleared(std::vector<std::int64_t> messages) override {
         return write<void>([messages = std::move(messages)](Transaction& transaction) { writing::cleared(transaction, messages); });
+    }
+
+    Answer<std::vector<FolderRecord>> records(std::string mailbox, std::string protocol) override {
+        return read<std::vector<FolderRecord>>([mailbox = std::move(mailbox), protocol = std::move(protocol)](Transaction& transaction) {
+            return reading::records(transaction, mailbox, protocol);
+        });
+    }
+    Answer<std::vector<Candidate>> candidates(std::vector<std::int64_t> folders, std::shared_ptr<const std::vector<Digest>> keys) override {
+        return read<std::vector<Candidate>>([folders = std::move(folders), keys = std::move(keys)](Transaction& transaction) {
+            return reading::candidates(transaction, folders, *keys);
+        });
+    }
+    Answer<std::optional<Rebuilt>> rebuild(Rebuild rebuild) override {
+        return write<std::optional<Rebuilt>>(
+            [rebuild = std::move(rebuild), now = clock_.wall()](Transaction& transaction) { return writing::rebuild(transaction, rebuild, now); });
+    }
+    Answer<std::vector<Recognised>> recognise(std::int64_t folder, std::vector<Newcomer> newcomers) override {
+        return read<std::vector<Recognised>>(
+            [folder, newcomers = std::move(newcomers)](Transaction& transaction) { return reading::recognise(transaction, folder, newcomers); });
+    }
+    Answer<void> repoint(std::int64_t folder, std::vector<std::pair<std::int64_t, std::uint64_t>> rows) override {
+        return write<void>([folder, rows = std::move(rows)](Transaction& transaction) { writing::repoint(transaction, folder, rows); });
     }
 
     Answer<std::optional<std::string>> blocked(std::string mailbox) override {

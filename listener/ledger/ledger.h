@@ -18,7 +18,7 @@ namespace listener {
 struct Start {
     enum class Kind { now, all, since };
     Kind kind = Kind::now;
-    plugin::Wall since{};  ///< for since: inclusive; for now, where an operator said so with restart(): when
+    plugin::Wall since{};  ///< for since: inclusive; for now: when that was, 1970 = nobody noted it
 };
 
 /// What the ledger knows of a folder.
@@ -28,8 +28,20 @@ struct FolderRecord {
     std::uint64_t validity = 0;
     std::uint64_t cursor = 0;  ///< every message up to this ordinal is final
     Start start{};
-    std::uint64_t filterBelow = 0;  ///< ordinals below this were there at the start: `start` decides on them
-    std::uint64_t beforeStart = 0;  ///< how many were not delivered for that reason
+    std::uint64_t filterBelow = 0;        ///< ordinals below this were there at the start: `start` decides on them
+    std::uint64_t beforeStart = 0;        ///< how many were not delivered for that reason
+    std::uint64_t wantedBelow = 0;        ///< of a folder whose messages were matched: of the ordinals below this
+    std::vector<std::uint64_t> wanted{};  ///< only these are still to be delivered; empty when the cursor is past them
+    bool kin = false;                     ///< the mailbox has or had other records: a message may be known from elsewhere
+    bool superseded = false;              ///< a rebuild put another record in its place; its rows are what was not found again
+};
+
+/// What tells a message from all others wherever it stands.
+struct Identity {
+    std::string id;
+    std::uint64_t size = 0;
+    Digest sha256{};
+    Digest matchKey{};
 };
 
 enum class MessageState { pending, delivered, filtered, quarantined, dead, missing };
@@ -52,6 +64,60 @@ struct Settled {
 struct OpenBatch {
     std::int64_t id = 0;
     std::vector<std::uint64_t> ordinals{};
+    std::vector<Identity> identities{};  ///< beside `ordinals`; empty: begun by a version that kept none
+};
+
+/// What a message of a rebuilt folder may be: a row, or a member of an open batch. About 110 octets each.
+struct Candidate {
+    std::int64_t number = 0;  ///< of the row; 0: it is under way in `batch`
+    std::int64_t batch = 0;
+    std::uint64_t ordinal = 0;  ///< as it was
+    plugin::Wall received{};
+    std::uint64_t size = 0;
+    bool settled = false;  ///< false: it is still to be delivered, under its id
+    Digest matchKey{};
+    Digest sha256{};
+};
+
+/// A folder whose positions mean something else now, and where its known messages stand in it.
+struct Rebuild {
+    struct Match {
+        std::int64_t number = 0, batch = 0;
+        std::uint64_t old = 0;      ///< Candidate::ordinal
+        std::uint64_t ordinal = 0;  ///< now
+    };
+    FolderRecord record;                     ///< as it begins
+    std::optional<std::int64_t> replaces{};  ///< the record in whose place it comes
+    std::vector<Match> matches{};
+};
+
+struct Rebuilt {
+    FolderRecord record;
+    std::uint64_t gone = 0;  ///< messages of the record it replaced that were not found again
+};
+
+/// A message about to be delivered for the first time, as far as its position tells.
+struct Newcomer {
+    std::uint64_t ordinal = 0;
+    std::string id;  ///< its second is the received one
+    Digest sha256{};
+};
+
+/// A message of the same mailbox, received in the same second and with the same octets.
+struct Likeness {
+    std::int64_t number = 0;  ///< of its row; 0: it is in an open batch
+    std::int64_t folder = 0;
+    std::string folderName;
+    std::uint64_t ordinal = 0;
+    std::string id;
+    bool settled = false;    ///< false: sinks may or may not have it
+    bool placeVoid = false;  ///< its position means nothing any more
+};
+
+struct Recognised {
+    std::optional<std::string> assigned{};  ///< the id it has to be delivered under
+    bool idTaken = false;                   ///< another message has the id of the newcomer: positions were given anew
+    std::vector<Likeness> like{};           ///< those our own after-action removed are left out
 };
 
 /// An after-action that is due.
@@ -99,22 +165,40 @@ public:
 
     virtual Answer<std::optional<FolderRecord>> folder(std::string mailbox, std::string protocol, std::string name) = 0;
     /// A folder seen for the first time, or again after a restart by the operator. One that is known with this validity stays and is
-    /// answered as it is; with another validity its positions, batches and after-actions are forgotten and it begins as given.
+    /// answered as it is; with another validity its positions, batches and after-actions are forgotten and it begins as given (to keep what
+    /// is known of its messages: rebuild()).
     virtual Answer<FolderRecord> beginFolder(FolderRecord record) = 0;
-    /// INTENT: these positions are about to be given to sinks.
-    virtual Answer<std::int64_t> intend(std::int64_t folder, std::vector<std::uint64_t> ordinals) = 0;
+    /// INTENT: these positions (rising) are about to be given to sinks. `identities`: beside them, or none.
+    virtual Answer<std::int64_t> intend(std::int64_t folder, std::vector<std::uint64_t> ordinals, std::vector<Identity> identities = {}) = 0;
     /// VERDICT: rows of all that settled, the cursor, and the end of the batch: one transaction. Messages left out stay pending: their
     /// positions are above the cursor the caller gives. Answers nothing to do twice: an id settled before keeps its first row.
     virtual Answer<void> settle(std::int64_t folder, std::int64_t batch, std::vector<Settled> settled, std::uint64_t cursor) = 0;
     /// Ends a batch of which nothing is left on the server, or none was settled; moves the cursor and adds to the count of
     /// before-start messages. A cursor never goes back, here or in settle().
     virtual Answer<void> advance(std::int64_t folder, std::optional<std::int64_t> batch, std::uint64_t cursor, std::uint64_t beforeStart) = 0;
+    /// Ends a batch that was found open. Its members without a row that are not `stillThere` (rising) get one as `missing`: they were under
+    /// way, and whether a sink has them nobody knows; if they come to light elsewhere, they keep their id.
+    virtual Answer<void> endOpenBatch(std::int64_t folder, std::int64_t batch, std::vector<std::uint64_t> stillThere) = 0;
     /// Ordinals above `above` that have a final row (rising): what a listing leaves out.
     virtual Answer<std::vector<std::uint64_t>> finalAbove(std::int64_t folder, std::uint64_t above) = 0;
     virtual Answer<std::vector<OpenBatch>> openBatches(std::int64_t folder) = 0;
     virtual Answer<std::vector<Due>> dueActions(std::int64_t folder, std::size_t limit) = 0;
     virtual Answer<void> copied(std::int64_t folder, std::vector<std::uint64_t> ordinals) = 0;
     virtual Answer<void> cleared(std::vector<std::int64_t> messages) = 0;
+
+    /// Records in force and superseded ones, the oldest first, without `wanted`. Those an operator's restart() ended are not among them.
+    virtual Answer<std::vector<FolderRecord>> records(std::string mailbox, std::string protocol) = 0;
+    /// Of these records: rows, and members of open batches, whose match key is one of `keys` (sorted). Reads all rows of the folders once;
+    /// memory grows with what it answers.
+    virtual Answer<std::vector<Candidate>> candidates(std::vector<std::int64_t> folders, std::shared_ptr<const std::vector<Digest>> keys) = 0;
+    /// One transaction: a new record, and at it what was matched: rows keep id, state and verdicts, their due after-actions come along;
+    /// members of open batches become `pending` rows. What `replaces` still has of batches and due after-actions ends: its messages are
+    /// gone. None: another record is in force than `replaces`, an operator acted meanwhile; nothing is changed.
+    virtual Answer<std::optional<Rebuilt>> rebuild(Rebuild rebuild) = 0;
+    /// Beside the newcomers: what is known of each from elsewhere.
+    virtual Answer<std::vector<Recognised>> recognise(std::int64_t folder, std::vector<Newcomer> newcomers) = 0;
+    /// These rows' messages now stand in `folder` at these ordinals.
+    virtual Answer<void> repoint(std::int64_t folder, std::vector<std::pair<std::int64_t, std::uint64_t>> rows) = 0;
 
     /// Mailboxes that wait for the operator. Kept over restarts.
     virtual Answer<std::optional<std::string>> blocked(std::string mailbox) = 0;

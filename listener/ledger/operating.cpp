@@ -1,3 +1,4 @@
+#include "listener/ledger/position_set.h"
 #include "listener/ledger/reading.h"
 #include "listener/ledger/statements.h"
 #include "listener/ledger/stored_form.h"
@@ -34,7 +35,7 @@ void blockEach(plugin::Transaction& transaction, const std::vector<std::string>&
 void restartOne(plugin::Transaction& transaction, std::int64_t mailbox, const Start& start) {
     for (const auto statement : {sql::endDueOfMailbox, sql::deleteDueOfMailbox, sql::deleteBatchesOfMailbox})
         transaction.prepare(statement).bind(0, mailbox).run();
-    transaction.prepare("UPDATE listener_folder SET forgotten = 1 WHERE mailbox_id = ? AND forgotten = 0").bind(0, mailbox).run();
+    transaction.prepare("UPDATE listener_folder SET forgotten = 1 WHERE mailbox_id = ? AND forgotten <> 1").bind(0, mailbox).run();
     transaction.prepare("UPDATE listener_mailbox SET blocked = NULL, restart_kind = ?, restart_since = ? WHERE mailbox_id = ?")
         .bind(0, stored::text(start.kind))
         .bind(1, stored::time(start.since))
@@ -44,28 +45,36 @@ void restartOne(plugin::Transaction& transaction, std::int64_t mailbox, const St
 
 }  // namespace
 
+FolderRecord insertFolder(plugin::Transaction& transaction, const FolderRecord& record) {
+    FolderRecord begun = record;
+    const auto wanted = encodePositions(record.wanted);
+    auto& row =
+        transaction
+            .prepare(
+                "INSERT INTO listener_folder (mailbox_id, protocol, name, validity, cursor, start_kind, start_since, filter_below, before_start, "
+                "wanted_below, wanted) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+            .bind(0, mailboxId(transaction, record.mailbox))
+            .bind(1, record.protocol)
+            .bind(2, record.name)
+            .bind(3, stored::number(record.validity))
+            .bind(4, stored::number(record.cursor))
+            .bind(5, stored::text(record.start.kind))
+            .bind(6, stored::time(record.start.since))
+            .bind(7, stored::number(record.filterBelow))
+            .bind(8, stored::number(record.beforeStart))
+            .bind(9, stored::number(record.wantedBelow));
+    if (!wanted.empty()) row.bindBlob(10, wanted);
+    row.run();
+    begun.id = transaction.lastInsertId();
+    return begun;
+}
+
 FolderRecord beginFolder(plugin::Transaction& transaction, const FolderRecord& record) {
     if (auto known = reading::folder(transaction, record.mailbox, record.protocol, record.name)) {
         if (known->validity == record.validity) return *known;
         forgetFolder(transaction, known->id);
     }
-    FolderRecord begun = record;
-    transaction
-        .prepare(
-            "INSERT INTO listener_folder (mailbox_id, protocol, name, validity, cursor, start_kind, start_since, filter_below, before_start) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
-        .bind(0, mailboxId(transaction, record.mailbox))
-        .bind(1, record.protocol)
-        .bind(2, record.name)
-        .bind(3, stored::number(record.validity))
-        .bind(4, stored::number(record.cursor))
-        .bind(5, stored::text(record.start.kind))
-        .bind(6, stored::time(record.start.since))
-        .bind(7, stored::number(record.filterBelow))
-        .bind(8, stored::number(record.beforeStart))
-        .run();
-    begun.id = transaction.lastInsertId();
-    return begun;
+    return insertFolder(transaction, record);
 }
 
 void block(plugin::Transaction& transaction, const std::vector<std::string>& mailboxes, const std::string& why) {

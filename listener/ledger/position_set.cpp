@@ -9,8 +9,8 @@
 namespace listener {
 namespace {
 
-/// More than any batch has: what a damaged length may claim.
-constexpr std::size_t maxOrdinals = 1'000'000;
+/// More than any batch or folder has: what a damaged length may claim.
+constexpr std::size_t maxOrdinals = 16'000'000;
 
 void put(std::vector<std::uint8_t>& into, std::uint64_t number) {
     for (; number >= 0x80; number >>= 7) into.push_back(static_cast<std::uint8_t>(number | 0x80));

@@ -62,6 +62,9 @@ std::optional<FolderRecord> folder(plugin::Transaction& transaction, const std::
     record.start = {stored::startKind(row.text(3)), stored::time(row.integer(4))};
     record.filterBelow = number(row, 5);
     record.beforeStart = number(row, 6);
+    record.wantedBelow = number(row, 7);
+    record.kin = row.integer(8) != 0;
+    record.wanted = decodePositions(row.blob(9), "a rebuilt folder");
     row.reset();
     return record;
 }
@@ -77,7 +80,7 @@ std::vector<std::uint64_t> finalAbove(plugin::Transaction& transaction, std::int
 std::vector<OpenBatch> openBatches(plugin::Transaction& transaction, std::int64_t folder) {
     std::vector<OpenBatch> batches;
     auto& row = transaction.prepare(sql::selectBatches).bind(0, folder);
-    while (row.step()) batches.push_back({row.integer(0), decodePositions(row.blob(1), "an open batch")});
+    while (row.step()) batches.push_back({row.integer(0), decodePositions(row.blob(1), "an open batch"), stored::identities(row.blob(2))});
     return batches;
 }
 

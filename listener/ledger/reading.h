@@ -10,6 +10,9 @@ std::optional<FolderRecord> folder(plugin::Transaction& transaction, const std::
 std::vector<std::uint64_t> finalAbove(plugin::Transaction& transaction, std::int64_t folder, std::uint64_t above);
 std::vector<OpenBatch> openBatches(plugin::Transaction& transaction, std::int64_t folder);
 std::vector<Due> dueActions(plugin::Transaction& transaction, std::int64_t folder, std::size_t limit);
+std::vector<FolderRecord> records(plugin::Transaction& transaction, const std::string& mailbox, const std::string& protocol);
+std::vector<Candidate> candidates(plugin::Transaction& transaction, const std::vector<std::int64_t>& folders, const std::vector<Digest>& keys);
+std::vector<Recognised> recognise(plugin::Transaction& transaction, std::int64_t folder, const std::vector<Newcomer>& newcomers);
 std::optional<std::string> blocked(plugin::Transaction& transaction, const std::string& mailbox);
 std::optional<Start> restartedWith(plugin::Transaction& transaction, const std::string& mailbox);
 std::int64_t operatorChanges(plugin::Transaction& transaction);

@@ -6,8 +6,9 @@ namespace {
 // Times are milliseconds since 1970. Rows of messages are written in the order they settle, and their ids begin with the time: every
 // index grows at its end, which is what keeps a ledger of millions of rows fast.
 //
-// A folder begun again (after a restart by the operator, or rebuilt at the server) gets a new row; the old one is `forgotten`: its
-// messages remain for people, its positions mean nothing any more. So the validity of a folder's row never changes.
+// A folder begun again (after a restart by the operator, or rebuilt at the server) gets a new row; the old one is `forgotten` (1: by the
+// operator; 2: superseded by a rebuild): its messages remain, its positions mean nothing any more. So the validity of a folder's row never
+// changes.
 constexpr std::string_view first = R"sql(
 CREATE TABLE listener_mailbox (
     mailbox_id    INTEGER PRIMARY KEY,
@@ -84,8 +85,16 @@ CREATE TABLE listener_state (
 ) STRICT, WITHOUT ROWID;
 )sql";
 
+// Rebuilt folders. `wanted`: see FolderRecord. `identities`: of each position of the batch, 92 octets: delivery id, size, SHA-256, match key.
+constexpr std::string_view second = R"sql(
+ALTER TABLE listener_folder ADD COLUMN wanted_below INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE listener_folder ADD COLUMN wanted BLOB;
+ALTER TABLE listener_batch ADD COLUMN identities BLOB;
+CREATE INDEX listener_folder_mailbox ON listener_folder (mailbox_id);
+)sql";
+
 }  // namespace
 
-std::vector<plugin::Migration> ledgerMigrations() { return {{1, first}}; }
+std::vector<plugin::Migration> ledgerMigrations() { return {{1, first}, {2, second}}; }
 
 }  // namespace listener

@@ -80,8 +80,8 @@ private:
         return row;
     }
 
-    /// The id has a row. At the same position it is settled already and stays as it is; else (the folder was begun again) the row comes
-    /// to this position, and its number is the answer.
+    /// The id has a row. At the same position it is settled already and stays as it is; else (the folder was begun again, the row is that of
+    /// a message not yet settled) the row comes to this position, and its number is the answer.
     std::optional<std::int64_t> takeOver(const stored::Id& id, const Settled& settled) {
         auto& row = transaction_.prepare(sql::selectMessage).bindBlob(0, id);
         row.step();
@@ -90,7 +90,7 @@ private:
             oldFolder == folder_.id && row.integer(2) == folder_.validity && row.integer(3) == stored::number(settled.message.position.ordinal);
         const auto oldState = stored::messageState(row.text(4));
         row.reset();
-        if (samePlace) return std::nullopt;
+        if (samePlace && oldState != MessageState::pending && oldState != MessageState::missing) return std::nullopt;
         transaction_.prepare(sql::uncountMessage).bind(0, stored::text(oldState)).bind(1, oldFolder).run();
         transaction_.prepare(sql::deleteVerdicts).bind(0, number).run();
         transaction_.prepare(sql::deleteDue).bind(0, number).run();
@@ -126,9 +126,14 @@ void endBatch(plugin::Transaction& transaction, std::int64_t folder, std::int64_
 
 }  // namespace
 
-std::int64_t intend(plugin::Transaction& transaction, std::int64_t folder, const std::vector<std::uint64_t>& ordinals, plugin::Wall now) {
+std::int64_t intend(plugin::Transaction& transaction, std::int64_t folder, const std::vector<std::uint64_t>& ordinals,
+                    const std::vector<Identity>& identities, plugin::Wall now) {
+    if (!identities.empty() && identities.size() != ordinals.size()) throw std::logic_error("a batch has as many identities as positions, or none");
     const auto positions = encodePositions(ordinals);
-    transaction.prepare(sql::insertBatch).bind(0, folder).bind(1, stored::time(now)).bindBlob(2, positions).run();
+    const auto known = stored::identities(identities);
+    auto& row = transaction.prepare(sql::insertBatch).bind(0, folder).bind(1, stored::time(now)).bindBlob(2, positions);
+    if (!known.empty()) row.bindBlob(3, known);
+    row.run();
     return transaction.lastInsertId();
 }
 

@@ -7,7 +7,9 @@
 namespace listener::sql {
 
 inline constexpr std::string_view selectFolder =
-    "SELECT f.folder_id, f.validity, f.cursor, f.start_kind, f.start_since, f.filter_below, f.before_start FROM listener_mailbox b "
+    "SELECT f.folder_id, f.validity, f.cursor, f.start_kind, f.start_since, f.filter_below, f.before_start, f.wanted_below, "
+    "EXISTS (SELECT 1 FROM listener_folder o WHERE o.mailbox_id = f.mailbox_id AND o.folder_id <> f.folder_id), "
+    "CASE WHEN f.cursor + 1 < f.wanted_below THEN f.wanted END FROM listener_mailbox b "
     "JOIN listener_folder f ON f.mailbox_id = b.mailbox_id WHERE b.alias = ? AND f.protocol = ? AND f.name = ? AND f.forgotten = 0";
 
 inline constexpr std::string_view insertMessage =
@@ -23,16 +25,41 @@ inline constexpr std::string_view insertVerdict = "INSERT INTO listener_verdict 
 inline constexpr std::string_view deleteVerdicts = "DELETE FROM listener_verdict WHERE message = ?";
 inline constexpr std::string_view insertDue = "INSERT INTO listener_due (message, folder_id, ordinal, action, target) VALUES (?, ?, ?, ?, ?)";
 inline constexpr std::string_view deleteDue = "DELETE FROM listener_due WHERE message = ?";
-inline constexpr std::string_view insertBatch = "INSERT INTO listener_batch (folder_id, begun, ordinals) VALUES (?, ?, ?)";
+inline constexpr std::string_view insertBatch = "INSERT INTO listener_batch (folder_id, begun, ordinals, identities) VALUES (?, ?, ?, ?)";
 inline constexpr std::string_view deleteBatch = "DELETE FROM listener_batch WHERE batch_id = ? AND folder_id = ?";
 inline constexpr std::string_view markCopied = "UPDATE listener_due SET copied = 1 WHERE folder_id = ? AND ordinal = ?";
 
 inline constexpr std::string_view selectFinal =
     "SELECT ordinal FROM listener_message WHERE folder_id = ?1 AND validity = (SELECT validity FROM listener_folder WHERE folder_id = ?1) "
     "AND ordinal > ?2 AND state <> 'pending' ORDER BY ordinal";
-inline constexpr std::string_view selectBatches = "SELECT batch_id, ordinals FROM listener_batch WHERE folder_id = ? ORDER BY batch_id";
+inline constexpr std::string_view selectBatches = "SELECT batch_id, ordinals, identities FROM listener_batch WHERE folder_id = ? ORDER BY batch_id";
 inline constexpr std::string_view selectDue =
     "SELECT message, ordinal, action, target, copied FROM listener_due WHERE folder_id = ? ORDER BY ordinal, message LIMIT ?";
+
+// What is known from elsewhere. Ids begin with the second: those of one stand together in the index.
+inline constexpr std::string_view selectRecords =
+    "SELECT f.folder_id, f.name, f.validity, f.cursor, f.start_kind, f.start_since, f.filter_below, f.before_start, f.forgotten "
+    "FROM listener_mailbox b CROSS JOIN listener_folder f ON f.mailbox_id = b.mailbox_id WHERE b.alias = ? AND f.protocol = ? AND f.forgotten <> 1 "
+    "ORDER BY f.folder_id";
+inline constexpr std::string_view selectCandidates =
+    "SELECT number, ordinal, received, size, match_key, sha256, state FROM listener_message WHERE folder_id = ?";
+inline constexpr std::string_view selectPending =
+    "SELECT delivery_id FROM listener_message WHERE folder_id = ? AND validity = ? AND ordinal = ? AND state = 'pending'";
+inline constexpr std::string_view selectSecond =
+    "SELECT m.number, m.delivery_id, m.folder_id, m.validity, m.ordinal, m.state, m.sha256, f.name, f.mailbox_id, f.forgotten, m.after_action, "
+    "EXISTS (SELECT 1 FROM listener_due d WHERE d.message = m.number) FROM listener_message m CROSS JOIN listener_folder f ON f.folder_id = "
+    "m.folder_id WHERE m.delivery_id >= ? AND m.delivery_id < ?";
+inline constexpr std::string_view selectBatchesElsewhere =
+    "SELECT b.ordinals, b.identities, f.folder_id, f.name FROM listener_folder o CROSS JOIN listener_folder f ON f.mailbox_id = o.mailbox_id "
+    "CROSS JOIN listener_batch b ON b.folder_id = f.folder_id WHERE o.folder_id = ?1 AND f.folder_id <> ?1 AND b.identities IS NOT NULL";
+inline constexpr std::string_view moveMessage =
+    "UPDATE listener_message SET folder_id = ?, validity = ?, ordinal = ?, position = ?, state = CASE state WHEN 'missing' THEN 'pending' ELSE state "
+    "END WHERE number = ?";
+inline constexpr std::string_view moveDue = "UPDATE listener_due SET folder_id = ?, ordinal = ? WHERE message = ?";
+inline constexpr std::string_view selectPlace = "SELECT folder_id, state FROM listener_message WHERE number = ?";
+inline constexpr std::string_view insertUnsettled =
+    "INSERT INTO listener_message (delivery_id, folder_id, validity, ordinal, position, state, received, settled, size, sha256, match_key) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (delivery_id) DO NOTHING";
 
 inline constexpr std::string_view endDueOfMailbox =
     "UPDATE listener_message SET after_action = NULL WHERE number IN (SELECT d.message FROM listener_folder f JOIN listener_due d ON d.folder_id = "

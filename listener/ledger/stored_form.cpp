@@ -102,4 +102,46 @@ Digest digest(std::span<const std::uint8_t> bytes) {
     return digest;
 }
 
+namespace {
+
+constexpr std::size_t idOctets = 20, sizeOctets = 8, digestOctets = 32;
+constexpr std::size_t identityOctets = idOctets + sizeOctets + 2 * digestOctets;
+
+}  // namespace
+
+std::vector<std::uint8_t> identities(const std::vector<Identity>& identities) {
+    std::vector<std::uint8_t> bytes;
+    bytes.reserve(identities.size() * identityOctets);
+    for (const auto& one : identities) {
+        const auto key = id(one.id);
+        bytes.insert(bytes.end(), key.begin(), key.end());
+        for (int shift = 56; shift >= 0; shift -= 8) bytes.push_back(static_cast<std::uint8_t>(one.size >> shift));
+        bytes.insert(bytes.end(), one.sha256.begin(), one.sha256.end());
+        bytes.insert(bytes.end(), one.matchKey.begin(), one.matchKey.end());
+    }
+    return bytes;
+}
+
+std::vector<Identity> identities(std::span<const std::uint8_t> bytes) {
+    if (bytes.size() % identityOctets != 0) damaged("batch");
+    std::vector<Identity> all;
+    for (; !bytes.empty(); bytes = bytes.subspan(identityOctets)) {
+        Identity one;
+        one.id = deliveryId(bytes.first(idOctets));
+        for (const auto octet : bytes.subspan(idOctets, sizeOctets)) one.size = one.size << 8 | octet;
+        one.sha256 = digest(bytes.subspan(idOctets + sizeOctets, digestOctets));
+        one.matchKey = digest(bytes.subspan(idOctets + sizeOctets + digestOctets, digestOctets));
+        all.push_back(std::move(one));
+    }
+    return all;
+}
+
+plugin::Wall second(std::string_view deliveryId) { return second(std::span<const std::uint8_t>(id(deliveryId))); }
+
+plugin::Wall second(std::span<const std::uint8_t> id) {
+    std::int64_t seconds = 0;
+    for (const auto octet : id.first(5)) seconds = seconds << 8 | octet;
+    return plugin::Wall{std::chrono::seconds{seconds}};
+}
+
 }  // namespace listener::stored

@@ -31,6 +31,13 @@ plugin::Wall time(std::int64_t milliseconds);
 /// SQLite has no unsigned numbers; std::logic_error past 2^63.
 std::int64_t number(std::uint64_t number);
 
+/// Of a batch: 92 octets each. Empty bytes: none.
+std::vector<std::uint8_t> identities(const std::vector<Identity>& identities);
+std::vector<Identity> identities(std::span<const std::uint8_t> bytes);
+/// The second an id begins with.
+plugin::Wall second(std::string_view deliveryId);
+plugin::Wall second(std::span<const std::uint8_t> id);
+
 Digest digest(std::span<const std::uint8_t> bytes);
 
 }  // namespace listener::stored

@@ -6,11 +6,18 @@
 namespace listener::writing {
 
 FolderRecord beginFolder(plugin::Transaction& transaction, const FolderRecord& record);
-std::int64_t intend(plugin::Transaction& transaction, std::int64_t folder, const std::vector<std::uint64_t>& ordinals, plugin::Wall now);
+/// A record of its own, whatever is in force.
+FolderRecord insertFolder(plugin::Transaction& transaction, const FolderRecord& record);
+std::int64_t intend(plugin::Transaction& transaction, std::int64_t folder, const std::vector<std::uint64_t>& ordinals,
+                    const std::vector<Identity>& identities, plugin::Wall now);
 void settle(plugin::Transaction& transaction, std::int64_t folder, std::int64_t batch, const std::vector<Settled>& settled, std::uint64_t cursor,
             plugin::Wall now);
 void advance(plugin::Transaction& transaction, std::int64_t folder, std::optional<std::int64_t> batch, std::uint64_t cursor,
              std::uint64_t beforeStart);
+void endOpenBatch(plugin::Transaction& transaction, std::int64_t folder, std::int64_t batch, const std::vector<std::uint64_t>& stillThere,
+                  plugin::Wall now);
+std::optional<Rebuilt> rebuild(plugin::Transaction& transaction, const Rebuild& rebuild, plugin::Wall now);
+void repoint(plugin::Transaction& transaction, std::int64_t folder, const std::vector<std::pair<std::int64_t, std::uint64_t>>& rows);
 void copied(plugin::Transaction& transaction, std::int64_t folder, const std::vector<std::uint64_t>& ordinals);
 void cleared(plugin::Transaction& transaction, const std::vector<std::int64_t>& messages);
 

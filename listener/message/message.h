@@ -22,6 +22,11 @@ struct Position {
     bool operator==(const Position&) const = default;
 };
 
+/// Where positions are numbers within a validity (IMAP): "validity:ordinal".
+inline Position numberedPosition(std::uint64_t validity, std::uint64_t ordinal) {
+    return {std::to_string(validity) + ":" + std::to_string(ordinal), ordinal};
+}
+
 using Digest = std::array<std::uint8_t, 32>;
 
 /// The exact bytes of a message: in memory up to `memoryLimit`, larger ones in a file without a name.

@@ -75,6 +75,7 @@ enum class Code : std::uint16_t {
     // 5 message
     messageStaging = 5001,
     messageTruncated = 5002,
+    messageSourceDefect = 5003,
     // 6 sink
     sinkUnavailable = 6001,
     sinkDiskFull = 6002,
@@ -176,7 +177,7 @@ inline constexpr std::array codeTable{
     CodeEntry{Code::mailboxNoMechanism, "The server offers no way to sign in that we can use",
               "check .sasl and .credential, and that OAuth is enabled at the server"},
     CodeEntry{Code::mailboxCommandRefused, "The server refused a command", "read the server's text"},
-    CodeEntry{Code::mailboxFolderRebuilt, "The folder was rebuilt at the server: its UIDVALIDITY is another",
+    CodeEntry{Code::mailboxFolderRebuilt, "The folder was rebuilt at the server, and some of its messages are neither known nor datable",
               "run `postern mailboxes restart ALIAS --start now|all|since:DATE`"},
     CodeEntry{Code::mailboxClosedByServer, "The server ended the session", "nothing, it is dialled again"},
     CodeEntry{Code::mailboxTooLarge, "The server's answer is larger than any we accept", "report it with the server's name"},
@@ -188,6 +189,8 @@ inline constexpr std::array codeTable{
 
     CodeEntry{Code::messageStaging, "A large message cannot be written to staging", "check free space and permissions of server.data"},
     CodeEntry{Code::messageTruncated, "A message ended before its announced size", "nothing, it is fetched again"},
+    CodeEntry{Code::messageSourceDefect, "The server gives out a substitute for a message it cannot render",
+              "look at the message in the mailbox itself; find it with `postern ledger --state quarantined`"},
 
     CodeEntry{Code::sinkUnavailable, "A sink cannot be reached or did not answer", "check the system behind the sink; delivery is tried again"},
     CodeEntry{Code::sinkDiskFull, "No space left where a sink writes", "free space; delivery is tried again"},

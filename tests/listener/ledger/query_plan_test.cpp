@@ -24,9 +24,10 @@ bool mentions(const std::string& plan, std::string_view part) { return plan.find
 SCENARIO("no statement of daily work reads a table from end to end", "[ledger]") {
     simulation::SimVfs vfs;
     World ledger(vfs);
-    const auto statement = std::string(GENERATE(sql::selectFolder, sql::selectMessage, sql::updateMessage, sql::uncountMessage, sql::deleteVerdicts,
-                                                sql::deleteDue, sql::deleteBatch, sql::markCopied, sql::selectFinal, sql::selectBatches,
-                                                sql::selectDue, sql::endDueOfFolder, sql::deleteDueOfFolder, sql::deleteBatchesOfFolder));
+    const auto statement = std::string(GENERATE(
+        sql::selectFolder, sql::selectMessage, sql::updateMessage, sql::uncountMessage, sql::deleteVerdicts, sql::deleteDue, sql::deleteBatch,
+        sql::markCopied, sql::selectFinal, sql::selectBatches, sql::selectDue, sql::endDueOfFolder, sql::deleteDueOfFolder,
+        sql::deleteBatchesOfFolder, sql::selectCandidates, sql::selectPending, sql::selectSecond, sql::moveMessage, sql::moveDue, sql::selectPlace));
     GIVEN(statement) {
         const auto plan = planOf(ledger, statement);
         THEN("it searches, and sorts nothing") {

@@ -1,0 +1,339 @@
+#include "listener/ledger/position_set.h"
+#include "listener/ledger/reading.h"
+#include "listener/ledger/statements.h"
+#include "listener/ledger/stored_form.h"
+#include "listener/ledger/writing.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+/// What is known of messages whose positions mean something else now: folders that were rebuilt or renamed, messages that were moved.
+namespace listener {
+namespace {
+
+constexpr std::int64_t supersededRow = 2;  // listener_folder.forgotten
+
+std::uint64_t number(const plugin::Statement& row, int column) { return static_cast<std::uint64_t>(row.integer(column)); }
+
+bool removes(std::string_view action) {
+    switch (stored::afterKind(action)) {
+        case AfterAction::Kind::leave:
+        case AfterAction::Kind::seen:
+            return false;
+        case AfterAction::Kind::remove:
+        case AfterAction::Kind::move:
+        case AfterAction::Kind::seenAndMove:
+            return true;
+    }
+    return false;
+}
+
+bool isSettled(MessageState state) { return state != MessageState::pending && state != MessageState::missing; }
+
+OpenBatch memberTable(const plugin::Statement& row, int ordinals, int identities) {
+    OpenBatch batch;
+    batch.ordinals = decodePositions(row.blob(ordinals), "an open batch");
+    batch.identities = stored::identities(row.blob(identities));
+    if (batch.identities.size() != batch.ordinals.size()) batch.identities.clear();
+    return batch;
+}
+
+}  // namespace
+
+namespace reading {
+
+std::vector<FolderRecord> records(plugin::Transaction& transaction, const std::string& mailbox, const std::string& protocol) {
+    std::vector<FolderRecord> all;
+    auto& row = transaction.prepare(sql::selectRecords).bind(0, mailbox).bind(1, protocol);
+    while (row.step()) {
+        FolderRecord record;
+        record.id = row.integer(0);
+        record.mailbox = mailbox;
+        record.protocol = protocol;
+        record.name = row.text(1);
+        record.validity = number(row, 2);
+        record.cursor = number(row, 3);
+        record.start = {stored::startKind(row.text(4)), stored::time(row.integer(5))};
+        record.filterBelow = number(row, 6);
+        record.beforeStart = number(row, 7);
+        record.superseded = row.integer(8) == supersededRow;
+        all.push_back(std::move(record));
+    }
+    return all;
+}
+
+std::vector<Candidate> candidates(plugin::Transaction& transaction, const std::vector<std::int64_t>& folders, const std::vector<Digest>& keys) {
+    std::vector<Candidate> found;
+    const auto wanted = [&keys](const Digest& key) { return std::binary_search(keys.begin(), keys.end(), key); };
+    for (const auto folder : folders) {
+        auto& row = transaction.prepare(sql::selectCandidates).bind(0, folder);
+        while (row.step()) {
+            Candidate one{.number = row.integer(0), .ordinal = number(row, 1), .received = stored::time(row.integer(2)), .size = number(row, 3)};
+            one.matchKey = stored::digest(row.blob(4));
+            if (!wanted(one.matchKey)) continue;
+            one.sha256 = stored::digest(row.blob(5));
+            one.settled = isSettled(stored::messageState(row.text(6)));
+            found.push_back(one);
+        }
+        // A member that settled in a later batch has a row: candidates of the same message are matched once, by its row.
+        for (const auto& batch : openBatches(transaction, folder))
+            for (std::size_t i = 0; i < batch.identities.size(); ++i) {
+                const auto& member = batch.identities[i];
+                if (!wanted(member.matchKey)) continue;
+                auto& known = transaction.prepare(sql::selectMessage).bindBlob(0, stored::id(member.id));
+                const bool hasRow = known.step();
+                known.reset();
+                if (hasRow) continue;
+                found.push_back({.batch = batch.id,
+                                 .ordinal = batch.ordinals.at(i),
+                                 .received = stored::second(member.id),
+                                 .size = member.size,
+                                 .matchKey = member.matchKey,
+                                 .sha256 = member.sha256});
+            }
+    }
+    return found;
+}
+
+namespace {
+
+/// What is known of the messages of one mailbox that were received in one second.
+class Second {
+public:
+    Second(plugin::Transaction& transaction, std::int64_t folder, std::int64_t mailbox, std::int64_t validity)
+        : transaction_(transaction), folder_(folder), mailbox_(mailbox), validity_(validity) {}
+
+    /// `newcomers`: all of this second, with their answers.
+    void look(plugin::Wall second, const std::vector<std::pair<const Newcomer*, Recognised*>>& newcomers) {
+        const auto from = bound(second), to = bound(second + std::chrono::seconds(1));
+        auto& row = transaction_.prepare(sql::selectSecond).bindBlob(0, from).bindBlob(1, to);
+        while (row.step()) {
+            const auto sha256 = stored::digest(row.blob(6));
+            for (const auto& [newcomer, answer] : newcomers) {
+                if (sha256 == newcomer->sha256)
+                    note(row, *newcomer, *answer);
+                else if (std::ranges::equal(row.blob(1), stored::id(newcomer->id)))
+                    answer->idTaken = true;
+            }
+        }
+    }
+
+private:
+    static stored::Id bound(plugin::Wall second) {
+        stored::Id id{};
+        const auto seconds = std::chrono::floor<std::chrono::seconds>(second).time_since_epoch().count();
+        for (std::size_t i = 0; i < 5; ++i) id[i] = static_cast<std::uint8_t>(seconds >> (8 * (4 - i)));
+        return id;
+    }
+
+    void note(const plugin::Statement& row, const Newcomer& newcomer, Recognised& answer) const {
+        if (row.integer(8) != mailbox_) return;
+        const bool here = row.integer(2) == folder_ && row.integer(3) == validity_ && number(row, 4) == newcomer.ordinal;
+        if (here) return;
+        const bool removedByUs = !row.isNull(10) && row.integer(11) == 0 && removes(row.text(10));
+        if (removedByUs) return;
+        const auto state = stored::messageState(row.text(5));
+        const auto forgotten = row.integer(9);
+        Likeness like{.number = row.integer(0), .folder = row.integer(2), .folderName = std::string(row.text(7)), .ordinal = number(row, 4)};
+        like.id = stored::deliveryId(row.blob(1));
+        // Where an operator started the mailbox anew, what was settled before is to be delivered again: under its id.
+        like.settled = isSettled(state) && (forgotten == 0 || forgotten == supersededRow);
+        like.placeVoid = forgotten != 0 || state == MessageState::missing;
+        answer.like.push_back(std::move(like));
+    }
+
+    plugin::Transaction& transaction_;
+    std::int64_t folder_, mailbox_, validity_;
+};
+
+void lookIntoBatches(plugin::Transaction& transaction, std::int64_t folder, const std::vector<Newcomer>& newcomers,
+                     std::vector<Recognised>& answers) {
+    auto& row = transaction.prepare(sql::selectBatchesElsewhere).bind(0, folder);
+    while (row.step()) {
+        const auto batch = memberTable(row, 0, 1);
+        for (std::size_t i = 0; i < batch.identities.size(); ++i)
+            for (std::size_t k = 0; k < newcomers.size(); ++k) {
+                const auto& member = batch.identities[i];
+                if (member.sha256 != newcomers[k].sha256 || stored::second(member.id) != stored::second(newcomers[k].id)) continue;
+                const auto& known = answers[k].like;
+                if (std::any_of(known.begin(), known.end(), [&member](const Likeness& like) { return like.id == member.id; })) continue;
+                answers[k].like.push_back(
+                    {.folder = row.integer(2), .folderName = std::string(row.text(3)), .ordinal = batch.ordinals[i], .id = member.id});
+            }
+    }
+}
+
+}  // namespace
+
+std::vector<Recognised> recognise(plugin::Transaction& transaction, std::int64_t folder, const std::vector<Newcomer>& newcomers) {
+    std::vector<Recognised> answers(newcomers.size());
+    auto& place = transaction.prepare("SELECT mailbox_id, validity FROM listener_folder WHERE folder_id = ?").bind(0, folder);
+    if (!place.step()) throw std::logic_error("the ledger has no folder " + std::to_string(folder));
+    const auto mailbox = place.integer(0), validity = place.integer(1);
+    place.reset();
+    std::map<plugin::Wall, std::vector<std::pair<const Newcomer*, Recognised*>>> bySecond;
+    for (std::size_t i = 0; i < newcomers.size(); ++i) {
+        auto& pending = transaction.prepare(sql::selectPending).bind(0, folder).bind(1, validity).bind(2, stored::number(newcomers[i].ordinal));
+        if (pending.step()) answers[i].assigned = stored::deliveryId(pending.blob(0));
+        pending.reset();
+        bySecond[stored::second(newcomers[i].id)].emplace_back(&newcomers[i], &answers[i]);
+    }
+    Second reader(transaction, folder, mailbox, validity);
+    for (const auto& [second, those] : bySecond) reader.look(second, those);
+    lookIntoBatches(transaction, folder, newcomers, answers);
+    return answers;
+}
+
+}  // namespace reading
+
+namespace writing {
+namespace {
+
+/// Brings rows to a folder, and keeps the counts of all folders right.
+class Bringing {
+public:
+    Bringing(plugin::Transaction& transaction, std::int64_t folder, std::uint64_t validity, plugin::Wall now)
+        : transaction_(transaction), folder_(folder), validity_(validity), now_(now) {}
+
+    void row(std::int64_t row, std::uint64_t ordinal) {
+        auto& old = transaction_.prepare(sql::selectPlace).bind(0, row);
+        if (!old.step()) throw std::logic_error("the ledger has no message " + std::to_string(row));
+        const auto from = old.integer(0);
+        const bool delivered = stored::messageState(old.text(1)) == MessageState::delivered;
+        old.reset();
+        const auto position = numberedPosition(validity_, ordinal);
+        transaction_.prepare(sql::moveMessage)
+            .bind(0, folder_)
+            .bind(1, stored::number(validity_))
+            .bind(2, stored::number(ordinal))
+            .bind(3, position.text)
+            .bind(4, row)
+            .run();
+        transaction_.prepare(sql::moveDue).bind(0, folder_).bind(1, stored::number(ordinal)).bind(2, row).run();
+        count(from, delivered, -1);
+        count(folder_, delivered, 1);
+    }
+
+    /// A message that was under way: `pending` where it stands now, `missing` where it stands no more.
+    void unsettled(const Identity& identity, std::uint64_t ordinal, MessageState state) {
+        const auto position = numberedPosition(validity_, ordinal);
+        const auto id = stored::id(identity.id);
+        transaction_.prepare(sql::insertUnsettled)
+            .bindBlob(0, id)
+            .bind(1, folder_)
+            .bind(2, stored::number(validity_))
+            .bind(3, stored::number(ordinal))
+            .bind(4, position.text)
+            .bind(5, stored::text(state))
+            .bind(6, stored::time(stored::second(identity.id)))
+            .bind(7, stored::time(now_))
+            .bind(8, stored::number(identity.size))
+            .bindBlob(9, identity.sha256)
+            .bindBlob(10, identity.matchKey)
+            .run();
+        if (transaction_.changes() == 1) count(folder_, false, 1);
+    }
+
+    void finish() {
+        for (const auto& [folder, change] : counts_)
+            transaction_.prepare("UPDATE listener_folder SET delivered = delivered + ?, other = other + ? WHERE folder_id = ?")
+                .bind(0, change.first)
+                .bind(1, change.second)
+                .bind(2, folder)
+                .run();
+    }
+
+private:
+    void count(std::int64_t folder, bool delivered, std::int64_t by) { (delivered ? counts_[folder].first : counts_[folder].second) += by; }
+
+    plugin::Transaction& transaction_;
+    const std::int64_t folder_;
+    const std::uint64_t validity_;
+    const plugin::Wall now_;
+    std::map<std::int64_t, std::pair<std::int64_t, std::int64_t>> counts_{};  ///< delivered, other
+};
+
+std::uint64_t validityOf(plugin::Transaction& transaction, std::int64_t folder) {
+    auto& row = transaction.prepare("SELECT validity FROM listener_folder WHERE folder_id = ?").bind(0, folder);
+    if (!row.step()) throw std::logic_error("the ledger has no folder " + std::to_string(folder));
+    const auto validity = number(row, 0);
+    row.reset();
+    return validity;
+}
+
+OpenBatch batchOf(plugin::Transaction& transaction, std::int64_t batch) {
+    auto& row = transaction.prepare("SELECT ordinals, identities FROM listener_batch WHERE batch_id = ?").bind(0, batch);
+    if (!row.step()) return {};
+    auto found = memberTable(row, 0, 1);
+    row.reset();
+    return found;
+}
+
+/// The members of open batches that were matched become pending at their new place.
+void bringMembers(plugin::Transaction& transaction, Bringing& bringing, const std::vector<Rebuild::Match>& matches) {
+    std::map<std::int64_t, OpenBatch> batches;
+    for (const auto& match : matches) {
+        if (match.number != 0) continue;
+        if (!batches.contains(match.batch)) batches.emplace(match.batch, batchOf(transaction, match.batch));
+        const auto& batch = batches.at(match.batch);
+        const auto found = std::lower_bound(batch.ordinals.begin(), batch.ordinals.end(), match.old);
+        if (found == batch.ordinals.end() || *found != match.old || batch.identities.empty()) continue;
+        bringing.unsettled(batch.identities[static_cast<std::size_t>(found - batch.ordinals.begin())], match.ordinal, MessageState::pending);
+    }
+}
+
+/// Of the record a rebuild replaces: what was under way and is gone, and what was due for messages that are gone.
+void endRecord(plugin::Transaction& transaction, std::int64_t folder, plugin::Wall now) {
+    Bringing leaving(transaction, folder, validityOf(transaction, folder), now);
+    for (const auto& batch : reading::openBatches(transaction, folder))
+        for (std::size_t i = 0; i < batch.identities.size(); ++i) leaving.unsettled(batch.identities[i], batch.ordinals[i], MessageState::missing);
+    leaving.finish();
+    for (const auto statement : {sql::endDueOfFolder, sql::deleteDueOfFolder, sql::deleteBatchesOfFolder})
+        transaction.prepare(statement).bind(0, folder).run();
+}
+
+}  // namespace
+
+std::optional<Rebuilt> rebuild(plugin::Transaction& transaction, const Rebuild& rebuild, plugin::Wall now) {
+    const auto inForce = reading::folder(transaction, rebuild.record.mailbox, rebuild.record.protocol, rebuild.record.name);
+    if ((inForce ? std::optional(inForce->id) : std::nullopt) != rebuild.replaces) return std::nullopt;
+    if (inForce)
+        transaction.prepare("UPDATE listener_folder SET forgotten = ? WHERE folder_id = ?").bind(0, supersededRow).bind(1, inForce->id).run();
+    const auto begun = insertFolder(transaction, rebuild.record);
+    Bringing bringing(transaction, begun.id, begun.validity, now);
+    for (const auto& match : rebuild.matches)
+        if (match.number != 0) bringing.row(match.number, match.ordinal);
+    bringMembers(transaction, bringing, rebuild.matches);
+    bringing.finish();
+    Rebuilt rebuilt;
+    if (inForce) {
+        auto& left = transaction.prepare("SELECT delivered + other FROM listener_folder WHERE folder_id = ?").bind(0, inForce->id);
+        left.step();
+        rebuilt.gone = number(left, 0);
+        left.reset();
+        endRecord(transaction, inForce->id, now);
+    }
+    rebuilt.record = reading::folder(transaction, rebuild.record.mailbox, rebuild.record.protocol, rebuild.record.name).value();
+    return rebuilt;
+}
+
+void repoint(plugin::Transaction& transaction, std::int64_t folder, const std::vector<std::pair<std::int64_t, std::uint64_t>>& rows) {
+    Bringing bringing(transaction, folder, validityOf(transaction, folder), {});
+    for (const auto& [row, ordinal] : rows) bringing.row(row, ordinal);
+    bringing.finish();
+}
+
+void endOpenBatch(plugin::Transaction& transaction, std::int64_t folder, std::int64_t batch, const std::vector<std::uint64_t>& stillThere,
+                  plugin::Wall now) {
+    const auto members = batchOf(transaction, batch);
+    Bringing leaving(transaction, folder, validityOf(transaction, folder), now);
+    for (std::size_t i = 0; i < members.identities.size(); ++i)
+        if (!std::binary_search(stillThere.begin(), stillThere.end(), members.ordinals[i]))
+            leaving.unsettled(members.identities[i], members.ordinals[i], MessageState::missing);
+    leaving.finish();
+    transaction.prepare(sql::deleteBatch).bind(0, batch).bind(1, folder).run();
+}
+
+}  // namespace writing
+}  // namespace listener
