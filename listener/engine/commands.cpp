@@ -1,13 +1,13 @@
 #include "listener/engine/commands.h"
 
+#include "listener/engine/command_support.h"
 #include "listener/engine/settings.h"
+#include "listener/engine/validate.h"
 #include "listener/ledger/ledger.h"
 #include "plugin/contract/text.h"
 
 #include <algorithm>
 #include <charconv>
-#include <condition_variable>
-#include <mutex>
 #include <ostream>
 
 namespace listener {
@@ -15,38 +15,11 @@ namespace listener {
 using plugin::Command;
 using plugin::jsonText;
 using plugin::Result;
-using plugin::Task;
 using plugin::utcText;
 
 namespace {
 
 constexpr int ok = 0, usage = 64, configuration = 78, tryAgain = 75;
-
-/// Runs a ledger call on a loop of the host and waits for it here, in the main thread.
-template <class T>
-Result<T> wait(Command::Call& call, Task<Result<T>> task) {
-    struct Answer {
-        std::mutex mutex{};
-        std::condition_variable there{};
-        std::optional<Result<T>> result{};
-    };
-    const auto answer = std::make_shared<Answer>();
-    const auto run = [](Task<Result<T>> work, std::shared_ptr<Answer> into) -> Task<void> {
-        std::optional<Result<T>> result;
-        try {
-            result.emplace(co_await work);
-        } catch (const std::exception& bug) {
-            result.emplace(plugin::Error{plugin::Reaction::askOperator, plugin::Code::internalBug, bug.what()});
-        }
-        const std::lock_guard lock(into->mutex);
-        into->result = std::move(result);
-        into->there.notify_one();
-    };
-    plugin::startOn(*call.host.loops().front(), run(std::move(task), answer));
-    std::unique_lock lock(answer->mutex);
-    answer->there.wait(lock, [&] { return answer->result.has_value(); });
-    return std::move(*answer->result);
-}
 
 int failed(Command::Call& call, const plugin::Error& error) {
     call.error << "postern: " << plugin::describe(error) << "\n";
@@ -80,29 +53,6 @@ public:
 private:
     std::vector<std::vector<std::string>> rows_;
 };
-
-/// A JSON object on one line, keys in the order given.
-class Object {
-public:
-    Object& text(std::string_view key, std::string_view value) { return raw(key, jsonText(value)); }
-    Object& number(std::string_view key, std::uint64_t value) { return raw(key, std::to_string(value)); }
-    Object& time(std::string_view key, const std::optional<plugin::Wall>& value) { return raw(key, value ? jsonText(utcText(*value)) : "null"); }
-    Object& raw(std::string_view key, std::string_view value) {
-        body_ += body_.empty() ? "" : ", ";
-        body_.append(jsonText(key)).append(": ").append(value);
-        return *this;
-    }
-    std::string str() const { return "{" + body_ + "}"; }
-
-private:
-    std::string body_{};
-};
-
-void printArray(std::ostream& out, const std::vector<std::string>& items) {
-    out << "[";
-    for (std::size_t i = 0; i < items.size(); ++i) out << (i ? ",\n " : "") << items[i];
-    out << "]\n";
-}
 
 // ---- mailboxes
 
@@ -254,11 +204,13 @@ std::vector<Command> commands() {
     const auto restartWrites = [](const std::vector<std::string>& arguments) {
         return !arguments.empty() && arguments.front() == "restart" ? Command::Store::write : Command::Store::read;
     };
-    return {
+    std::vector<Command> all{
         {"mailboxes", "mailboxes [restart ALIAS|--all --start now|all|since:YYYY-MM-DD]",
          "what is known of each mailbox; or forget positions and start again", restartWrites, runMailboxes},
         {"ledger", "ledger [--mailbox M] [--state S] [--find TEXT] [--limit N]", "messages and what became of them, newest first", reads, runLedger},
     };
+    for (auto& each : validationCommands()) all.push_back(std::move(each));
+    return all;
 }
 
 }  // namespace listener

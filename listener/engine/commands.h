@@ -7,7 +7,7 @@
 namespace listener {
 
 /// `postern mailboxes [restart ALIAS|--all --start now|all|since:DATE]` and `postern ledger [--mailbox M] [--state S] [--find TEXT] [--limit N]`.
-/// They read and write the ledger alone, with or without a running service.
+/// These read and write the ledger alone, with or without a running service. And those of validate.h.
 std::vector<plugin::Command> commands();
 
 }  // namespace listener

@@ -6,26 +6,13 @@
 namespace plugin::host {
 
 namespace {
-constexpr int tryAgain = 75, badConfiguration = 78, bug = 70;
+constexpr int tryAgain = 75, badConfiguration = 78;
 }
 
 int worse(int one, int other) {
     constexpr std::array order{0, tryAgain, badConfiguration};
     const auto rank = [&](int status) { return std::find(order.begin(), order.end(), status) - order.begin(); };
     return rank(other) > rank(one) ? other : one;
-}
-
-int exitStatus(const Error& error) {
-    const auto group = static_cast<unsigned>(error.code) / 1000;
-    if (error.code == Code::internalBug) return bug;
-    if (error.code == Code::storeDataDirectory) return 73;
-    if (error.code == Code::storeDiskFull || error.code == Code::sinkDiskFull || error.code == Code::storeDamaged) return 74;
-    if (group == 1 || group == 8 || group == 9 || error.code == Code::tokenCredentialIncomplete) return badConfiguration;
-    if (error.code == Code::storeLocked) return tryAgain;
-    if (group == 2 || error.code == Code::tokenEndpointUnreachable) return 69;
-    if (error.reaction == Reaction::retryLater || error.reaction == Reaction::reconnect) return tryAgain;
-    if (group == 3 || group == 4) return 77;
-    return group == 7 ? 74 : tryAgain;
 }
 
 PackageRunner::PackageRunner(Packages& packages, Log& log, Metrics& metrics, std::function<void()> changed)

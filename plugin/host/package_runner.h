@@ -1,5 +1,6 @@
 #pragma once
 
+#include "plugin/contract/exit_status.h"
 #include "plugin/contract/host.h"
 #include "plugin/contract/package.h"
 #include "plugin/host/package_loader.h"
@@ -14,10 +15,6 @@ namespace plugin::host {
 
 /// The worse of two exit statuses: anything unknown > 78 > 75 > 0.
 int worse(int one, int other);
-
-/// The exit status that tells a script what an Error means (sysexits): 73 the data directory cannot be made, 74 disk, 75 try again,
-/// 78 configuration or package …
-int exitStatus(const Error& error);
 
 /// Starts and stops the packages of a process; one that fails does not disturb the others. Members are for the main thread, but for
 /// running() and problems(), which are thread-safe.

@@ -1,0 +1,164 @@
+#include "listener/engine/doctor.h"
+
+#include "auth/access.h"
+#include "auth/diagnosis/diagnosis.h"
+#include "auth/token/credential.h"
+#include "listener/engine/command_support.h"
+#include "listener/engine/validate_checks.h"
+#include "plugin/contract/exit_status.h"
+
+#include <algorithm>
+
+namespace listener {
+
+using auth::diagnosis::Claims;
+using auth::diagnosis::Diagnosis;
+using plugin::Code;
+using plugin::Command;
+using plugin::Error;
+using plugin::jsonText;
+
+namespace {
+
+constexpr int usage = 64, configuration = 78, refused = 77;
+constexpr std::string_view scopeAdvice =
+    "limit the application to the mailboxes it is for: RBAC for Applications (New-ManagementScope, New-ManagementRoleAssignment -App ... "
+    "-CustomResourceScope ...), or mailbox permissions only where they are wanted (Get-MailboxPermission -Identity ADDRESS)";
+
+std::string joined(const std::vector<std::string>& items) {
+    std::string text;
+    for (const auto& item : items) text += (text.empty() ? "" : " ") + item;
+    return text.empty() ? "-" : text;
+}
+
+std::string timeOf(const std::optional<std::int64_t>& seconds) {
+    constexpr std::int64_t farFuture = 253'402'300'799;  // the year 9999
+    if (!seconds || *seconds < 0 || *seconds > farFuture) return "-";
+    return plugin::utcText(plugin::Wall(std::chrono::seconds(*seconds)));
+}
+
+void print(std::ostream& out, const Claims& claims) {
+    out << "the token says (nobody but its receiver checks it)\n";
+    const std::pair<const char*, std::string> rows[] = {
+        {"aud", joined(claims.audience)}, {"appid", claims.application},  {"oid", claims.object},         {"tid", claims.tenant},
+        {"roles", joined(claims.roles)},  {"scp", joined(claims.scopes)}, {"exp", timeOf(claims.expires)}};
+    for (const auto& [name, value] : rows)
+        out << "  " << name << std::string(16 - std::string_view(name).size(), ' ') << (value.empty() ? "-" : value) << "\n";
+}
+
+void print(std::ostream& out, const Diagnosis& diagnosis) {
+    out << "diagnosis: " << diagnosis.id << "\n  " << diagnosis.cause << "\n";
+    for (const auto& line : diagnosis.fix) out << "    " << line << "\n";
+}
+
+std::string list(const std::vector<std::string>& items) {
+    std::string text;
+    for (const auto& item : items) text += (text.empty() ? "" : ", ") + jsonText(item);
+    return "[" + text + "]";
+}
+
+std::string json(const Claims& claims) {
+    Object object;
+    object.raw("aud", list(claims.audience)).text("appid", claims.application).text("oid", claims.object).text("tid", claims.tenant);
+    object.raw("roles", list(claims.roles)).raw("scp", list(claims.scopes)).raw("exp", claims.expires ? std::to_string(*claims.expires) : "null");
+    return object.str();
+}
+
+std::string json(const Diagnosis& diagnosis) {
+    Object object;
+    return object.text("id", diagnosis.id).text("cause", diagnosis.cause).raw("fix", list(diagnosis.fix)).str();
+}
+
+struct Arguments {
+    std::string mailbox;
+    std::optional<std::string> denied{};
+};
+
+std::optional<Arguments> parse(const std::vector<std::string>& words) {
+    Arguments arguments;
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        if (words[i] == "--denied" && i + 1 < words.size() && !arguments.denied)
+            arguments.denied = words[++i];
+        else if (!words[i].starts_with("-") && arguments.mailbox.empty())
+            arguments.mailbox = words[i];
+        else
+            return std::nullopt;
+    }
+    return arguments.mailbox.empty() ? std::nullopt : std::optional(arguments);
+}
+
+/// What came of trying a mailbox that should stay closed.
+struct Denied {
+    std::string address;
+    std::string result;  ///< "refused" (as it should be), "opened", "unknown"
+    std::string text;
+    int status = 0;
+};
+
+Denied tryDenied(Command::Call& call, MailboxSettings settings, const std::string& address) {
+    settings.session.user = address;
+    const auto answer = wait(call, tryToOpen(call.host, std::move(settings)));
+    const auto error = answer ? *answer : std::optional<Error>(answer.error());
+    if (!error) return {address, "opened", "this credential opens " + address + " too: " + std::string(scopeAdvice), refused};
+    if (error->code == Code::mailboxSignInRefused || error->code == Code::mailboxAccess || error->code == Code::mailboxFolderMissing)
+        return {address, "refused", address + " stays closed to this credential, as it should: " + plugin::codeName(error->code) + " " + error->what,
+                0};
+    return {address, "unknown", "whether " + address + " stays closed cannot be told: " + plugin::describe(*error), plugin::exitStatus(*error)};
+}
+
+std::string json(const Denied& denied) {
+    Object object;
+    return object.text("address", denied.address).text("result", denied.result).text("text", denied.text).str();
+}
+
+}  // namespace
+
+int runDoctor(Command::Call& call) {
+    const auto arguments = parse(call.arguments);
+    if (!arguments) {
+        call.error << "postern: doctor wants a mailbox of the configuration, and with --denied the address of one that must stay closed\n";
+        return usage;
+    }
+    auto& host = call.host;
+    const auto snapshot = host.configuration();
+    const auto known = snapshot->aliases("mailbox");
+    if (std::find(known.begin(), known.end(), arguments->mailbox) == known.end()) {
+        call.error << "postern: there is no mailbox " << arguments->mailbox << " in the configuration\n";
+        return configuration;
+    }
+    const auto settings = mailboxSettings(*snapshot, arguments->mailbox);
+    const auto credential = auth::credential(*snapshot, settings.session.credential);
+    if (arguments->denied && credential && !credential->username.empty()) {
+        call.error << "postern: credential " << settings.session.credential
+                   << " signs in as its own user: it opens that user's mailbox, whatever is asked\n";
+        return usage;
+    }
+
+    Steps steps("mailbox", arguments->mailbox, host.clock(), call.json ? nullptr : &call.out);
+    Seen seen;
+    if (const auto done = wait(call, checkMailbox(host, settings, steps, seen)); !done) steps.failed("program", done.error());
+    const auto claims = seen.token ? auth::diagnosis::claimsOf(seen.token->secret->reveal()) : std::nullopt;
+    std::optional<Diagnosis> diagnosis;
+    if (steps.failure()) {
+        const auto now = std::chrono::duration_cast<std::chrono::seconds>(host.clock().wall().time_since_epoch()).count();
+        diagnosis = auth::diagnosis::diagnose({*steps.failure(), claims, now, settings.session.user, settings.session.credential});
+    }
+    std::optional<Denied> denied;
+    if (arguments->denied) denied = tryDenied(call, settings, *arguments->denied);
+    const int status = worseStatus(steps.status(), denied ? denied->status : 0);
+    if (call.json) {
+        call.out << steps.json(", \"claims\": " + (claims ? json(*claims) : "null") + ", \"diagnosis\": " + (diagnosis ? json(*diagnosis) : "null") +
+                               ", \"denied\": " + (denied ? json(*denied) : "null"))
+                 << "\n";
+        return status;
+    }
+    if (claims) print(call.out, *claims);
+    if (!claims && seen.token) call.out << "the token is opaque: what it is for cannot be seen\n";
+    if (diagnosis) print(call.out, *diagnosis);
+    if (steps.failure() && !diagnosis) call.out << "no better cause is known than the failed step says\n";
+    if (!steps.failure()) call.out << "the mailbox is in order\n";
+    if (denied) call.out << (denied->result == "opened" ? "WARNING: " : "") << denied->text << "\n";
+    return status;
+}
+
+}  // namespace listener
