@@ -39,6 +39,7 @@ struct Push {
     std::map<std::string, Seen> seen{};  ///< by the name in the configuration
     bool refused = false;                ///< the server offers to tell and does not
     bool notifies = true;                ///< NOTIFY (RFC 5465) may be tried
+    bool notifiesRaw = false;            ///< it takes names in UTF-8 (Dovecot 2.3), not as they are on the wire
     unsigned brief = 0;                  ///< so many times in a row the server ended IDLE by itself, soon
     unsigned fruitless = 0;              ///< so many times in a row it told of arrivals there were none of
     std::uint64_t fruitlessNext = 0;     ///< UIDNEXT when it told last
@@ -83,7 +84,9 @@ public:
     /// Sends it and reads on until it is answered. OK, NO and BAD are all values: the caller knows what they mean here.
     /// `taker` may be null, else outlives the call. Errors: those of the channel; BYE; a response nobody can read.
     plugin::Task<plugin::Result<Status>> run(Command command, const Taker* taker, std::stop_token stop);
-    /// The same where NO and BAD are errors: refusal(). `during` is for people and outlives the call.
+    /// Several that do not depend on one another, in one round trip; the answers are in their order. No literals.
+    plugin::Task<plugin::Result<std::vector<Status>>> runTogether(std::vector<Command> commands, const Taker* taker, std::stop_token stop);
+    /// The same as run() where NO and BAD are errors: refusal(). `during` is for people and outlives the call.
     plugin::Task<plugin::Result<Status>> require(Command command, const Taker* taker, std::string_view during, std::stop_token stop);
 
     /// What a server may repeat in a text while we sign in; such texts are left out of errors and log. Views outlive the sign-in.
@@ -97,6 +100,8 @@ public:
 
 private:
     plugin::Result<void> noteStatus(const Status& status);
+    plugin::Result<bool> heed(Response& response, const Taker* taker);
+    plugin::Error strayAnswer(const std::string& tag);
     void noteCapabilities(const std::vector<std::string>& names);
 
     Connection connection_;

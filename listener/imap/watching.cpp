@@ -6,6 +6,7 @@
 #include "plugin/contract/log.h"
 
 #include <algorithm>
+#include <set>
 
 namespace listener::imap {
 
@@ -80,7 +81,7 @@ private:
     bool expired() { return session_.renewAt && now() >= *session_.renewAt; }
     /// Is there a reason to go back to the caller?
     bool done() { return !news_.empty() || session_.push.refused || watching_.wake.stop_requested() || now() >= watching_.until || expired(); }
-    bool sweeps() const { return watching_.folders.size() > 1 && !notifying_; }
+    bool sweeps() const { return !asked_.empty(); }
 
     void tell(const std::string& folder) {
         if (std::find(news_.begin(), news_.end(), folder) == news_.end()) news_.push_back(folder);
@@ -92,6 +93,7 @@ private:
     Task<Result<void>> watch() {
         if (done()) co_return Result<void>{};
         auto ready = co_await enter();
+        asked_.assign(watching_.folders.begin() + 1, watching_.folders.end());
         if (ready && !done()) ready = co_await notify();
         while (ready && !done()) {
             if (sweeps() && now() >= nextSweep())
@@ -130,7 +132,8 @@ private:
         for (const auto& folder : watching_.folders) {
             if (folder == session_.folder.name) continue;
             const auto wire = wireNameOf(session_, folder);
-            if (!wire || !sameFolder(*wire, status.name)) continue;
+            if (!wire || !(sameFolder(*wire, status.name) || rawName(*wire) == status.name)) continue;
+            told_.insert(folder);
             if (isNews(session_.push, folder, {status.uidValidity.value_or(0), status.uidNext.value_or(0), status.messages.value_or(0)}))
                 tell(folder);
             return;
@@ -143,39 +146,58 @@ private:
         };
     }
 
+    /// A name on the wire in UTF-8: what Dovecot 2.3 takes and gives where NOTIFY is concerned.
+    static std::string rawName(const std::string& wire) { return decodeMailboxName(wire).value_or(wire); }
+
     /// Names on the wire, as many together as go into one command.
-    std::vector<std::vector<std::string>> names(bool openToo) const {
+    std::vector<std::vector<std::string>> namesOf(const std::vector<std::string>& folders, bool raw) const {
         std::vector<std::vector<std::string>> out;
         std::size_t octets = namesOctets;
-        for (const auto& folder : watching_.folders) {
-            if (folder == session_.folder.name && !openToo) continue;
+        for (const auto& folder : folders) {
             auto wire = wireNameOf(session_, folder);
             if (!wire) continue;
-            octets += wire->size() + 3;
-            if (octets > namesOctets || out.back().size() == namesAtOnce) out.emplace_back(), octets = wire->size();
-            out.back().push_back(std::move(*wire));
+            auto name = raw ? rawName(*wire) : std::move(*wire);
+            octets += name.size() + 3;
+            if (octets > namesOctets || out.back().size() == namesAtOnce) out.emplace_back(), octets = name.size();
+            out.back().push_back(std::move(name));
         }
         return out;
     }
 
-    /// NOTIFY for all folders at once; the server begins by telling how each stands. Not for so many that their names fill more than a line.
+    /// NOTIFY for all folders at once; the server begins by telling how each stands. Those it does not tell of are asked about as ever. Not for
+    /// so many that their names fill more than a line.
     Task<Result<void>> notify() {
         auto& push = session_.push;
         if (watching_.folders.size() < 2 || !push.notifies || !session_.has("NOTIFY")) co_return Result<void>{};
-        const auto all = names(true);
+        auto set = co_await setNotify(push.notifiesRaw);
+        if (!set) co_return set.error();
+        const auto unknown = [this](const std::string& folder) { return !told_.contains(folder); };
+        if (notifying_ && !push.notifiesRaw && std::any_of(asked_.begin(), asked_.end(), [&](const auto& folder) {
+                const auto wire = wireNameOf(session_, folder);
+                return unknown(folder) && wire && rawName(*wire) != *wire;
+            })) {
+            push.notifiesRaw = true;
+            set = co_await setNotify(true);
+            if (!set) co_return set.error();
+        }
+        if (notifying_) std::erase_if(asked_, [&](const auto& folder) { return !unknown(folder); });
+        co_return Result<void>{};
+    }
+
+    Task<Result<void>> setNotify(bool raw) {
+        const auto all = namesOf(watching_.folders, raw);
         if (all.size() != 1) co_return Result<void>{};
+        told_.clear();
         auto command = session_.begin("NOTIFY", namesOctets * 2);
         command.word("SET STATUS (selected (MessageNew MessageExpunge)) (mailboxes").list(all.front()).word("(MessageNew MessageExpunge))").end();
         const auto taker = this->taker();
         const auto status = co_await session_.run(std::move(command), &taker, stop_);
         if (!status) co_return status.error();
-        if (status->condition == Condition::ok) {
-            notifying_ = true;
-            co_return Result<void>{};
-        }
+        notifying_ = status->condition == Condition::ok;
+        if (notifying_) co_return Result<void>{};
         const auto error = refusal(*status, session_.peer(), "NOTIFY");
         if (error.code != Code::mailboxCommandRefused) co_return error;
-        push.notifies = false;
+        session_.push.notifies = false;
         if (!session_.has("IDLE")) takeBack(status->text);
         co_return Result<void>{};
     }
@@ -183,7 +205,7 @@ private:
     /// Asks how each of the others stands.
     Task<Result<void>> sweep() {
         const auto taker = this->taker();
-        const auto others = names(false);
+        const auto others = namesOf(asked_, false);
         const bool atOnce = session_.has("LIST-STATUS") && session_.has("LIST-EXTENDED");
         for (const auto& piece : others) {
             if (atOnce) {
@@ -295,6 +317,7 @@ private:
         const auto& first = watching_.folders.front();
         if (std::exchange(overflown_, false)) {  // RFC 5465 section 5.8: it tells no more
             notifying_ = push.notifies = false;
+            asked_.assign(watching_.folders.begin() + 1, watching_.folders.end());
             push.nextSweep = now();
         }
         if (status.condition != Condition::ok) {
@@ -363,6 +386,8 @@ private:
     std::stop_token stop_;
     Either either_;
     std::vector<std::string> news_{};
+    std::vector<std::string> asked_{};  ///< the folders the server does not tell of by itself
+    std::set<std::string> told_{};      ///< the folders of which STATUS has been told since NOTIFY
     bool notifying_ = false;
     bool overflown_ = false;
 };

@@ -6,6 +6,8 @@
 
 #include <catch2/catch.hpp>
 
+#include <thread>
+
 using Numbers = std::vector<std::uint64_t>;
 
 namespace {
@@ -111,4 +113,131 @@ SCENARIO("a real Dovecot, through real sockets and TLS", "[imap][servers]") {
     const auto missing = world.run(mailbox->select("Nowhere", {}));
     REQUIRE(missing.error().code == plugin::Code::mailboxFolderMissing);
     world.run(mailbox->close({}));
+}
+
+namespace {
+
+/// A mailbox at a real Dovecot, and a second hand that puts mails into it.
+struct Place {
+    explicit Place(auth::Target::Tls tls = auth::Target::Tls::implicit) {
+        settings.alias = "alice";
+        settings.target = {"localhost", tls == auth::Target::Tls::implicit ? server.imapsPort() : server.imapPort(), tls, "test"};
+        settings.user = user;
+        settings.credential = "reader";
+    }
+    listener::Mailbox& open() {
+        mailbox = listener::imap::makeMailbox(settings, access, world.log, "0.1.0");
+        const auto opened = world.run(mailbox->open({}));
+        INFO((opened ? std::string{} : describe(opened.error())));
+        REQUIRE(opened);
+        return *mailbox;
+    }
+    void look(const std::string& folder) {
+        const auto view = world.run(mailbox->select(folder, {}));
+        INFO((view ? std::string{} : describe(view.error())));
+        REQUIRE(view);
+        REQUIRE(world.run(mailbox->list({.above = view->next - 1}, {})));
+    }
+    /// What comes when a mail is put into a folder while the mailbox is watched; "" in `into`: none.
+    std::vector<std::string> watch(std::vector<std::string> folders, const std::string& into,
+                                   std::chrono::milliseconds sweep = std::chrono::minutes{10}) {
+        std::thread hand;
+        if (!into.empty())
+            world.loop->at(world.clock->steady() + std::chrono::milliseconds{300},
+                           [&] { hand = std::thread([this, into] { client.append(into, "Subject: one more\r\n\r\nbody\r\n"); }); });
+        listener::Watching watching{.folders = std::move(folders), .until = world.in(std::chrono::seconds{60}), .sweep = sweep};
+        const auto news = world.run(mailbox->watch(std::move(watching), {}));
+        if (hand.joinable()) hand.join();
+        INFO((news ? std::string{} : describe(news.error())));
+        REQUIRE(news);
+        return *news;
+    }
+
+    servers::TemporaryDirectory place{};
+    servers::CertificateFiles certificates{place / "d" / "certificates"};
+    servers::Dovecot server{place / "d", 1};
+    servers::ImapClient client{server.imapPort(), user, server.readerPassword()};
+    World world{{{"test", certificates.authority}}};
+    PasswordAccess access{*world.dialer, server.readerPassword()};
+    listener::imap::Settings settings{};
+    std::unique_ptr<listener::Mailbox> mailbox{};
+};
+
+}  // namespace
+
+SCENARIO("a real Dovecot tells of mail that comes", "[imap][servers]") {
+    Place place;
+    for (const auto folder : {"Sales", "Sales/Gr&APwA3w-e"}) place.client.command(std::string{"CREATE \""} + folder + "\"");
+    const std::vector<std::string> three{"INBOX", "Sales", "Sales/Grüße"};
+    const auto lookIntoAll = [&] {
+        for (const auto& folder : three) place.look(folder);
+    };
+    GIVEN("IDLE") {
+        auto& mailbox = place.open();
+        REQUIRE(mailbox.pushes());
+        place.look("INBOX");
+        for (int i = 0; i < 3; ++i) {
+            REQUIRE(place.watch({"INBOX"}, "INBOX") == std::vector<std::string>{"INBOX"});
+            place.look("INBOX");
+        }
+        THEN("mail that came before it was watched is told at once") {
+            place.client.append("INBOX", "Subject: early\r\n\r\nbody\r\n");
+            REQUIRE(place.watch({"INBOX"}, "") == std::vector<std::string>{"INBOX"});
+        }
+        THEN("mail that came while another folder was looked into is told at once") {
+            place.look("Sales");
+            place.client.append("INBOX", "Subject: early\r\n\r\nbody\r\n");
+            REQUIRE(place.watch({"INBOX", "Sales"}, "") == std::vector<std::string>{"INBOX"});
+        }
+        THEN("a wake ends it in order, and the session goes on") {
+            std::stop_source wake;
+            place.world.loop->at(place.world.clock->steady() + std::chrono::milliseconds{300}, [&] { wake.request_stop(); });
+            listener::Watching watching{
+                .folders = {"INBOX"}, .until = place.world.in(std::chrono::seconds{60}), .sweep = {}, .wake = wake.get_token()};
+            const auto news = place.world.run(mailbox.watch(std::move(watching), {}));
+            REQUIRE(news);
+            REQUIRE(news->empty());
+            place.look("INBOX");
+        }
+    }
+    GIVEN("NOTIFY for three folders") {
+        place.open();
+        lookIntoAll();
+        for (const auto& [folder, wire] :
+             std::map<std::string, std::string>{{"Sales/Grüße", "Sales/Gr&APwA3w-e"}, {"Sales", "Sales"}, {"INBOX", "INBOX"}}) {
+            REQUIRE(place.watch(three, wire) == std::vector<std::string>{folder});
+            place.look(folder);
+        }
+        THEN("mail that came before is told at once") {
+            place.client.append("Sales", "Subject: early\r\n\r\nbody\r\n");
+            REQUIRE(place.watch(three, "") == std::vector<std::string>{"Sales"});
+        }
+    }
+    GIVEN("a sweep, by LIST-STATUS or by STATUS") {
+        place.settings.disabledCapabilities = GENERATE(std::set<std::string>{"NOTIFY"}, std::set<std::string>{"NOTIFY", "LIST-STATUS"});
+        place.open();
+        lookIntoAll();
+        REQUIRE(place.watch(three, "Sales/Gr&APwA3w-e", std::chrono::milliseconds{500}) == std::vector<std::string>{"Sales/Grüße"});
+    }
+    place.world.run(place.mailbox->close({}));
+}
+
+SCENARIO("a real Dovecot's folders are found by pattern and by use", "[imap][servers]") {
+    Place place;
+    for (const auto folder : {"Sales", "Sales/2026", "Sales/2026/Gr&APwA3w-e", "Entw&APw-rfe", "a *b"})
+        place.client.command(std::string{"CREATE \""} + folder + "\"");
+    place.client.command("CREATE Trash");
+    auto& mailbox = place.open();
+    const auto find = [&](std::vector<std::string> patterns) {
+        const auto found = place.world.run(mailbox.folders(std::move(patterns), {}));
+        INFO((found ? std::string{} : describe(found.error())));
+        REQUIRE(found);
+        return *found;
+    };
+    using Names = std::vector<std::string>;
+    REQUIRE(find({"*"}) == Names{"Entwürfe", "INBOX", "Sales", "Sales/2026", "Sales/2026/Grüße", "Trash", "a *b"});
+    REQUIRE(find({"INBOX", "Sales/%", "Sales/*"}) == Names{"INBOX", "Sales/2026", "Sales/2026/Grüße"});
+    REQUIRE(find({"Entwü*"}) == Names{"Entwürfe"});
+    REQUIRE(find({"\\Trash", "\\Junk", "\\Archive"}) == Names{"Trash"});
+    for (const auto& folder : find({"*"})) place.look(folder);
 }

@@ -382,10 +382,24 @@ SCENARIO("of several folders the first is watched, the others are asked about", 
                 REQUIRE(watched.server->isOver());
             }
         }
+        WHEN("it tells nothing of a folder under its name on the wire, as Dovecot of one that is not ASCII") {
+            const std::string raw = "NOTIFY SET STATUS (selected (MessageNew MessageExpunge)) (mailboxes (\"INBOX\" {9+}";
+            for (const auto& line :
+                 {std::string{"C: A7 NOTIFY SET STATUS (selected (MessageNew MessageExpunge)) (mailboxes (\"INBOX\" \"Entw&APw-rfe\") "
+                              "(MessageNew MessageExpunge))"},
+                  std::string{"S: A7 OK done"}, "C: A8 " + raw, std::string{"C: Entw\xc3\xbcrfe) (MessageNew MessageExpunge))"},
+                  std::string{"S: * STATUS {9}"}, std::string{"S: Entw\xc3\xbcrfe (MESSAGES 1 UIDNEXT 2 UIDVALIDITY 8)"},
+                  std::string{"S: A8 OK done"}, std::string{"C: A9 NOTIFY NONE"}, std::string{"S: A9 OK done"}})
+                lines.push_back(line);
+            Watched watched{"IDLE NOTIFY LITERAL+", lines};
+            lookIntoB(watched);
+            THEN("it is tried with the name in UTF-8") { REQUIRE(*watched.watch({"INBOX", "Entw\xc3\xbcrfe"}, 60s) == Names{"Entw\xc3\xbcrfe"}); }
+        }
         WHEN("the server has no IDLE") {
-            for (const auto& line : {"C: A7" + set, std::string{"S: A7 OK done"}, std::string{"C: A8 NOOP"}, std::string{"S: A8 OK done"},
-                                     std::string{"wait 7"}, std::string{"S: * STATUS B (MESSAGES 3 UIDNEXT 21)"}, std::string{"C: A9 NOOP"},
-                                     std::string{"S: A9 OK done"}, std::string{"C: A10 NOTIFY NONE"}, std::string{"S: A10 OK done"}})
+            for (const auto& line : {"C: A7" + set, std::string{"S: * STATUS B (MESSAGES 2 UIDNEXT 20 UIDVALIDITY 8)"}, std::string{"S: A7 OK done"},
+                                     std::string{"C: A8 NOOP"}, std::string{"S: A8 OK done"}, std::string{"wait 7"},
+                                     std::string{"S: * STATUS B (MESSAGES 3 UIDNEXT 21)"}, std::string{"C: A9 NOOP"}, std::string{"S: A9 OK done"},
+                                     std::string{"C: A10 NOTIFY NONE"}, std::string{"S: A10 OK done"}})
                 lines.push_back(line);
             Watched watched{"NOTIFY", lines};
             lookIntoB(watched);
