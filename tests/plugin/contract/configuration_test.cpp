@@ -56,6 +56,10 @@ SCENARIO("lists are separated by commas, words by blanks", "[configuration]") {
     REQUIRE(plugin::parseList("") == Texts{});
     REQUIRE(plugin::parseWords("  a/.default \t B ") == Texts{"a/.default", "B"});
     REQUIRE(plugin::parseWords("") == Texts{});
+    REQUIRE(plugin::parseCommand("/bin/a") == Texts{"/bin/a"});
+    REQUIRE(plugin::parseCommand(" /bin/a  b 'c d'\t\"e 'f'\" g'h 'i '' ") == Texts{"/bin/a", "b", "c d", "e 'f'", "gh i", ""});
+    REQUIRE(plugin::parseCommand("'/my programs/a' $HOME \\'x y'") == Texts{"/my programs/a", "$HOME", "\\x y"});
+    for (const auto* none : {"", " ", "a", "./a", "''", "/bin/a 'b", "/bin/a \"b'"}) REQUIRE_FALSE(plugin::parseCommand(none));
 }
 
 SCENARIO("a snapshot answers by key and type", "[configuration]") {

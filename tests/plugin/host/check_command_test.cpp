@@ -171,3 +171,36 @@ SCENARIO("a problem without a place or with its key in the text is one readable 
     REQUIRE_THAT(reportLine(fileOnly), Catch::StartsWith("conf: error PO-1001 no.  Next: "));
     REQUIRE(summary({bare, bare}) == "2 errors, 0 warnings");
 }
+
+SCENARIO("check looks for what a secret comes from, and runs nothing", "[check]") {
+    const OneFile place("");
+    const auto program = fs::path(place.folder()) / "program", trace = fs::path(place.folder()) / "trace";
+    std::ofstream(program) << "#!/bin/sh\ntouch '" << trace.string() << "'\necho secret\n";
+    GIVEN("a program that could be run") {
+        fs::permissions(program, fs::perms::owner_all);
+        const OneFile file("credential.c.client_secret = ${command:" + program.string() + " 'an argument'}\n");
+        const auto ran = run(file.request());
+        CHECK(ran.status == 0);
+        CHECK(ran.out.empty());
+        CHECK_FALSE(fs::exists(trace));
+    }
+    GIVEN("one that could not") {
+        const OneFile file("credential.c.client_secret = ${command:/nowhere/at/all s3cret}\n");
+        const auto ran = run(file.request());
+        CHECK(ran.status == 78);
+        CHECK(ran.out.find("the program /nowhere/at/all cannot be run: No such file") != std::string::npos);
+        CHECK(ran.out.find("s3cret") == std::string::npos);
+    }
+    GIVEN("a credential of systemd's") {
+        std::ofstream(fs::path(place.folder()) / "mail") << "secret";
+        const OneFile there("credential.c.client_secret = ${credential:mail}\n");
+        const OneFile missing("credential.c.client_secret = ${credential:post}\n");
+        ::unsetenv("CREDENTIALS_DIRECTORY");
+        CHECK(run(there.request()).status == 0);
+        CHECK(run(missing.request()).status == 0);  // a person checks what systemd will start
+        ::setenv("CREDENTIALS_DIRECTORY", place.folder().c_str(), 1);
+        CHECK(run(there.request()).status == 0);
+        CHECK(run(missing.request()).status == 78);
+        ::unsetenv("CREDENTIALS_DIRECTORY");
+    }
+}
