@@ -22,7 +22,10 @@ namespace {
 
 constexpr std::size_t messagesAtOnce = 200;  ///< as a batch of the pipeline has
 constexpr std::size_t setOctets = 4'000;     ///< half of what RFC 2683 section 3.2.1.5 lets servers take in one line
-constexpr std::size_t underWay = 2;
+/// Commands under way: two, so that the server never waits for us; with small mails more, or a long way would be waited for in between.
+constexpr std::size_t leastUnderWay = 2;
+constexpr std::size_t mostUnderWay = 6;
+constexpr std::uint64_t octetsUnderWay = 4 << 20;
 /// Octets gathered before they are written to a file: each write is a trip to the worker pool.
 constexpr std::size_t writeSize = Connection::bufferSize;
 
@@ -48,7 +51,7 @@ public:
     Task<Result<void>> run() {
         while (!waiting_.empty() || !underWay_.empty()) {
             if (receiver_.enough()) waiting_.clear();  // what is under way comes to its end
-            if (!waiting_.empty() && underWay_.size() < underWay) {
+            if (!waiting_.empty() && mayAskMore()) {
                 const auto sent = co_await send();
                 if (!sent) co_return sent.error();
                 continue;
@@ -79,6 +82,12 @@ public:
     }
 
 private:
+    bool mayAskMore() const {
+        const auto count = underWay_.size();
+        if (count < leastUnderWay || count >= mostUnderWay || bodies_ == 0) return count < leastUnderWay;
+        return (count + 1) * messagesAtOnce * (octets_ / bodies_) <= octetsUnderWay;
+    }
+
     /// A body of no octets is a message of no octets, or one that was expunged meanwhile (RFC 2180 section 4.1): its size tells.
     Task<Result<void>> takeEmpty() {
         if (empty_.empty()) co_return Result<void>{};
@@ -131,6 +140,8 @@ private:
     /// A literal, from the wire into a Content.
     Task<Result<void>> takeBody() {
         bodyLeft_ = wire_.bodySize();
+        octets_ += bodyLeft_;
+        ++bodies_;
         builder_.emplace(staging_, bodyLeft_);
         while (bodyLeft_ > 0) {
             const auto bytes = wire_.buffered().substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(bodyLeft_, Connection::bufferSize)));
@@ -249,6 +260,8 @@ private:
     std::deque<std::vector<std::uint64_t>> waiting_{};  ///< UIDs of commands still to be sent
     std::deque<Batch> underWay_{};
     std::optional<ContentBuilder> builder_{};
+    std::uint64_t octets_ = 0;  ///< of all bodies so far
+    std::uint64_t bodies_ = 0;
     std::uint64_t bodyLeft_ = 0;
     std::optional<ContentBuilder::Built> built_{};  ///< the body of the FETCH at hand
     std::optional<Fetched> message_{};              ///< to be handed over

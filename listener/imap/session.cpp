@@ -98,23 +98,55 @@ Task<Result<Status>> Session::run(Command command, const Taker* taker, std::stop
         }
         auto response = co_await connection_.next(stop);
         if (!response) co_return response.error();
-        leaveOutSecrets(*response);
-        const auto noted = note(*response);
-        if (!noted) co_return noted.error();
         mayGoOn = std::holds_alternative<Continuation>(*response);
-        if (auto* status = std::get_if<Status>(&*response); status != nullptr && !status->tag.empty()) {
-            if (status->tag == command.tag()) co_return std::move(*status);
-            connection_.giveUp();
-            co_return Error{Reaction::reconnect, Code::mailboxProtocol,
-                            peer() + ": the answer to a command we did not send: " + plugin::printable(status->tag, 40)};
-        }
-        if (taker == nullptr) continue;
-        const auto taken = (*taker)(*response);
-        if (!taken) {
-            connection_.giveUp();
-            co_return taken.error();
-        }
+        const auto ended = heed(*response, taker);
+        if (!ended) co_return ended.error();
+        if (!*ended) continue;
+        auto& status = std::get<Status>(*response);
+        if (status.tag != command.tag()) co_return strayAnswer(status.tag);
+        co_return std::move(status);
     }
+}
+
+Task<Result<std::vector<Status>>> Session::runTogether(std::vector<Command> commands, const Taker* taker, std::stop_token stop) {
+    std::string lines;
+    for (const auto& command : commands) lines += command.pieces().front();
+    const auto written = co_await connection_.write(lines, stop);
+    if (!written) co_return written.error();
+    std::vector<Status> answers(commands.size());
+    for (auto open = commands.size(); open > 0;) {
+        auto response = co_await connection_.next(stop);
+        if (!response) co_return response.error();
+        const auto ended = heed(*response, taker);
+        if (!ended) co_return ended.error();
+        if (!*ended) continue;
+        auto& status = std::get<Status>(*response);
+        const auto asked = std::find_if(commands.begin(), commands.end(), [&status](const auto& each) { return each.tag() == status.tag; });
+        if (asked == commands.end()) co_return strayAnswer(status.tag);
+        auto& answer = answers[static_cast<std::size_t>(asked - commands.begin())];
+        if (!answer.tag.empty()) co_return strayAnswer(status.tag);
+        answer = std::move(status);
+        --open;
+    }
+    co_return std::move(answers);
+}
+
+/// What is done with each response while commands are under way. True: it ends one of them.
+Result<bool> Session::heed(Response& response, const Taker* taker) {
+    leaveOutSecrets(response);
+    const auto noted = note(response);
+    if (!noted) return noted.error();
+    if (const auto* status = std::get_if<Status>(&response); status != nullptr && !status->tag.empty()) return true;
+    if (taker == nullptr) return false;
+    const auto taken = (*taker)(response);
+    if (taken) return false;
+    connection_.giveUp();
+    return taken.error();
+}
+
+Error Session::strayAnswer(const std::string& tag) {
+    connection_.giveUp();
+    return {Reaction::reconnect, Code::mailboxProtocol, peer() + ": the answer to a command we did not send: " + plugin::printable(tag, 40)};
 }
 
 Task<Result<Status>> Session::require(Command command, const Taker* taker, std::string_view during, std::stop_token stop) {

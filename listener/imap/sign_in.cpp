@@ -171,54 +171,53 @@ Task<Result<void>> askCapabilities(Session& session, std::stop_token stop) {
     co_return Result<void>{};
 }
 
-/// ID (RFC 2971): Gmail asks for it, operators find us by it. What comes back is for people.
-Task<Result<void>> exchangeNames(Session& session, std::string version, std::stop_token stop) {
-    if (!session.has("ID")) co_return Result<void>{};
+/// What NAMESPACE and LIST tell of how names are built here.
+bool takeNaming(Naming& naming, const Response& response) {
+    if (const auto* list = std::get_if<List>(&response)) naming.delimiter = list->delimiter.value_or('\0');
+    const auto* names = std::get_if<Namespace>(&response);
+    if (names == nullptr || names->personal.empty()) return false;
+    naming.prefix = names->personal.front().prefix;
+    naming.delimiter = names->personal.front().delimiter.value_or('\0');
+    for (const auto* entries : {&names->others, &names->shared})
+        for (const auto& entry : *entries)
+            if (!entry.prefix.empty()) naming.foreign.push_back(entry.prefix);
+    return true;
+}
+
+/// ID (RFC 2971; Gmail asks for it, operators find us by it, what comes back is for people) and NAMESPACE, in one round trip. The latter is also the
+/// first command that needs the mailbox: Exchange answers AUTHENTICATE with OK and this with "User is authenticated but not connected".
+Task<Result<void>> introduce(Session& session, std::string version, std::stop_token stop) {
     std::string software;
-    const Taker taker = [&software](Response& response) -> Result<void> {
+    bool known = false;
+    const Taker taker = [&session, &software, &known](Response& response) -> Result<void> {
         if (const auto* id = std::get_if<Id>(&response))
             for (const auto& [name, value] : id->fields)
                 if (name == "name" || name == "version") software += (software.empty() ? "" : " ") + plugin::printable(value, 60);
+        if (takeNaming(session.naming, response)) known = true;
         return {};
     };
-    auto command = session.begin("ID");
-    command.word("(\"name\" \"postern\" \"version\" \"" + plugin::printable(version, 30) + "\")").end();
-    const auto status = co_await session.run(std::move(command), &taker, stop);
-    if (!status) co_return status.error();
-    if (status->condition != Condition::ok) {
-        const auto error = refusal(*status, session.peer(), "ID");
-        if (error.code != Code::mailboxCommandRefused) co_return error;
+    std::vector<Command> commands;
+    std::vector<std::string> verbs;
+    if (session.has("ID")) {
+        commands.push_back(session.begin("ID"));
+        commands.back().word("(\"name\" \"postern\" \"version\" \"" + plugin::printable(version, 30) + "\")").end();
+        verbs.emplace_back("ID");
     }
-    if (!software.empty()) session.software = software;
-    co_return Result<void>{};
-}
-
-/// How names are built here. Also the first command that needs the mailbox: Exchange answers AUTHENTICATE with OK and this with
-/// "User is authenticated but not connected".
-Task<Result<void>> learnNaming(Session& session, std::stop_token stop) {
-    bool known = false;
-    const Taker taker = [&session, &known](Response& response) -> Result<void> {
-        if (const auto* names = std::get_if<Namespace>(&response); names != nullptr && !names->personal.empty()) {
-            session.naming.prefix = names->personal.front().prefix;
-            session.naming.delimiter = names->personal.front().delimiter.value_or('\0');
-            for (const auto* entries : {&names->others, &names->shared})
-                for (const auto& entry : *entries)
-                    if (!entry.prefix.empty()) session.naming.foreign.push_back(entry.prefix);
-            known = true;
-        }
-        if (const auto* list = std::get_if<List>(&response)) session.naming.delimiter = list->delimiter.value_or('\0');
-        return {};
-    };
     if (session.has("NAMESPACE")) {
-        auto command = session.begin("NAMESPACE");
-        command.end();
-        const auto status = co_await session.run(std::move(command), &taker, stop);
-        if (!status) co_return status.error();
-        if (status->condition != Condition::ok) {
-            const auto error = refusal(*status, session.peer(), "NAMESPACE");
+        commands.push_back(session.begin("NAMESPACE"));
+        commands.back().end();
+        verbs.emplace_back("NAMESPACE");
+    }
+    if (!commands.empty()) {
+        const auto answers = co_await session.runTogether(std::move(commands), &taker, stop);
+        if (!answers) co_return answers.error();
+        for (std::size_t i = 0; i < verbs.size(); ++i) {
+            if ((*answers)[i].condition == Condition::ok) continue;
+            const auto error = refusal((*answers)[i], session.peer(), verbs[i]);
             if (error.code != Code::mailboxCommandRefused) co_return error;
         }
     }
+    if (!software.empty()) session.software = software;
     if (known) co_return Result<void>{};
     auto command = session.begin("LIST");
     command.word("\"\"").word("\"\"").end();
@@ -303,8 +302,7 @@ Task<Result<void>> signIn(Session& session, auth::Access& access, const Credenti
     }
     session.phase = Phase::signedIn;
     if (!session.knowsCapabilities()) done = co_await askCapabilities(session, stop);
-    if (done) done = co_await exchangeNames(session, std::move(version), stop);
-    if (done) done = co_await learnNaming(session, stop);
+    if (done) done = co_await introduce(session, std::move(version), stop);
     co_return done;
 }
 
