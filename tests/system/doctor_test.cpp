@@ -1,0 +1,343 @@
+#include "tests/servers/tls_server.h"
+#include "tests/system/workplace.h"
+
+#include <Poco/Base64Encoder.h>
+#include <Poco/JSON/Array.h>
+
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <sstream>
+
+using namespace systemtest;
+using servers::TlsServer;
+
+namespace {
+
+constexpr const char* box = "box@contoso.example";
+constexpr const char* appId = "11111111-2222-3333-4444-555555555555";
+constexpr const char* objectId = "99999999-8888-7777-6666-555555555555";
+
+std::string base64Url(const std::string& text) {
+    std::ostringstream out;
+    Poco::Base64Encoder encoder{out, Poco::BASE64_URL_ENCODING | Poco::BASE64_NO_PADDING};
+    encoder << text;
+    encoder.close();
+    return out.str();
+}
+
+/// A token as Entra makes them, but for the signature.
+std::string jwt(const std::string& audience, const std::string& rest) {
+    return base64Url(R"({"alg":"RS256","typ":"JWT"})") + "." +
+           base64Url(R"({"aud":")" + audience + R"(","iss":"https://sts.windows.net/tenant-id/","appid":")" + appId + R"(","oid":")" + objectId +
+                     R"(","tid":"tenant-id","nbf":1000000000,"exp":4000000000)" + rest + "}") +
+           "." + base64Url("no signature");
+}
+
+std::string exchangeToken() { return jwt("https://outlook.office365.com", R"(,"roles":["IMAP.AccessAsApp"])"); }
+
+struct Answer {
+    int status = 200;
+    std::string body;
+};
+Answer granted(const std::string& token) { return {200, R"({"token_type":"Bearer","expires_in":3599,"access_token":")" + token + "\"}"}; }
+Answer entraRefuses(const std::string& error, int number) {
+    const auto text = std::to_string(number);
+    return {error == "invalid_client" ? 401 : 400, R"({"error":")" + error + R"(","error_description":"AADSTS)" + text +
+                                                       R"(: as Entra puts it.","error_codes":[)" + text +
+                                                       R"(],"trace_id":"0a1b","correlation_id":"2c3d"})"};
+}
+
+/// A token endpoint that knows one request and one answer.
+struct Entra {
+    explicit Entra(Answer given)
+        : answer(std::move(given)), server({}, [this](TlsServer::Stream& stream) {
+              const auto head = stream.readUntil("\r\n\r\n");
+              const auto length = head.find("Content-Length: ");
+              if (head.rfind("POST /tenant/oauth2/v2.0/token ", 0) != 0 || length == std::string::npos) {
+                  ++strange;
+                  return;
+              }
+              const auto body = stream.readExactly(std::stoul(head.substr(length + 16)));
+              if (body.find("grant_type=client_credentials") == std::string::npos) ++strange;
+              stream.write("HTTP/1.1 " + std::to_string(answer.status) + " x\r\nContent-Type: application/json\r\nContent-Length: " +
+                           std::to_string(answer.body.size()) + "\r\nConnection: close\r\n\r\n" + answer.body);
+              stream.goodbye();
+          }) {}
+    Answer answer;
+    std::atomic<int> strange{0};
+    TlsServer server;
+};
+
+/// Exchange in one mood: what it answers to AUTHENTICATE and to what comes then, each by user.
+struct Exchange {
+    enum class Mood { good, refuses, notConnected, throttles, noOauth, onlyBox };
+    explicit Exchange(Mood kind) : mood(kind), server({}, [this](TlsServer::Stream& stream) { talk(stream); }) {}
+
+    void talk(TlsServer::Stream& stream) {
+        const std::string offers = mood == Mood::noOauth ? "IMAP4rev1 AUTH=NTLM LOGINDISABLED" : "IMAP4rev1 AUTH=XOAUTH2 SASL-IR NAMESPACE";
+        stream.write("* OK [CAPABILITY " + offers + "] The Microsoft Exchange IMAP4 service is ready.\r\n");
+        std::string user;
+        for (auto line = stream.readLine(); !line.empty(); line = stream.readLine()) {
+            const auto blank = line.find(' ');
+            const auto tag = line.substr(0, blank);
+            std::istringstream words{line.substr(blank + 1)};
+            std::string command, argument, response;
+            words >> command >> argument >> response;
+            const auto ok = [&](const std::string& before = {}) { stream.write(before + tag + " OK done\r\n"); };
+            if (command == "AUTHENTICATE") {
+                ++signIns;
+                const bool other = response.substr(0, 12) != base64Url(std::string("user=") + box).substr(0, 12);
+                if (mood == Mood::refuses || (mood == Mood::onlyBox && other))
+                    stream.write(tag + " NO AUTHENTICATE failed.\r\n");
+                else if (mood == Mood::throttles)
+                    stream.write(tag + " NO Request is throttled. Suggested Backoff Time: 299910 milliseconds\r\n");
+                else
+                    ok();
+            } else if (command == "CAPABILITY") {
+                ok("* CAPABILITY " + offers + "\r\n");
+            } else if (mood == Mood::notConnected) {
+                stream.write(tag + " BAD User is authenticated but not connected.\r\n");
+            } else if (command == "NAMESPACE") {
+                ok("* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n");
+            } else if (command == "LIST") {
+                ok("* LIST (\\HasNoChildren) \"/\" INBOX\r\n");
+            } else if (command == "SELECT" || command == "EXAMINE") {
+                ok("* 0 EXISTS\r\n* OK [UIDVALIDITY 14] x\r\n* OK [UIDNEXT 1] x\r\n* FLAGS (\\Seen)\r\n");
+            } else if (command == "LOGOUT") {
+                stream.write("* BYE Microsoft Exchange Server IMAP4 server signing off.\r\n" + tag + " OK done\r\n");
+                ++goodbyes;
+                return;
+            } else {
+                ++strange;
+                stream.write(tag + " BAD Command Argument Error. 11\r\n");
+            }
+        }
+    }
+    Mood mood;
+    std::atomic<int> signIns{0}, goodbyes{0}, strange{0};
+    TlsServer server;
+};
+
+std::string tenant(const Entra& entra, const Exchange& exchange, const Workplace& place) {
+    const auto port = [](const TlsServer& server) { return std::to_string(server.port()); };
+    return "credential.c.client_id = " + std::string(appId) +
+           "\ncredential.c.client_secret = ${file:" + place.file("secret", "S3cret~value").string() +
+           "}\ncredential.c.authentication = body\ncredential.c.token_endpoint = http://127.0.0.1:" + port(entra.server) +
+           "/tenant/oauth2/v2.0/token\ncredential.c.scopes = https://outlook.office365.com/.default\n" +
+           "mailbox.m.protocol = imap\nmailbox.m.host = 127.0.0.1\nmailbox.m.tls = none\nmailbox.m.port = " + port(exchange.server) +
+           "\nmailbox.m.user = " + box + "\nmailbox.m.credential = c\nmailbox.m.deliver = spool\n";
+}
+
+struct Misconfiguration {
+    std::string what;
+    Answer token;
+    Exchange::Mood exchange;
+    std::string diagnosis;
+    std::string failedStep;
+    int status;
+    std::string says;  ///< a piece of the fix
+};
+
+std::vector<Misconfiguration> misconfigurations() {
+    using Mood = Exchange::Mood;
+    const auto powerShell = std::string("New-ServicePrincipal -AppId ") + appId + " -ObjectId " + objectId;
+    return {
+        {"the secret's ID was pasted instead of its value", entraRefuses("invalid_client", 7000215), Mood::good, "secret-wrong", "token", 77,
+         "Value"},
+        {"the secret has expired", entraRefuses("invalid_client", 7000222), Mood::good, "secret-expired", "token", 77, "new secret"},
+        {"no secret arrives", entraRefuses("invalid_client", 7000218), Mood::good, "secret-missing", "token", 77, "client_secret"},
+        {"the application is unknown in the tenant", entraRefuses("unauthorized_client", 700016), Mood::good, "application-unknown", "token", 77,
+         "credential.c.client_id"},
+        {"the application is disabled", entraRefuses("unauthorized_client", 7000112), Mood::good, "application-disabled", "token", 77, "Enabled"},
+        {"the tenant is misspelled", entraRefuses("invalid_request", 90002), Mood::good, "tenant-unknown", "token", 77, "token_endpoint"},
+        {"the tenant is not named", entraRefuses("invalid_request", 9001023), Mood::good, "tenant-not-named", "token", 77, "/common"},
+        {"the scope is not a default one", entraRefuses("invalid_scope", 1002012), Mood::good, "scope-not-default", "token", 77, "/.default"},
+        {"the resource is unknown", entraRefuses("invalid_resource", 500011), Mood::good, "resource-unknown", "token", 77, "outlook.office365.com"},
+        {"nobody has consented", entraRefuses("invalid_grant", 65001), Mood::good, "consent-missing", "token", 77, "Grant admin consent"},
+        {"no role is assigned", entraRefuses("invalid_grant", 501051), Mood::good, "role-not-assigned", "token", 77, "IMAP.AccessAsApp"},
+        {"the clock is wrong", entraRefuses("invalid_client", 700024), Mood::good, "clock-wrong", "token", 77, "clock"},
+        {"the token is for Graph", granted(jwt("https://graph.microsoft.com", R"(,"roles":["Mail.Read"])")), Mood::refuses, "graph-audience",
+         "sign-in", 77, "credential.c.scopes = https://outlook.office365.com/.default"},
+        {"the token is for something else", granted(jwt("api://mine", R"(,"roles":["IMAP.AccessAsApp"])")), Mood::refuses, "other-audience",
+         "sign-in", 77, "/.default"},
+        {"the role is missing", granted(jwt("https://outlook.office365.com", "")), Mood::refuses, "role-missing", "sign-in", 77, "IMAP.AccessAsApp"},
+        {"a user's token has no IMAP scope", granted(jwt("https://outlook.office.com", R"(,"scp":"User.Read Mail.Read")")), Mood::refuses,
+         "scope-missing", "sign-in", 77, "IMAP.AccessAsUser.All"},
+        {"the service principal is not registered, or with the wrong object id", granted(exchangeToken()), Mood::refuses, "service-principal",
+         "sign-in", 77, powerShell},
+        {"authenticated but not connected", granted(exchangeToken()), Mood::notConnected, "mailbox-access", "sign-in", 77,
+         std::string("Add-MailboxPermission -Identity ") + box + " -User " + objectId + " -AccessRights FullAccess"},
+        {"IMAP is throttled", granted(exchangeToken()), Mood::throttles, "throttled", "sign-in", 75, "wait"},
+        {"no OAuth is offered", granted(exchangeToken()), Mood::noOauth, "no-mechanism", "sign-in", 77, "XOAUTH2"},
+        {"an opaque token is refused", granted("0123456789abcdef"), Mood::refuses, "sign-in-refused", "sign-in", 77, box},
+    };
+}
+
+std::string lines(const Poco::JSON::Array::Ptr& array) {
+    std::string text;
+    for (std::size_t i = 0; i < array->size(); ++i) text += array->getElement<std::string>(static_cast<unsigned>(i)) + "\n";
+    return text;
+}
+
+/// "name=ok token=failed …"
+std::string states(const Poco::JSON::Object::Ptr& report) {
+    std::string text;
+    const auto steps = report->getArray("steps");
+    for (unsigned i = 0; i < steps->size(); ++i) {
+        const auto step = steps->getObject(i);
+        text += (text.empty() ? "" : " ") + step->getValue<std::string>("step") + "=" + step->getValue<std::string>("state");
+    }
+    return text;
+}
+
+}  // namespace
+
+SCENARIO("each way to set a tenant up wrongly has its one diagnosis", "[system][doctor]") {
+    for (const auto& wrong : misconfigurations()) {
+        GIVEN(wrong.what) {
+            Entra entra{wrong.token};
+            Exchange exchange{wrong.exchange};
+            Workplace place;
+            place.configure(tenant(entra, exchange, place));
+            const auto outcome = place.postern({"doctor", "m", "--json"});
+            INFO(outcome.output << outcome.error);
+            const auto report = json(outcome.output);
+            CHECK(outcome.status == wrong.status);
+            CHECK(states(report).find(" " + wrong.failedStep + "=failed") != std::string::npos);
+            REQUIRE(report->isObject("diagnosis"));
+            CHECK(report->getObject("diagnosis")->getValue<std::string>("id") == wrong.diagnosis);
+            CHECK(lines(report->getObject("diagnosis")->getArray("fix")).find(wrong.says) != std::string::npos);
+            const auto text = place.postern({"doctor", "m"});
+            CHECK(text.output.find("diagnosis: " + wrong.diagnosis) != std::string::npos);
+            for (const auto& shown : {outcome.output, outcome.error, text.output, text.error}) {
+                CHECK(shown.find("S3cret~value") == std::string::npos);
+                CHECK(shown.find("eyJ") == std::string::npos);
+                CHECK(shown.find("0123456789abcdef") == std::string::npos);
+            }
+            CHECK(entra.strange == 0);
+            CHECK(exchange.strange == 0);
+        }
+    }
+}
+
+SCENARIO("a tenant that is set up well is found so, and so is one that lets the application in everywhere", "[system][doctor]") {
+    GIVEN("an application with access to one mailbox") {
+        Entra entra{granted(exchangeToken())};
+        Workplace place;
+        WHEN("another mailbox stays closed to it") {
+            Exchange exchange{Exchange::Mood::onlyBox};
+            place.configure(tenant(entra, exchange, place));
+            const auto outcome = place.postern({"doctor", "m", "--denied", "ceo@contoso.example", "--json"});
+            THEN("that is good, and said") {
+                INFO(outcome.output << outcome.error);
+                const auto report = json(outcome.output);
+                CHECK(outcome.status == 0);
+                CHECK(report->getValue<bool>("ok"));
+                CHECK(report->isNull("diagnosis"));
+                CHECK(report->getObject("claims")->getValue<std::string>("oid") == objectId);
+                CHECK(report->getObject("denied")->getValue<std::string>("result") == "refused");
+                CHECK(exchange.signIns == 2);
+                CHECK(exchange.goodbyes == 1);  // of the session that was opened
+                CHECK(exchange.strange == 0);
+            }
+        }
+        WHEN("it opens every mailbox") {
+            Exchange exchange{Exchange::Mood::good};
+            place.configure(tenant(entra, exchange, place));
+            const auto outcome = place.postern({"doctor", "m", "--denied", "ceo@contoso.example"});
+            THEN("it warns, says how to limit it, and answers 77") {
+                INFO(outcome.output << outcome.error);
+                CHECK(outcome.status == 77);
+                CHECK(outcome.output.find("WARNING") != std::string::npos);
+                CHECK(outcome.output.find("RBAC for Applications") != std::string::npos);
+                CHECK(exchange.goodbyes == 2);
+            }
+        }
+    }
+}
+
+SCENARIO("validate tries everything on real servers and leaves no trace", "[system][validate]") {
+    GIVEN("a mailbox with folders and mail, and nobody who has read it") {
+        const auto user = Surroundings::get().newUser();
+        auto reader = Surroundings::get().reader(user);
+        reader.append("INBOX", someMails("seen", 3));
+        reader.command("CREATE Extra");
+        Workplace place;
+        const auto good = basicCredential(place, "c") + replaced(mailbox("m", user, "c"), "mailbox.m.folders", "INBOX,Ex*");
+        place.configure(good);
+        WHEN("all is validated") {
+            const auto outcome = place.postern({"validate", "--all"});
+            const auto asJson = place.postern({"validate", "mailbox", "m", "--json"});
+            THEN("each step is shown as good") {
+                INFO(outcome.output << outcome.error << asJson.output);
+                CHECK(outcome.status == 0);
+                CHECK(outcome.output.find("failed") == std::string::npos);
+                CHECK(outcome.output.find("credential c") != std::string::npos);
+                CHECK(outcome.output.find("sink spool") != std::string::npos);
+                CHECK(outcome.output.find("folder INBOX") != std::string::npos);
+                CHECK(outcome.output.find("3 messages, UIDVALIDITY") != std::string::npos);
+                CHECK(outcome.output.find("folder Extra") != std::string::npos);
+                CHECK(asJson.status == 0);
+                CHECK(states(json(asJson.output)) ==
+                      "configuration=ok name=ok connection=ok TLS=ok token=ok sign-in=ok folder INBOX=ok folder Extra=ok message=ok");
+                AND_THEN("no mail is marked, nothing is delivered, nothing is in the ledger, nothing is left in the spool") {
+                    for (const auto& mail : reader.fetch("INBOX")) CHECK(mail.flags.find("\\Seen") == std::string::npos);
+                    CHECK(place.countDelivered("m") == 0);
+                    CHECK_FALSE(std::filesystem::exists(place.data() / "postern.db"));
+                    CHECK_FALSE(std::filesystem::exists(place.path() / "spool"));
+                    const auto run = place.postern({"run", "--once"});
+                    CHECK(run.status == 0);
+                    CHECK(place.countDelivered("m") == 3);
+                    const auto beside = place.postern({"validate", "sink", "spool", "--json"});
+                    CHECK(states(json(beside.output)) == "configuration=ok directory=ok write=ok make durable=ok name=ok remove=ok");
+                    for (const auto& entry : std::filesystem::directory_iterator{place.path() / "spool"})
+                        CHECK(entry.path().filename().string().front() != '.');
+                }
+            }
+        }
+        WHEN("it is asked of what is wrong") {
+            struct Wrong {
+                std::string key, value;
+                std::vector<std::string> words;
+                std::string states;
+                int status;
+            };
+            const auto wrongs = std::vector<Wrong>{
+                {"mailbox.m.host", "no-such-host.invalid", {"mailbox", "m"}, "configuration=ok name=failed connection=not tried", 69},
+                {"mailbox.m.port",
+                 std::to_string(Surroundings::get().mailServer().imapPort()),
+                 {"mailbox", "m"},
+                 "connection=ok TLS=failed token=not tried",
+                 69},
+                {"mailbox.m.user", "nobody@example.test", {"mailbox", "m"}, "token=ok sign-in=failed folders=not tried", 77},
+                {"mailbox.m.folders", "INBOX,Nowhere", {"mailbox", "m"}, "folder INBOX=ok folder Nowhere=failed message=ok", 77},
+                {"credential.c.client_id", "nobody", {"credential", "c"}, "TLS=ok token=failed", 77},
+                {"credential.c.client_secret", "${file:/nowhere/secret}", {"credential", "c"}, "TLS=ok secret=failed", 78},
+                {"sink.spool.path", "/proc/nowhere", {"sink", "spool"}, "directory=ok write=failed make durable=not tried", 78},
+            };
+            for (const auto& wrong : wrongs) {
+                place.configure(wrong.key.starts_with("sink") ? good : replaced(good, wrong.key, wrong.value));
+                if (wrong.key.starts_with("sink")) {
+                    const auto file = place.path() / "conf" / "postern.properties";
+                    servers::writeFile(file, replaced(servers::readFile(file), wrong.key, wrong.value));
+                }
+                auto words = wrong.words;
+                words.insert(words.begin(), "validate");
+                words.push_back("--json");
+                const auto outcome = place.postern(words);
+                INFO(wrong.key << " = " << wrong.value << "\n" << outcome.output << outcome.error);
+                CHECK(outcome.status == wrong.status);
+                CHECK(states(json(outcome.output)).find(wrong.states) != std::string::npos);
+            }
+        }
+        WHEN("the command line makes no sense") {
+            CHECK(place.postern({"validate"}).status == 64);
+            CHECK(place.postern({"validate", "mail", "m"}).status == 64);
+            CHECK(place.postern({"doctor"}).status == 64);
+            CHECK(place.postern({"doctor", "nobody"}).status == 78);
+            CHECK(place.postern({"validate", "mailbox", "nobody"}).status == 78);
+        }
+    }
+}
