@@ -105,6 +105,17 @@ Task<Result<void>> Connection::write(std::string_view bytes, std::stop_token sto
     co_return written;
 }
 
+Task<Result<void>> Connection::startTls(std::stop_token stop) {
+    if (broken_) co_return over();
+    if (!quiet()) {
+        broken_ = true;
+        co_return Error{Reaction::reconnect, Code::mailboxProtocol, peer_ + ": octets came between the agreement on TLS and its beginning"};
+    }
+    auto begun = co_await channel_->startTls(loop_.clock().steady() + ioTimeout_, stop);
+    if (!begun) broken_ = true;
+    co_return begun;
+}
+
 /// A buffer of that size, with what is unread at its beginning.
 void Connection::makeRoom(std::size_t size) {
     const auto unread = end_ - begin_;

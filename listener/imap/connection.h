@@ -57,6 +57,9 @@ public:
     /// `bytes` outlive the call.
     plugin::Task<plugin::Result<void>> write(std::string_view bytes, std::stop_token stop);
 
+    /// Begins TLS, once the server has agreed to it. Octets that came before are an error: somebody on the way may have put them there, and they
+    /// would be taken for what the server says under TLS. Errors: reconnect mailboxProtocol; those of Dialer::dial.
+    plugin::Task<plugin::Result<void>> startTls(std::stop_token stop);
     /// Between two calls: gives memory back, so that a session that waits costs little.
     void rest();
     void giveUp() { broken_ = true; }

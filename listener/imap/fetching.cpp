@@ -2,6 +2,7 @@
 
 #include "listener/imap/lexer.h"
 #include "listener/imap/refusal.h"
+#include "listener/imap/substitute.h"
 #include "plugin/contract/log.h"
 
 #include <algorithm>
@@ -218,6 +219,7 @@ private:
         std::erase_if(message.flags, [](const auto& flag) { return equalsIgnoreCase(flag, "\\Recent"); });
         message.content = std::move(built->content);
         message.head = std::move(built->head);
+        if (const auto* bytes = message.content.inMemory()) message.sourceDefect = isSubstitute(*bytes);  // a few kB: never in a file
         if (message.content.size() == 0)
             empty_.push_back(std::move(message));
         else

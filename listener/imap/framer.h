@@ -15,8 +15,9 @@ namespace listener::imap {
 /// Status responses (OK NO BAD BYE PREAUTH) and continuations end with their line: their text may end in "{5}" and means nothing by it.
 /// In all others "{n}" before the line's end announces n octets that belong to the response.
 ///
-/// The body of a message, or fields of its head (the literal after "BODY[]" or "BODY[HEADER.FIELDS (...)]" in a FETCH), may be larger than memory. With `bodies = Bodies::apart` it is announced by
-/// Body and its octets are the caller's to take; all else, and every literal with Bodies::inside, is collected in text().
+/// The body of a message, or fields of its head (the literal after "BODY[]" or "BODY[HEADER.FIELDS (...)]" in a FETCH), may be larger than memory.
+/// With `bodies = Bodies::apart` it is announced by Body and its octets are the caller's to take; all else, and every literal with Bodies::inside, is
+/// collected in text().
 class Framer {
 public:
     enum class Bodies { inside, apart };

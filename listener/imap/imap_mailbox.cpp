@@ -25,6 +25,10 @@ namespace {
 
 /// A good-bye nobody waits for.
 constexpr std::chrono::milliseconds logoutTime{2'000};
+/// A session that ends with its token's life is renewed so long before, while nothing is under way.
+constexpr std::chrono::minutes renewBefore{5};
+/// Servers are not exact about it.
+constexpr std::chrono::seconds endsWithToken{60};
 
 class ImapMailbox final : public Mailbox {
 public:
@@ -42,6 +46,7 @@ public:
         session_ = std::make_unique<Session>(std::move(*channel), loop, settings_, log_);
         auto signedIn = co_await signIn(*session_, access_, *credentials, version_, stop);
         if (!signedIn) session_->connection().giveUp();
+        if (signedIn && credentials->token) keep(*credentials, loop);
         co_return ended(std::move(signedIn));
     }
 
@@ -69,6 +74,10 @@ public:
 
     Task<Result<FolderView>> select(std::string folder, std::stop_token stop) override {
         if (auto unable = unableTo(Phase::signedIn)) co_return std::move(*unable);
+        if (hasJustTold(folder)) {
+            entered_ = true;
+            co_return FolderView{session_->folder.validity, knownNext(), session_->folder.exists};
+        }
         entered_ = false;
         auto selected = co_await selectFolder(*session_, std::move(folder), stop);
         const auto result = ended(std::move(selected));
@@ -119,11 +128,42 @@ private:
         return std::nullopt;
     }
 
-    /// At the end of each call: whoever waits needs no read buffer.
+    /// What is needed to tell that the token's life is why a session ends.
+    void keep(const Credentials& credentials, plugin::Loop& loop) {
+        identity_ = credentials.identity;
+        token_ = credentials.token;
+        session_->byToken = true;
+        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(token_->expiresAt - loop.clock().wall());
+        if (left <= std::chrono::milliseconds::zero() || !session_->has("X-GM-EXT-1")) return;
+        const auto now = loop.clock().steady();
+        session_->tokenEnd = now + left;
+        session_->renewAt = now + std::max<std::chrono::milliseconds>(left - renewBefore, left / 2);
+    }
+
+    /// watch() has ended because of arrivals in the open folder: they are in its view, and entering it again (slow where it is large) shows no more.
+    bool hasJustTold(const std::string& folder) const {
+        return !entered_ && session_->phase == Phase::selected && session_->folder.name == folder && session_->folder.grown;
+    }
+    /// UIDNEXT as far as it is known: what was listed lies below.
+    std::uint64_t knownNext() const {
+        const auto seen = session_->push.seen.find(session_->folder.name);
+        return std::max(session_->folder.next, seen == session_->push.seen.end() ? 0 : seen->second.next);
+    }
+
+    /// At the end of each call: whoever waits needs no read buffer. A session that ends about when its token does ended for that reason.
     template <class T>
     Result<T> ended(Result<T> result) {
         session_->connection().rest();
-        return result;
+        if (result) return result;
+        auto error = result.error();
+        if (session_->refusedToken) access_.tokens().refused(identity_, *token_);
+        session_->refusedToken = false;
+        const bool closed = error.code == Code::channelClosed || error.code == Code::mailboxClosedByServer;
+        if (closed && session_->tokenEnd && session_->connection().loop().clock().steady() >= *session_->tokenEnd - endsWithToken) {
+            error.code = Code::mailboxSessionExpired;
+            error.what += " (with the token's life)";
+        }
+        return error;
     }
 
     Settings settings_;
@@ -131,6 +171,8 @@ private:
     plugin::Log& log_;
     std::string version_;
     std::unique_ptr<Session> session_{};
+    auth::Identity identity_{};
+    std::optional<auth::Token> token_{};
     bool entered_ = false;  ///< the open folder is the caller's, not that of watch()
 };
 

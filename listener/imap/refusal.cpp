@@ -83,14 +83,26 @@ plugin::Error refusal(const Status& status, std::string_view peer, std::string_v
     }
     if (containsIgnoreCase(status.text, "authenticated but not connected"))
         return error(Reaction::askOperator, Code::mailboxAccess,
-                     "the sign-in was accepted, the mailbox not opened: the application or user has no full access to it, its service principal is "
-                     "not registered with the right object id, the mailbox name is wrong, IMAP is disabled for it, or the tenant is another");
+                     "the sign-in was accepted, the mailbox not opened: the application or user has no FullAccess to it, its service principal is "
+                     "not registered with the enterprise application's object id, the mailbox name is wrong, IMAP is disabled for it, the tenant "
+                     "is another, or the server is under load");
     if (hasCode(status, {"AUTHORIZATIONFAILED"}))
         return error(Reaction::askOperator, Code::mailboxAccess, "signed in, but not allowed to act for this mailbox");
     if (status.condition == Condition::bye) return error(Reaction::reconnect, Code::mailboxClosedByServer, "");
     if (hasCode(status, {"NOPERM", "CONTACTADMIN", "CANNOT", "READ-ONLY", "PRIVACYREQUIRED"}))
         return error(Reaction::askOperator, Code::mailboxCommandRefused, "");
     return error(Reaction::retryLater, Code::mailboxCommandRefused, "");
+}
+
+bool saysSignInRefused(const Status& status) {
+    return hasCode(status, {"AUTHENTICATIONFAILED", "EXPIRED"}) || containsIgnoreCase(status.text, "invalid credentials");
+}
+
+bool saysSignInOver(const Status& status) { return saysSignInRefused(status) || containsIgnoreCase(status.text, "session expired"); }
+
+plugin::Error sessionExpired(std::string_view peer, const Status& status) {
+    return {Reaction::reconnect, Code::mailboxSessionExpired,
+            std::string{peer} + ": the server ended the session with the token's life: " + said(status)};
 }
 
 bool isNotAboutCredentials(const Status& status, const plugin::Error& error) {

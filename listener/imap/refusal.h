@@ -24,6 +24,13 @@ bool saysMissing(const Status& status);
 /// peer  "host:port"      during  what we had asked for, for people: "SELECT \"Sales\""
 plugin::Error refusal(const Status& status, std::string_view peer, std::string_view during);
 
+/// In a session that has long been signed in: does the server not know us any more? (Gmail, and others, end the session with the token's life.)
+bool saysSignInOver(const Status& status);
+/// The same, in words that would refuse a sign-in: the token is of no use any more.
+bool saysSignInRefused(const Status& status);
+/// reconnect mailboxSessionExpired
+plugin::Error sessionExpired(std::string_view peer, const Status& status);
+
 /// Of a NO or BAD in answer to a sign-in, with what refusal() made of it: is it about the state of the server or the mailbox, not about who signs in?
 bool isNotAboutCredentials(const Status& status, const plugin::Error& error);
 

@@ -62,9 +62,11 @@ public:
     /// Folders whose name on the wire does not follow from theirs: raw UTF-8, "&" that begins nothing. As LIST showed them.
     std::map<std::string, std::string> oddNames{};
     bool warnedOfNames = false;
-    /// From then on the server may end the session, because the token's life ends; none: it does not mind.
-    std::optional<plugin::Deadline> renewAt{};
-    std::string software{};  ///< as the server names itself
+    bool byToken = false;                        ///< signed in with one
+    std::optional<plugin::Deadline> tokenEnd{};  ///< of its life
+    std::optional<plugin::Deadline> renewAt{};   ///< the server ends the session with the token's life; before that, here, it is renewed in order
+    bool refusedToken = false;                   ///< the server took back that it knows us
+    std::string software{};                      ///< as the server names itself
     bool warnedOfUidplus = false;
 
     Connection& connection() { return connection_; }

@@ -26,10 +26,11 @@ struct MechanismEntry {
     std::string_view onChallenge;  ///< the line that answers the challenge of a refusal
 };
 
-/// In order of preference. XOAUTH2 first: whoever offers both takes both, and it is the one every provider has.
+/// In order of preference. OAUTHBEARER first: it is the standard, its refusals say more, and XOAUTH2 is on its way out wherever both are offered.
+/// Microsoft offers XOAUTH2 alone. A server whose OAUTHBEARER does not work is asked again with XOAUTH2 (isAboutMechanism).
 constexpr std::array mechanisms{
-    MechanismEntry{Mechanism::xoauth2, "XOAUTH2", "xoauth2", "AUTH=XOAUTH2", auth::Access::Kind::token, "\r\n"},
     MechanismEntry{Mechanism::oauthbearer, "OAUTHBEARER", "oauthbearer", "AUTH=OAUTHBEARER", auth::Access::Kind::token, "AQ==\r\n"},
+    MechanismEntry{Mechanism::xoauth2, "XOAUTH2", "xoauth2", "AUTH=XOAUTH2", auth::Access::Kind::token, "\r\n"},
     MechanismEntry{Mechanism::plain, "PLAIN", "plain", "AUTH=PLAIN", auth::Access::Kind::password, "*\r\n"},
     MechanismEntry{Mechanism::login, "LOGIN", "plain", "", auth::Access::Kind::password, ""},
 };
@@ -68,6 +69,7 @@ struct Forget {
 struct Outcome {
     Status status{};
     auth::sasl::Challenge challenge{};
+    bool challenged = false;
 };
 
 /// AUTHENTICATE (RFC 9051 section 6.2.2). `response` outlives the call.
@@ -110,6 +112,7 @@ Task<Result<Outcome>> authenticate(Session& session, const MechanismEntry& entry
                 connection.giveUp();
                 co_return Error{Reaction::reconnect, Code::mailboxProtocol, session.peer() + ": AUTHENTICATE does not come to an end"};
             }
+            outcome.challenged = true;
             outcome.challenge = auth::sasl::challenge(continuation->text);
             if (session.repeatsSecret(auth::sasl::describe(outcome.challenge))) outcome.challenge = {};
             written = co_await connection.write(entry.onChallenge, stop);
@@ -129,7 +132,15 @@ Task<Result<Outcome>> login(Session& session, const Credentials& credentials, st
     session.forgetCapabilities();
     auto status = co_await session.run(std::move(command), nullptr, stop);
     if (!status) co_return status.error();
-    co_return Outcome{std::move(*status), {}};
+    co_return Outcome{std::move(*status), {}, false};
+}
+
+/// Is OAUTHBEARER what the server cannot do, not the token what it refuses? A refused token is told by a challenge (RFC 7628 section 3.2.2) or a
+/// code.
+bool isAboutMechanism(const Outcome& outcome) {
+    const auto& status = outcome.status;
+    if (status.condition == Condition::ok || isNotAboutCredentials(status, refusal(status, "", ""))) return false;
+    return status.condition == Condition::bad || (!outcome.challenged && !saysSignInRefused(status));
 }
 
 /// Whose fault was it? Only a refusal of the token itself may cost the token.
@@ -226,6 +237,15 @@ Task<Result<void>> introduce(Session& session, std::string version, std::stop_to
     co_return Result<void>{};
 }
 
+/// `credentials` and `entry` outlive the call.
+Task<Result<Outcome>> present(Session& session, const Credentials& credentials, const MechanismEntry& entry, std::stop_token stop) {
+    if (entry.mechanism == Mechanism::login) co_return co_await login(session, credentials, stop);
+    auto response = initialResponse(entry.mechanism, session, credentials);
+    if (!response) co_return response.error();
+    const auto secret = std::move(*response);
+    co_return co_await authenticate(session, entry, secret, stop);
+}
+
 Task<Result<void>> presentCredentials(Session& session, auth::Access& access, const Credentials& credentials, std::stop_token stop) {
     const auto kind = credentials.token ? auth::Access::Kind::token : auth::Access::Kind::password;
     const std::function<bool(std::string_view)> offers = [&session](std::string_view name) { return session.has(name); };
@@ -235,21 +255,44 @@ Task<Result<void>> presentCredentials(Session& session, auth::Access& access, co
         error.what = session.peer() + ": " + error.what + "; the server offers: " + session.capabilityList();
         co_return error;
     }
-    const auto& entry = entryOf(*chosen);
-    Result<Outcome> outcome{Outcome{}};
+    const bool other = *chosen == Mechanism::oauthbearer && session.settings().sasl == "auto" && session.has("AUTH=XOAUTH2");
+    const auto* entry = &entryOf(*chosen);
     session.phase = Phase::signingIn;
-    if (*chosen == Mechanism::login) {
-        outcome = co_await login(session, credentials, stop);
-    } else {
-        auto response = initialResponse(*chosen, session, credentials);
-        if (!response) co_return response.error();
-        const auto secret = std::move(*response);
-        outcome = co_await authenticate(session, entry, secret, stop);
+    auto outcome = co_await present(session, credentials, *entry, stop);
+    if (outcome && other && isAboutMechanism(*outcome)) {
+        session.log().information("listener.imap", "the server offers OAUTHBEARER and refuses it: signing in by XOAUTH2 instead",
+                                  {{"mailbox", session.settings().alias}, {"text", plugin::printable(outcome->status.text)}});
+        entry = &entryOf(Mechanism::xoauth2);
+        outcome = co_await present(session, credentials, *entry, stop);
     }
     if (!outcome) co_return outcome.error();
-    if (outcome->status.condition != Condition::ok) co_return signInError(session, access, credentials, entry, *outcome);
+    if (outcome->status.condition != Condition::ok) co_return signInError(session, access, credentials, *entry, *outcome);
     session.log().debug("listener.imap", "signed in",
-                        {{"mailbox", session.settings().alias}, {"host", session.settings().target.host}, {"mechanism", entry.name}});
+                        {{"mailbox", session.settings().alias}, {"host", session.settings().target.host}, {"mechanism", entry->name}});
+    co_return Result<void>{};
+}
+
+/// STARTTLS (RFC 9051 section 6.2.1). Once chosen it is not done without: what would be sent next is a token or a password. Nothing of what was
+/// said before TLS counts afterwards.
+Task<Result<void>> beginTls(Session& session, bool preauthenticated, std::stop_token stop) {
+    const auto refused = [&session](const char* why) {
+        session.connection().giveUp();
+        return Error{Reaction::askOperator, Code::channelNotTls, session.peer() + ": " + why};
+    };
+    if (preauthenticated) co_return refused("the server signs us in before TLS could begin; that is not believed with .tls = starttls");
+    if (!session.knowsCapabilities()) {
+        const auto asked = co_await askCapabilities(session, stop);
+        if (!asked) co_return asked.error();
+    }
+    if (!session.has("STARTTLS")) co_return refused("the server does not offer STARTTLS, and without TLS nobody is signed in; check .tls and .port");
+    auto command = session.begin("STARTTLS");
+    command.end();
+    const auto status = co_await session.require(std::move(command), nullptr, "STARTTLS", stop);
+    if (!status) co_return status.error();
+    const auto begun = co_await session.connection().startTls(stop);
+    if (!begun) co_return begun.error();
+    session.forgetCapabilities();
+    session.software.clear();
     co_return Result<void>{};
 }
 
@@ -294,6 +337,8 @@ Task<Result<void>> signIn(Session& session, auth::Access& access, const Credenti
     const auto preauthenticated = co_await greeting(session, stop);
     if (!preauthenticated) co_return preauthenticated.error();
     Result<void> done{};
+    if (session.settings().target.tls == auth::Target::Tls::starttls) done = co_await beginTls(session, *preauthenticated, stop);
+    if (!done) co_return done.error();
     if (!*preauthenticated) {
         if (!session.knowsCapabilities()) done = co_await askCapabilities(session, stop);
         if (!done) co_return done.error();

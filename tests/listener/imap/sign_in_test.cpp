@@ -152,9 +152,10 @@ SCENARIO("the way to sign in follows from credential, configuration and server",
         return chooseMechanism(kind, sasl, [&](std::string_view name) { return offers.contains(name); });
     };
     using Kind = auth::Access::Kind;
-    REQUIRE(*choose(Kind::token, "auto", {"AUTH=XOAUTH2", "AUTH=OAUTHBEARER"}) == Mechanism::xoauth2);
+    REQUIRE(*choose(Kind::token, "auto", {"AUTH=XOAUTH2", "AUTH=OAUTHBEARER"}) == Mechanism::oauthbearer);
+    REQUIRE(*choose(Kind::token, "auto", {"AUTH=XOAUTH2"}) == Mechanism::xoauth2);
     REQUIRE(*choose(Kind::token, "auto", {"AUTH=OAUTHBEARER"}) == Mechanism::oauthbearer);
-    REQUIRE(*choose(Kind::token, "oauthbearer", {"AUTH=XOAUTH2", "AUTH=OAUTHBEARER"}) == Mechanism::oauthbearer);
+    REQUIRE(*choose(Kind::token, "xoauth2", {"AUTH=XOAUTH2", "AUTH=OAUTHBEARER"}) == Mechanism::xoauth2);
     REQUIRE(*choose(Kind::password, "auto", {"AUTH=XOAUTH2", "AUTH=PLAIN"}) == Mechanism::plain);
     REQUIRE(*choose(Kind::password, "plain", {}) == Mechanism::login);
     REQUIRE_FALSE(choose(Kind::token, "auto", {"AUTH=PLAIN"}));

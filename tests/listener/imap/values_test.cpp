@@ -4,6 +4,8 @@
 #include "listener/imap/refusal.h"
 #include "listener/imap/uid_set.h"
 
+#include "listener/imap/substitute.h"
+
 #include <catch2/catch.hpp>
 
 using namespace listener::imap;
@@ -152,4 +154,21 @@ SCENARIO("a refusal says what to do next", "[imap]") {
         REQUIRE(suggestedBackoff("Suggested Backoff Time: 99999999999999999 milliseconds") == std::chrono::hours{24});
         REQUIRE_FALSE(suggestedBackoff("Suggested Backoff Time: soon"));
     }
+}
+
+SCENARIO("what Exchange gives out in place of a message is told from a mail about it", "[imap]") {
+    using listener::imap::isSubstitute;
+    const std::string from = "From: \"Microsoft Exchange Server\" <>\r\n";
+    const std::string title = "Subject: Retrieval using the IMAP4 protocol failed for the following message:";
+    const std::string body = "\r\nThe server couldn't retrieve the following message:\r\n";
+    REQUIRE(isSubstitute(from + title + " 14\r\n" + body));
+    REQUIRE(isSubstitute("Date: x\r\nfrom: Microsoft Exchange Server\r\n" + title + "\r\n 14\r\n" + body));
+    REQUIRE(isSubstitute(title + " 14\n" + "From: Microsoft Exchange Server\n\n"));
+    REQUIRE_FALSE(isSubstitute("From: somebody <a@b>\r\n" + title + " 14\r\n" + body));
+    REQUIRE_FALSE(isSubstitute("From: Microsoft Exchange Server fans <a@b>\r\n" + title + " 14\r\n" + body));
+    REQUIRE_FALSE(isSubstitute(from + "Subject: Re: Retrieval using the IMAP4 protocol failed for the following message: 14\r\n" + body));
+    REQUIRE_FALSE(isSubstitute(from + title + " how to mend it\r\n" + body));
+    REQUIRE_FALSE(isSubstitute(from + title + "\r\n\r\n"));
+    REQUIRE_FALSE(isSubstitute(from + "\r\n" + title + " 14\r\n"));
+    REQUIRE_FALSE(isSubstitute(""));
 }

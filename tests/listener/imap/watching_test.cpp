@@ -190,11 +190,10 @@ SCENARIO("a server that offers IDLE and does not mean it is asked now and then i
         int tag = 4;
         const auto next = [&tag] { return "A" + std::to_string(tag++); };
         for (int i = 0; i < 6; ++i) {
-            const auto idle = next(), select = next(), search = next();
-            for (const auto& line : std::vector<std::string>{"C: " + idle + " IDLE", "S: + idling", "S: * 5 EXISTS", "C: DONE",
-                                                             "S: " + idle + " OK done", "C: " + select + " SELECT \"INBOX\"", "S: * 4 EXISTS",
-                                                             "S: * OK [UIDVALIDITY 7]", "S: * OK [UIDNEXT 10]", "S: " + select + " OK done",
-                                                             "C: " + search + " UID SEARCH UID 10:*", "S: * SEARCH", "S: " + search + " OK done"})
+            const auto idle = next(), search = next();
+            for (const auto& line : std::vector<std::string>{"C: " + idle + " IDLE", "S: + idling", "S: * " + std::to_string(5 + i) + " EXISTS",
+                                                             "C: DONE", "S: " + idle + " OK done", "C: " + search + " UID SEARCH UID 10:*",
+                                                             "S: * SEARCH", "S: " + search + " OK done"})
                 lines.push_back(line);
         }
         Watched watched{"IDLE", lines};
@@ -296,33 +295,19 @@ SCENARIO("of several folders the first is watched, the others are asked about", 
     }
     GIVEN("a busy first folder") {
         auto lines = with(back);
-        for (const auto& line : {"C: A7 IDLE",
-                                 "S: + idling",
-                                 "wait 40",
-                                 "S: * 5 EXISTS",
-                                 "C: DONE",
-                                 "S: A7 OK done",
-                                 "C: A8 SELECT \"INBOX\"",
-                                 "S: * 5 EXISTS",
-                                 "S: * OK [UIDVALIDITY 7]",
-                                 "S: * OK [UIDNEXT 11]",
-                                 "S: A8 OK done",
-                                 "C: A9 UID SEARCH UID 11:*",
-                                 "S: * SEARCH",
-                                 "S: A9 OK done",
-                                 "C: A10 IDLE",
-                                 "S: + idling",
-                                 "C: DONE",
-                                 "S: A10 OK done",
-                                 "C: A11 STATUS \"B\" (MESSAGES UIDNEXT UIDVALIDITY)",
-                                 "S: * STATUS B (MESSAGES 3 UIDNEXT 21 UIDVALIDITY 8)",
-                                 "S: A11 OK done"})
+        for (const auto& line :
+             {"C: A7 IDLE", "S: + idling", "wait 40", "S: * 5 EXISTS", "C: DONE", "S: A7 OK done", "C: A8 UID SEARCH UID 10:*", "S: * SEARCH 10",
+              "S: A8 OK done", "C: A9 IDLE", "S: + idling", "C: DONE", "S: A9 OK done", "C: A10 STATUS \"B\" (MESSAGES UIDNEXT UIDVALIDITY)",
+              "S: * STATUS B (MESSAGES 3 UIDNEXT 21 UIDVALIDITY 8)", "S: A10 OK done"})
             lines.emplace_back(line);
         Watched watched{"IDLE", lines};
         lookIntoB(watched);
         REQUIRE(*watched.watch({"INBOX", "B"}, 60s) == Names{"INBOX"});
-        REQUIRE(watched.fixture.select("INBOX"));
-        REQUIRE(watched.fixture.list({.above = 10}));
+        const auto view = watched.fixture.select("INBOX");  // open already: not entered again
+        INFO((view ? std::string{} : describe(view.error())));
+        REQUIRE(view);
+        REQUIRE((view->validity == 7 && view->next == 10 && view->exists == 5));
+        REQUIRE(watched.fixture.list({.above = 9}));
         THEN("does not keep the others waiting longer than the sweep") {
             REQUIRE(*watched.watch({"INBOX", "B"}, 60s) == Names{"B"});
             REQUIRE(watched.passed() == 60s);
