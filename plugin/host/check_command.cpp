@@ -6,6 +6,8 @@
 
 #include <unistd.h>
 
+#include <unistd.h>
+
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -76,6 +78,26 @@ std::vector<Problem> secretProblems(const Configuration& configuration, const st
     return problems;
 }
 
+std::optional<std::string> probeDirectory(const std::string& directory) {
+    std::error_code failure;
+    const auto status = std::filesystem::status(directory, failure);
+    if (!std::filesystem::exists(status)) return "the directory " + directory + " does not exist";
+    if (!std::filesystem::is_directory(status)) return directory + " is not a directory";
+    if (::access(directory.c_str(), W_OK | X_OK) != 0) return "this user cannot write into the directory " + directory;
+    return std::nullopt;
+}
+
+std::vector<Problem> fileProblems(const Configuration& configuration, const DirectoryProbe& probe) {
+    std::vector<Problem> problems;
+    for (const auto* name : {"log.file", "server.pidfile"}) {
+        const auto path = configuration.text(name);
+        if (path.empty()) continue;
+        if (const auto bad = probe(std::filesystem::path(path).parent_path().string()))
+            problems.push_back(Problem{Problem::Severity::warning, Code::configBadValue, name, path + ": " + *bad, configuration.place(name)});
+    }
+    return problems;
+}
+
 int runCheck(const CheckRequest& request, std::ostream& out, std::ostream& error) {
     const auto loaded = loadConfiguration(request.source);
     auto checked = validate(loaded.properties, request.rules);
@@ -83,6 +105,7 @@ int runCheck(const CheckRequest& request, std::ostream& out, std::ostream& error
         checked.problems.insert(checked.problems.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
     };
     add(secretProblems(*checked.configuration, request.rules.keys, request.probe));
+    add(fileProblems(*checked.configuration, request.directories));
     sortByPlace(checked.problems);
     add(request.packageProblems);
     if (request.json) {

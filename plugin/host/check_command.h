@@ -22,11 +22,21 @@ std::optional<std::string> probeSource(std::string_view kind, std::string_view a
 /// Secrets that could not be read (configSecretSource). They do not keep the service from starting, since they are read at need.
 std::vector<Problem> secretProblems(const Configuration& configuration, const std::vector<Key>& keys, const SourceProbe& probe);
 
+/// Whether files could be made in a directory now: what is in the way, or nothing.
+using DirectoryProbe = std::function<std::optional<std::string>(const std::string& directory)>;
+
+/// Looks whether it is there, is a directory and may be written to by this user; makes nothing. Blocks for the disk.
+std::optional<std::string> probeDirectory(const std::string& directory);
+
+/// Warnings (configBadValue) for log.file and server.pidfile in directories where no file can be made: another user may be able to.
+std::vector<Problem> fileProblems(const Configuration& configuration, const DirectoryProbe& probe);
+
 struct CheckRequest {
     ConfigurationSource source;
     Rules rules;                             ///< the host's keys and those of every package that could be loaded
     std::vector<Problem> packageProblems{};  ///< what the loader met; reported with the rest
     SourceProbe probe = probeSource;
+    DirectoryProbe directories = probeDirectory;
     bool json = false;
 };
 

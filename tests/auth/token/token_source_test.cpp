@@ -95,16 +95,28 @@ struct World {
     std::unique_ptr<TokenSource> tokens;
     Identity identity{"m", {}, {}};
 
+    static std::map<std::string, std::string> settings() {
+        return {{"credential.m.client_id", "app"},
+                {"credential.m.client_secret", "${file:/secret}"},
+                {"credential.m.token_endpoint", "https://idp.example/token?key=v"},
+                {"credential.m.scopes", "mail"},
+                {"credential.m.authentication", "body"},
+                {"credential.pw.grant", "user_password"},
+                {"credential.pw.password", "x"}};
+    }
+    static std::shared_ptr<const plugin::Configuration> snapshot(const std::map<std::string, std::string>& values) {
+        std::map<std::string, plugin::Configuration::Setting, std::less<>> all;
+        for (const auto& [key, value] : values) all[key] = {value, {}, true};
+        return std::make_shared<const plugin::Configuration>(std::move(all));
+    }
+    plugin::CurrentConfiguration configuration{snapshot(settings())};
+    void reload(std::map<std::string, std::string> changed) {
+        for (const auto& [key, value] : settings()) changed.emplace(key, value);
+        configuration.replace(snapshot(changed));
+    }
+
     World() {
         secrets.put("/secret", "s3cret-value\n");
-        auto configuration =
-            std::make_shared<const plugin::Configuration>(fakes::configuration({{"credential.m.client_id", "app"},
-                                                                                {"credential.m.client_secret", "${file:/secret}"},
-                                                                                {"credential.m.token_endpoint", "https://idp.example/token?key=v"},
-                                                                                {"credential.m.scopes", "mail"},
-                                                                                {"credential.m.authentication", "body"},
-                                                                                {"credential.pw.grant", "user_password"},
-                                                                                {"credential.pw.password", "x"}}));
         tokens = makeTokenSource({configuration, endpoint, secrets, clock, random, log, metrics});
         endpoint.open.set();
     }
@@ -187,6 +199,35 @@ SCENARIO("a token is asked for once and kept", "[token]") {
     THEN("another mailbox user is not, where the grant does not depend on it") {
         world.identity.user = "someone@example.com";
         CHECK(world.text() == "first");
+    }
+}
+
+SCENARIO("a reload forgets the tokens of credentials that have changed, and no others", "[token]") {
+    World world;
+    world.endpoint.answers = {tokenFor(3600, "first"), tokenFor(3600, "second")};
+    const auto first = world.token();
+    REQUIRE(first);
+    WHEN("something else changes") {
+        world.reload({{"credential.other.client_id", "x"}, {"truststore.t.path", "/other"}});
+        THEN("the token stays") { CHECK(world.text() == "first"); }
+    }
+    WHEN("where its secret is read changes") {
+        world.secrets.put("/new", "s3cret-value-2\n");
+        world.reload({{"credential.m.client_secret", "${file:/new}"}});
+        THEN("another one is asked for, with it, and the old one counts for nothing any more") {
+            CHECK(world.text() == "second");
+            CHECK(world.endpoint.requests.at(1).ends_with("client_secret=s3cret-value-2&scope=mail"));
+            world.tokens->refused(world.identity, *first);
+            CHECK(world.text() == "second");
+            CHECK(world.asked() == 2);
+        }
+    }
+    WHEN("the truststore it names is another file") {
+        world.reload({{"credential.m.truststore", "t"}, {"truststore.t.path", "/one"}});
+        CHECK(world.text() == "second");
+        world.endpoint.answers = {tokenFor(3600, "third")};
+        world.reload({{"credential.m.truststore", "t"}, {"truststore.t.path", "/two"}});
+        THEN("that is a change of the credential too") { CHECK(world.text() == "third"); }
     }
 }
 

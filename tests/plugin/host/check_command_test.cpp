@@ -204,3 +204,28 @@ SCENARIO("check looks for what a secret comes from, and runs nothing", "[check]"
         ::unsetenv("CREDENTIALS_DIRECTORY");
     }
 }
+
+SCENARIO("check warns of files that could not be made where they are wanted", "[check]") {
+    GIVEN("a log file and a pid file") {
+        OneFile file("log.file = there/postern.log\nserver.pidfile = nowhere/postern.pid\n");
+        fs::create_directory(fs::path(file.folder()) / "there");
+        const auto ran = run(file.request());
+        THEN("the one whose directory is missing is named, as a warning") {
+            CHECK(ran.status == 0);
+            CHECK(ran.out.find("warning") != std::string::npos);
+            CHECK(ran.out.find("server.pidfile") != std::string::npos);
+            CHECK(ran.out.find("nowhere does not exist") != std::string::npos);
+            CHECK(ran.out.find("log.file") == std::string::npos);
+        }
+    }
+    GIVEN("a directory nobody may write to") {
+        OneFile file("log.file = there/postern.log\n");
+        auto request = file.request();
+        request.directories = [](const std::string& directory) { return std::optional(directory + " is closed"); };
+        const auto ran = run(request);
+        THEN("that is a warning too") {
+            CHECK(ran.status == 0);
+            CHECK(ran.out.find("there is closed") != std::string::npos);
+        }
+    }
+}

@@ -47,12 +47,48 @@ SCENARIO("the service runs until it is told to stop", "[program]") {
                 REQUIRE(second.error().find("process " + std::to_string(service.id())) != std::string::npos);
             }
         }
-        WHEN("it is sent SIGHUP") {
+        WHEN("it is sent SIGHUP after a change") {
+            configuration(folder, "sample.status = 7\n");
             service.signal(SIGHUP);
-            service.awaitError("SIGHUP");
-            THEN("it goes on") {
+            service.awaitError("the configuration was reloaded");
+            THEN("its packages see the new values, and it goes on") {
+                service.awaitError("sample reloaded status=7");
                 service.signal(SIGTERM);
                 REQUIRE(service.wait() == 0);
+            }
+        }
+        WHEN("it is sent SIGHUP after a change that breaks a package") {
+            configuration(folder, "sample.behaviour = throwing\n");
+            service.signal(SIGHUP);
+            service.awaitError("a package failed to take over the configuration");
+            THEN("that is told as a bug, and it goes on") {
+                service.awaitError("PO-9003");
+                service.signal(SIGTERM);
+                REQUIRE(service.wait() == 0);
+            }
+        }
+        WHEN("it is sent SIGHUP after a change that cannot be") {
+            const auto wrong = GENERATE(as<std::string>{}, "sample.status = many\n", "server.name = another\n", "no such line\n");
+            configuration(folder, wrong);
+            service.signal(SIGHUP);
+            service.awaitError("the configuration was not reloaded");
+            THEN("nothing is taken over, the place is named, and it goes on") {
+                REQUIRE(service.error().find("line=") != std::string::npos);
+                REQUIRE(service.error().find("sample reloaded") == std::string::npos);
+                service.signal(SIGTERM);
+                REQUIRE(service.wait() == 0);
+            }
+        }
+        WHEN("its database is removed under it") {
+            std::filesystem::remove(folder / "data/postern.db");
+            THEN("it ends with 75 by itself, and the next start knows of the loss") {
+                REQUIRE(service.wait() == 75);
+                REQUIRE(service.error().find("PO-7004") != std::string::npos);
+                REQUIRE(fakes::content(folder / "data/instance.json").find("\"clean\": true") == std::string::npos);
+                Program next({"run", "--config", config});
+                next.awaitError("begun lost=yes");
+                next.signal(SIGTERM);
+                REQUIRE(next.wait() == 0);
             }
         }
         WHEN("it is sent a stop signal") {
@@ -195,6 +231,10 @@ SCENARIO("the service manager is told when the service is up and when it stops",
     while (heard.find("READY=1") == std::string::npos) heard += hear() + "\n";
     REQUIRE(heard.find("MAINPID=" + std::to_string(service.id())) != std::string::npos);
     while (heard.find("WATCHDOG=1") == std::string::npos) heard += hear() + "\n";
+    service.signal(SIGHUP);
+    while (heard.find("RELOADING=1\nMONOTONIC_USEC=") == std::string::npos) heard += hear() + "\n";
+    heard.erase(0, heard.find("RELOADING=1"));
+    while (heard.find("READY=1") == std::string::npos) heard += hear() + "\n";
     service.signal(SIGTERM);
     while (heard.find("STOPPING=1") == std::string::npos) heard += hear() + "\n";
     REQUIRE(service.wait() == 0);

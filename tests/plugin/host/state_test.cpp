@@ -170,3 +170,32 @@ SCENARIO("commands see the state without changing it", "[state]") {
         }
     }
 }
+
+SCENARIO("a database file that goes away under a running service is noticed from outside", "[state]") {
+    Life life;
+    const auto directory = life.directory();
+    auto state = openState(directory, life.clock, life.random, life.log);
+    REQUIRE(state);
+    const DatabaseFile file(directory);
+    CHECK_FALSE(file.lost());
+    WHEN("it is removed") {
+        std::filesystem::remove(life.database());
+        THEN("it is lost") {
+            REQUIRE(file.lost());
+            CHECK(file.lost()->code == Code::storeStateLost);
+            CHECK(file.lost()->what.find("was removed") != std::string::npos);
+        }
+    }
+    WHEN("another file takes its name") {
+        std::filesystem::copy_file(life.database(), life.database() + ".copy");
+        std::filesystem::rename(life.database() + ".copy", life.database());
+        THEN("it is lost too") {
+            REQUIRE(file.lost());
+            CHECK(file.lost()->what.find("was replaced") != std::string::npos);
+        }
+    }
+    WHEN("its directory is moved away") {
+        std::filesystem::rename(life.folder / "data", life.folder / "elsewhere");
+        THEN("it is lost too") { CHECK(file.lost()); }
+    }
+}
