@@ -15,8 +15,8 @@ constexpr auto soon = std::chrono::seconds{30};
 std::size_t signIns(const std::string& user) {
     const auto log = Surroundings::get().mailServer().log();
     std::size_t count = 0;
-    for (auto at = log.find("Login: user=<" + user + ">, method=XOAUTH2"); at != std::string::npos;
-         at = log.find("Login: user=<" + user + ">, method=XOAUTH2", at + 1))
+    for (auto at = log.find("Login: user=<" + user + ">, method=OAUTHBEARER"); at != std::string::npos;
+         at = log.find("Login: user=<" + user + ">, method=OAUTHBEARER", at + 1))
         ++count;
     return count;
 }

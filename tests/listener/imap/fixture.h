@@ -35,11 +35,14 @@ public:
 class FakeTokens final : public auth::TokenSource {
 public:
     std::size_t refusals = 0;
+    std::chrono::seconds life{3600};
+    const plugin::Clock* clock = nullptr;
     plugin::Task<plugin::Result<auth::Token>> token(auth::Identity, plugin::Deadline, std::stop_token) override {
         auth::Token answer;
         answer.secret = std::make_shared<const auth::Secret>(imaptest::token);
         answer.type = "Bearer";
         answer.number = refusals + 1;
+        answer.expiresAt = (clock != nullptr ? clock->wall() : plugin::Wall{}) + life;
         co_return answer;
     }
     void refused(const auth::Identity&, const auth::Token&) override { ++refusals; }
@@ -79,6 +82,7 @@ struct Fixture {
         settings.user = user;
         settings.credential = "tenant";
         staging = *disk.directory("/staging", true);
+        access.tokens().clock = &loop.clock();
     }
     listener::Mailbox& mailbox() {
         if (!mailbox_) mailbox_ = listener::imap::makeMailbox(settings, access, log, "0.1.0");

@@ -225,3 +225,196 @@ SCENARIO("a server's alerts do not fill the log", "[imap]") {
         ++shown;
     REQUIRE(shown == 3);
 }
+
+namespace {
+
+const std::string oauthbearer =
+    "bixhPXNvbWV1c2VyQGV4YW1wbGUuY29tLAFob3N0PWltYXAuZXhhbXBsZS5jb20BcG9ydD05OTMBYXV0aD1CZWFyZXIgeWEyOS52RjlkZnQ0cW1UYzJOdmIzUmxja0JoZEhSaGRtbHpk"
+    "R0V1WTI5dENnAQE=";
+const std::string both = "S: * OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=XOAUTH2 AUTH=OAUTHBEARER] ready";
+const std::string bearer = "C: A1 AUTHENTICATE OAUTHBEARER " + oauthbearer;
+
+}  // namespace
+
+SCENARIO("OAUTHBEARER goes first, and where it does not work XOAUTH2 second", "[imap]") {
+    GIVEN("a server that refuses the token") {
+        Attempt attempt{both, bearer,
+                        "S: + eyJzdGF0dXMiOiJpbnZhbGlkX3Rva2VuIiwic2NvcGUiOiJtYWlsIn0=", "C: AQ==", "S: A1 NO [AUTHENTICATIONFAILED] no"};
+        const auto result = attempt.open();
+        REQUIRE(result.error().reaction == Reaction::reauthenticate);
+        REQUIRE(result.error().what.find("status invalid_token, scope mail") != std::string::npos);
+        REQUIRE(attempt.fixture.access.tokens().refusals == 1);
+        REQUIRE(attempt.server->isOver());
+    }
+    GIVEN("a server that refuses the mechanism") {
+        const std::string answer = GENERATE(as<std::string>{}, "S: A1 BAD Unsupported", "S: A1 NO Unsupported authentication mechanism");
+        Attempt attempt{both,
+                        bearer,
+                        answer,
+                        "C: A2 AUTHENTICATE XOAUTH2",
+                        "S: + ",
+                        "C: " + std::string{xoauth2},
+                        "S: A2 OK [CAPABILITY IMAP4rev1] in",
+                        "C: A3 LIST \"\" \"\"",
+                        "S: * LIST () \"/\" \"\"",
+                        "S: A3 OK done"};
+        REQUIRE(attempt.open());
+        REQUIRE(attempt.fixture.access.tokens().refusals == 0);
+        REQUIRE(attempt.server->isOver());
+    }
+    GIVEN("a server that takes neither") {
+        Attempt attempt{both,
+                        bearer,
+                        "S: A1 NO Unsupported",
+                        "C: A2 AUTHENTICATE XOAUTH2",
+                        "S: + ",
+                        "C: " + std::string{xoauth2},
+                        "S: A2 NO AUTHENTICATE failed."};
+        REQUIRE(attempt.open().error().reaction == Reaction::reauthenticate);
+        REQUIRE(attempt.fixture.access.tokens().refusals == 1);
+    }
+    GIVEN("a server that is busy") {
+        Attempt attempt{both, bearer, "S: A1 NO [UNAVAILABLE] later"};
+        REQUIRE(attempt.open().error().reaction == Reaction::retryLater);
+    }
+    GIVEN("a configuration that says which") {
+        Attempt attempt{both, bearer, "S: A1 BAD Unsupported"};
+        attempt.fixture.settings.sasl = "oauthbearer";
+        REQUIRE(attempt.open().error().reaction == Reaction::askOperator);
+    }
+}
+
+SCENARIO("authenticated but not connected does not cost the token, however it is said", "[imap]") {
+    const std::string answer = GENERATE(as<std::string>{}, "S: A2 BAD User is authenticated but not connected.",
+                                        "S: A2 NO User is authenticated but not connected.", "S: * BYE User is authenticated but not connected.");
+    Attempt attempt{"S: * OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=XOAUTH2] ready", authenticate, "S: A1 OK [CAPABILITY IMAP4rev1 NAMESPACE] in",
+                    "C: A2 NAMESPACE", answer};
+    const auto result = attempt.open();
+    REQUIRE(result.error().reaction == Reaction::askOperator);
+    REQUIRE(result.error().code == Code::mailboxAccess);
+    for (const auto cause : {"FullAccess", "object id", "name is wrong", "IMAP is disabled", "tenant", "load"})
+        REQUIRE(result.error().what.find(cause) != std::string::npos);
+    REQUIRE(attempt.fixture.access.tokens().refusals == 0);
+}
+
+SCENARIO("STARTTLS is not done without once it is chosen", "[imap]") {
+    const auto starttls = [](Attempt& attempt) { attempt.fixture.settings.target.tls = auth::Target::Tls::starttls; };
+    GIVEN("a server that offers it") {
+        Attempt attempt{"S: * OK [CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED AUTH=OAUTHBEARER SASL-IR] ready",
+                        "C: A1 STARTTLS",
+                        "S: A1 OK begin",
+                        "starttls",
+                        "C: A2 CAPABILITY",
+                        "S: * CAPABILITY IMAP4rev1 SASL-IR AUTH=XOAUTH2",
+                        "S: A2 OK done",
+                        "C: A3 AUTHENTICATE XOAUTH2 " + std::string{xoauth2},
+                        "S: A3 OK [CAPABILITY IMAP4rev1] in",
+                        "C: A4 LIST \"\" \"\"",
+                        "S: * LIST () \"/\" \"\"",
+                        "S: A4 OK done"};
+        starttls(attempt);
+        const auto result = attempt.open();
+        INFO((result ? std::string{} : describe(result.error())));
+        REQUIRE(result);  // nothing of what was said before counts
+        REQUIRE(attempt.server->isOver());
+    }
+    GIVEN("a server that lists nothing in its greeting") {
+        Attempt attempt{"S: * OK ready", "C: A1 CAPABILITY", "S: * CAPABILITY IMAP4rev1 STARTTLS",
+                        "S: A1 OK done", "C: A2 STARTTLS",   "S: A2 NO [UNAVAILABLE] no certificate today"};
+        starttls(attempt);
+        REQUIRE(attempt.open().error().reaction == Reaction::retryLater);
+        REQUIRE(attempt.server->isOver());
+    }
+    GIVEN("a server, or somebody on the way, that does not offer it") {
+        Attempt attempt{"S: * OK [CAPABILITY IMAP4rev1 AUTH=XOAUTH2] ready"};
+        starttls(attempt);
+        const auto result = attempt.open();
+        REQUIRE(result.error().reaction == Reaction::askOperator);
+        REQUIRE(result.error().code == Code::channelNotTls);
+    }
+    GIVEN("a server that signs us in before") {
+        Attempt attempt{"S: * PREAUTH [CAPABILITY IMAP4rev1 STARTTLS] in"};
+        starttls(attempt);
+        REQUIRE(attempt.open().error().code == Code::channelNotTls);
+    }
+    GIVEN("octets that come before TLS does") {
+        Attempt attempt{"S: * OK [CAPABILITY IMAP4rev1 STARTTLS] ready", "C: A1 STARTTLS", "S: A1 OK begin", "S: * CAPABILITY IMAP4rev1 AUTH=PLAIN",
+                        "starttls"};
+        starttls(attempt);
+        const auto result = attempt.open();
+        REQUIRE(result.error().code == Code::mailboxProtocol);
+        REQUIRE(result.error().reaction == Reaction::reconnect);
+    }
+}
+
+SCENARIO("a session that ends with its token's life is no failure", "[imap]") {
+    const auto gmail = [](std::vector<std::string> more) {
+        const auto server = std::make_shared<servers::Transcript>(Lines{});
+        for (const std::string_view line :
+             {std::string_view{"S: * OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=XOAUTH2] ready"}, std::string_view{authenticate},
+              std::string_view{"S: A1 OK [CAPABILITY IMAP4rev1 IDLE X-GM-EXT-1] in"}, std::string_view{"C: A2 LIST \"\" \"\""},
+              std::string_view{"S: * LIST () \"/\" \"\""}, std::string_view{"S: A2 OK done"}, std::string_view{"C: A3 SELECT \"INBOX\""},
+              std::string_view{"S: * 0 EXISTS"}, std::string_view{"S: * OK [UIDVALIDITY 1]"}, std::string_view{"S: * OK [UIDNEXT 1]"},
+              std::string_view{"S: A3 OK done"}, std::string_view{"C: A4 UID SEARCH UID 1:*"}, std::string_view{"S: * SEARCH"},
+              std::string_view{"S: A4 OK done"}})
+            server->add(line);
+        for (const auto& line : more) server->add(line);
+        return server;
+    };
+    const auto ready = [](Fixture& fixture, std::chrono::seconds life) {
+        fixture.access.tokens().life = life;
+        fixture.watchFor = std::chrono::hours{2};
+        REQUIRE(fixture.open());
+        REQUIRE(fixture.select("INBOX"));
+        REQUIRE(fixture.list());
+    };
+    GIVEN("a watched mailbox at Gmail") {
+        const auto server = gmail({"C: A5 IDLE", "S: + idling", "C: DONE", "S: A5 OK done", "C: A6 LOGOUT", "S: * BYE", "S: A6 OK done", "close"});
+        Fixture fixture{server};
+        ready(fixture, std::chrono::seconds{300 + 300});
+        const auto begun = fixture.loop.clock().steady();
+        const auto news = fixture.watch({"INBOX"});
+        REQUIRE(server->failure().empty());
+        THEN("it is renewed in order five minutes before") {
+            REQUIRE(news.error().code == Code::mailboxSessionExpired);
+            REQUIRE(fixture.loop.clock().steady() - begun == std::chrono::seconds{300});
+            REQUIRE(fixture.access.tokens().refusals == 0);
+            fixture.close();
+            REQUIRE(server->isOver());
+        }
+    }
+    GIVEN("Gmail ending it, by BYE or without a word, when the token ends") {
+        const std::string end = GENERATE(as<std::string>{}, "S: * BYE Bye", "close");
+        const std::string wait = GENERATE(as<std::string>{}, "wait 10", "wait 50");
+        const auto server = gmail({"C: A5 IDLE", "S: + idling", wait, end});
+        Fixture fixture{server};
+        ready(fixture, std::chrono::seconds{100});
+        const auto news = fixture.watch({"INBOX"});
+        const bool early = wait == "wait 10";
+        REQUIRE((news.error().code == Code::mailboxSessionExpired) == !early);
+        REQUIRE(news.error().reaction == Reaction::reconnect);
+        REQUIRE(fixture.access.tokens().refusals == 0);
+    }
+    GIVEN("a server that says so") {
+        const auto server = gmail({"C: A5 IDLE", "S: + idling", "S: * BYE Session expired, please login again."});
+        Fixture fixture{server};
+        ready(fixture, std::chrono::hours{1});
+        REQUIRE(fixture.watch({"INBOX"}).error().code == Code::mailboxSessionExpired);
+        REQUIRE(fixture.access.tokens().refusals == 0);
+    }
+    GIVEN("a server that knows the token no more") {
+        const std::string answer =
+            GENERATE(as<std::string>{}, "S: A5 NO [AUTHENTICATIONFAILED] Invalid credentials (Failure)", "S: A5 BAD Invalid credentials (Failure)");
+        const auto server = gmail({"C: A5 UID SEARCH UID 1:*", answer});
+        Fixture fixture{server};
+        ready(fixture, std::chrono::hours{1});
+        const auto listing = fixture.list();
+        REQUIRE(listing.error().code == Code::mailboxSessionExpired);
+        REQUIRE(listing.error().reaction == Reaction::reconnect);
+        THEN("the source of tokens is told, once") {
+            REQUIRE(fixture.access.tokens().refusals == 1);
+            REQUIRE_FALSE(fixture.list());
+            REQUIRE(fixture.access.tokens().refusals == 1);
+        }
+    }
+}
