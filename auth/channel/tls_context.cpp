@@ -98,8 +98,9 @@ TlsContext::Session TlsContext::resume(const std::string& hostAndPort, plugin::S
         sessions_.erase(found);
         return nullptr;
     }
-    SSL_SESSION_up_ref(kept.session.get());
-    return Session(kept.session.get());
+    // A copy, which shares the certificates: OpenSSL takes a session that has been resumed once with TLS 1.3 for used up, and not every
+    // server hands out another one then.
+    return Session(SSL_SESSION_dup(kept.session.get()));
 }
 
 void TlsContext::resumed(const std::string& hostAndPort, bool yes) {

@@ -60,6 +60,7 @@ std::shared_ptr<SSL_CTX> contextOf(const TlsServer::Options& options) {
     const auto& own = options.chain.front();
     SSL_CTX_set_min_proto_version(context.get(), options.minVersion);
     SSL_CTX_set_max_proto_version(context.get(), options.maxVersion);
+    if (!options.sendsTickets) SSL_CTX_set_num_tickets(context.get(), 0);
     if (!options.groups.empty()) SSL_CTX_set1_groups_list(context.get(), options.groups.c_str());
     if (SSL_CTX_use_certificate(context.get(), own.certificate.get()) != 1 || SSL_CTX_use_PrivateKey(context.get(), own.key.get()) != 1)
         fail("certificate");

@@ -23,6 +23,7 @@ public:
         int maxVersion = TLS1_3_VERSION;
         std::string groups{};  ///< "" = OpenSSL's
         bool demandsClientCertificate = false;
+        bool sendsTickets = true;           ///< TLS 1.3, by itself after each handshake
         bool plainFirst = false;            ///< TLS begins where the session says so
         const char* address = "127.0.0.1";  ///< "::1" for IPv6
         int receiveBuffer = 0;              ///< SO_RCVBUF; 0 = the system's

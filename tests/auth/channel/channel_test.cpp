@@ -395,6 +395,22 @@ SCENARIO("a second connection resumes the first one's session", "[channel][tls]"
             }
         }
     }
+    GIVEN("a server of TLS 1.3 that hands out a ticket only where there is none yet") {
+        const TlsServer server({.chain = {leaf()}, .sendsTickets = false}, [](TlsServer::Stream& stream) {
+            if (!stream.resumed()) stream.sendTicket();
+            stream.write("hello");
+            stream.read();
+        });
+        Trusting own;
+        THEN("the one ticket serves all, also at the same time") {
+            std::vector<ChannelPtr> channels;
+            for (int i = 0; i < 5; ++i) {
+                channels.push_back(own.dial(server));
+                REQUIRE(*own.world.run(readExactly(channels.back().get(), 5, own.world.soon())) == "hello");
+            }
+            REQUIRE(own.world.log.count("resumed=yes") == 4);
+        }
+    }
     GIVEN("a server that forgets its sessions, again TLS 1." + std::to_string(version - TLS1_VERSION)) {
         Trusting own;
         const auto greet = [](TlsServer::Stream& stream) {
