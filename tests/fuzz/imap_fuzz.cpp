@@ -3,6 +3,7 @@
 #include "listener/imap/framer.h"
 #include "listener/imap/mailbox_name.h"
 #include "listener/imap/parser.h"
+#include "listener/imap/substitute.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -34,7 +35,14 @@ std::string describe(std::string_view text, std::optional<std::size_t> bodyAt) {
         out += " " + std::to_string(fetch->uid.value_or(0));
         if (fetch->body) out += " " + std::to_string(fetch->body->size) + fetch->body->text;
     }
-    if (const auto* list = std::get_if<List>(&response)) out += " " + list->name;
+    if (const auto* list = std::get_if<List>(&response)) {
+        out += " " + list->name + " " + std::string(1, list->delimiter.value_or(' '));
+        for (const auto& attribute : list->attributes) out += " " + attribute;
+    }
+    if (const auto* mailbox = std::get_if<MailboxStatus>(&response)) {
+        out += " " + mailbox->name;
+        for (const auto& number : {mailbox->messages, mailbox->uidNext, mailbox->uidValidity}) out += " " + std::to_string(number.value_or(0));
+    }
     return out;
 }
 
@@ -83,6 +91,24 @@ void valuesSurvive(std::string_view text) {
     }
 }
 
+/// A folder's name as people write it leads back to the one on the wire it was made of, and to no other.
+void namesSurvive(std::string_view text) {
+    static const Naming namings[] = {{'/', "", {}}, {'.', "INBOX.", {"shared."}}, {'.', "", {}}, {'\0', "", {}}, {'/', "INBOX/", {"Other Users/"}}};
+    for (const auto& naming : namings) {
+        if (const auto name = folderName(text, naming)) require(sameFolder(wireName(*name, naming).value_or(""), text));
+        if (const auto wire = wireName(text, naming)) {
+            const auto name = folderName(*wire, naming);
+            require(!name || wireName(*name, naming) == *wire);
+        }
+    }
+    require(fitsPattern(text, "*"));
+    require(fitsPattern(text, "%") == (text.find('/') == std::string_view::npos));
+    if (text.find_first_of("*%") == std::string_view::npos) require(fitsPattern(text, text));
+    for (std::size_t at = 0; at <= text.size() && at < 16; ++at)
+        if (text.substr(0, at).find_first_of("*%") == std::string_view::npos) require(fitsPattern(text, std::string{text.substr(0, at)} + "*"));
+    if (isSubstitute(text)) require(text.find("Microsoft Exchange Server") != std::string_view::npos);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -97,6 +123,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         }
     }
     valuesSurvive(wire);
+    namesSurvive(wire.substr(0, 512));
     const auto space = wire.rfind(' ');
     if (space != std::string_view::npos) valuesSurvive(wire.substr(space + 1));
     return 0;

@@ -31,6 +31,27 @@ private:
     std::string secret_;
 };
 
+class TokenAccess final : public auth::Access, private auth::TokenSource {
+public:
+    TokenAccess(auth::Dialer& real, std::string_view token) : dialer_(real), token_(std::make_shared<const auth::Secret>(token)) {}
+    std::size_t refusals = 0;
+    auth::Dialer& dialer() override { return dialer_; }
+    auth::TokenSource& tokens() override { return *this; }
+    plugin::Result<Kind> kind(std::string_view) const override { return Kind::token; }
+    plugin::Result<Password> password(std::string_view) override { throw std::logic_error("no password here"); }
+
+private:
+    plugin::Task<plugin::Result<auth::Token>> token(auth::Identity, plugin::Deadline, std::stop_token) override {
+        auth::Token token;
+        token.secret = token_;
+        token.type = "Bearer";
+        co_return token;
+    }
+    void refused(const auth::Identity&, const auth::Token&) override { ++refusals; }
+    auth::Dialer& dialer_;
+    std::shared_ptr<const auth::Secret> token_;
+};
+
 struct Collector : listener::Receiver {
     std::map<std::uint64_t, std::string> mails{};
     plugin::Task<plugin::Result<void>> take(listener::Fetched message) override {
@@ -240,4 +261,52 @@ SCENARIO("a real Dovecot's folders are found by pattern and by use", "[imap][ser
     REQUIRE(find({"Entwü*"}) == Names{"Entwürfe"});
     REQUIRE(find({"\\Trash", "\\Junk", "\\Archive"}) == Names{"Trash"});
     for (const auto& folder : find({"*"})) place.look(folder);
+}
+
+SCENARIO("a real Dovecot is signed in to after STARTTLS on its plain port", "[imap][servers]") {
+    Place place{auth::Target::Tls::starttls};
+    auto& mailbox = place.open();
+    place.client.append("INBOX", "Subject: one\r\n\r\nbody\r\n");
+    place.look("INBOX");
+    REQUIRE(place.watch({"INBOX"}, "INBOX") == std::vector<std::string>{"INBOX"});
+    place.world.run(mailbox.close({}));
+    REQUIRE(place.server.log().find(", TLS, session=") != std::string::npos);
+}
+
+SCENARIO("a real Dovecot takes a token by either mechanism", "[imap][servers]") {
+    servers::TemporaryDirectory directory;
+    const servers::CertificateFiles certificates{directory / "d" / "certificates"};
+    const servers::IdentityProvider provider{directory / "idp", certificates, {}};
+    const servers::Dovecot server{directory / "d", provider.introspectionPort()};
+    const auto answer = servers::run({"curl", "-s", "--cacert", certificates.authority, "-d", "grant_type=client_credentials", "--data-urlencode",
+                                      "client_id=app/post: 1", "--data-urlencode", "client_secret=" + servers::IdentityProvider::postSecret(),
+                                      "--data-urlencode", "scope=" + servers::IdentityProvider::scope(), provider.tokenEndpoint()})
+                            .output;
+    const std::string key = "\"access_token\":\"";
+    const auto begin = answer.find(key) + key.size();
+    World world{{{"test", certificates.authority}}};
+    TokenAccess access{*world.dialer, answer.substr(begin, answer.find('"', begin) - begin)};
+    listener::imap::Settings settings;
+    settings.alias = "alice";
+    settings.target = {"localhost", server.imapsPort(), auth::Target::Tls::implicit, "test"};
+    settings.user = user;
+    settings.credential = "app";
+    for (const auto& [sasl, mechanism] : std::map<std::string, std::string>{{"auto", "OAUTHBEARER"}, {"xoauth2", "XOAUTH2"}}) {
+        settings.sasl = sasl;
+        const auto mailbox = listener::imap::makeMailbox(settings, access, world.log, "0.1.0");
+        const auto opened = world.run(mailbox->open({}));
+        INFO((opened ? std::string{} : describe(opened.error())));
+        REQUIRE(opened);
+        world.run(mailbox->close({}));
+        REQUIRE(server.log().find("method=" + mechanism) != std::string::npos);
+    }
+    GIVEN("a token it does not know") {
+        TokenAccess invented{*world.dialer, "invented"};
+        settings.sasl = GENERATE(as<std::string>{}, "auto", "xoauth2");
+        const auto mailbox = listener::imap::makeMailbox(settings, invented, world.log, "0.1.0");
+        const auto opened = world.run(mailbox->open({}));
+        REQUIRE(opened.error().reaction == plugin::Reaction::reauthenticate);
+        REQUIRE(opened.error().what.find("status ") != std::string::npos);
+        REQUIRE(invented.refusals == 1);
+    }
 }
