@@ -38,7 +38,11 @@ Task<Result<void>> Batcher::take(Fetched fetched) {
     message.messageId = std::move(fetched.head.messageId);
     message.matchKey = fetched.head.matchKey;
     message.content = std::move(fetched.content);
-    message.id = deliveryId(message.received, message.mailbox, message.protocol, message.folder, message.position.text);
+    const auto known = guidance_.ids.find(message.position.ordinal);
+    message.id = known != guidance_.ids.end()
+                     ? known->second
+                     : deliveryId(message.received, message.mailbox, message.protocol, message.folder, message.position.text);
+    if (fetched.sourceDefect) defects_.insert(message.position.ordinal);
     const auto size = message.content.size();
     (message.content.inMemory() ? inMemory_ : staged_) += size;
     bytes_ += size;
@@ -123,13 +127,70 @@ std::vector<Settled> Batcher::judge(const Batch& batch, const std::vector<std::v
     return settled;
 }
 
-Task<Result<void>> Batcher::deliver(Batch batch) {
-    std::vector<std::uint64_t> ordinals;
-    for (const auto& message : batch) ordinals.push_back(message.position.ordinal);
-    std::sort(ordinals.begin(), ordinals.end());  // servers may hand out in any order
-    auto intent = co_await parts_.ledger.intend(record_.id, std::move(ordinals));
-    if (!intent) co_return intent.error();
+/// The batch without those that may be known from elsewhere; the others under the id they have to have.
+Task<Result<Batcher::Batch>> Batcher::recognise(Batch batch) {
+    std::vector<Newcomer> newcomers;
+    for (const auto& message : batch) newcomers.push_back({message.position.ordinal, message.id, message.content.sha256()});
+    auto answers = co_await parts_.ledger.recognise(record_.id, std::move(newcomers));
+    if (!answers) co_return answers.error();
+    Batch rest;
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+        auto& message = batch[i];
+        auto& answer = (*answers)[i];
+        const auto ordinal = message.position.ordinal;
+        const auto& like = answer.like;
+        const bool itself = std::any_of(like.begin(), like.end(), [&message](const Likeness& one) { return one.id == message.id && !one.settled; });
+        if (guidance_.ids.contains(ordinal)) {
+            // told before
+        } else if (answer.assigned) {
+            message.id = *answer.assigned;
+        } else if (!like.empty() && !itself && !guidance_.own.contains(ordinal)) {
+            suspects_.push_back({ordinal, std::move(answer.like)});
+            continue;
+        } else if (answer.idTaken || (!itself && std::any_of(like.begin(), like.end(), [&](const Likeness& one) { return one.id == message.id; }))) {
+            // The position was another message's before, in the same second: the content makes the difference.
+            const auto& hash = message.content.sha256();
+            const std::string salt(hash.begin(), hash.end());
+            message.id = deliveryId(message.received, message.mailbox, message.protocol, message.folder, message.position.text + ":" + salt);
+        }
+        rest.push_back(std::move(message));
+    }
+    co_return std::move(rest);
+}
 
+Task<Result<std::int64_t>> Batcher::intend(const Batch& batch) {
+    std::vector<std::uint64_t> ordinals;
+    std::vector<Identity> identities;
+    for (const auto& message : batch) {
+        ordinals.push_back(message.position.ordinal);
+        identities.push_back({message.id, message.content.size(), message.content.sha256(), message.matchKey});
+    }
+    co_return co_await parts_.ledger.intend(record_.id, std::move(ordinals), std::move(identities));
+}
+
+/// What the server gives out in place of a message is no message: it is recorded, shown, and goes nowhere.
+std::vector<Settled> Batcher::setAside(Batch& batch) {
+    std::vector<Settled> quarantined;
+    const auto isDefect = [this](const Message& message) { return defects_.contains(message.position.ordinal); };
+    for (const auto& message : batch)
+        if (isDefect(message)) quarantined.push_back({.message = message, .state = MessageState::quarantined});
+    if (quarantined.empty()) return quarantined;
+    std::erase_if(batch, isDefect);
+    const auto count = static_cast<double>(quarantined.size());
+    parts_.metrics.add("postern_messages_total", {{"mailbox", parts_.settings.alias}, {"result", "quarantined"}}, count);
+    parts_.metrics.add("postern_errors_total", {{"mailbox", parts_.settings.alias}, {"code", plugin::codeName(plugin::Code::messageSourceDefect)}},
+                       count);
+    const Error error{plugin::Reaction::setAside, plugin::Code::messageSourceDefect,
+                      "the server gives out a substitute for messages it cannot render: they are set aside and go to no sink"};
+    parts_.log.error(logger, plugin::describe(error),
+                     {{"mailbox", parts_.settings.alias},
+                      {"folder", plugin::printable(record_.name)},
+                      {"messages", std::uint64_t{quarantined.size()}},
+                      {"first_uid", quarantined.front().message.position.ordinal}});
+    return quarantined;
+}
+
+Task<std::vector<Settled>> Batcher::giveToAll(Batch batch) {
     auto& loop = co_await plugin::thisLoop();
     std::vector<std::vector<Delivery>> bySink(parts_.sinks.size());
     std::vector<std::shared_ptr<plugin::Shared<plugin::Nothing>>> others;
@@ -139,15 +200,34 @@ Task<Result<void>> Batcher::deliver(Batch batch) {
     }
     co_await give(*parts_.sinks[0], bySink[0]);
     for (const auto& other : others) co_await other->wait(plugin::Deadline::max(), {});
+    co_return judge(batch, bySink);
+}
 
-    auto settled = judge(batch, bySink);
-    std::vector<std::uint64_t> final;
-    std::uint64_t bytes = 0;
-    for (const auto& one : settled) {
-        final.push_back(one.message.position.ordinal);
-        bytes += one.message.content.size();
+Task<Result<void>> Batcher::deliver(Batch batch) {
+    // Servers may hand out in any order.
+    std::sort(batch.begin(), batch.end(), [](const Message& a, const Message& b) { return a.position.ordinal < b.position.ordinal; });
+    if (record_.kin) {
+        auto rest = co_await recognise(std::move(batch));
+        if (!rest) co_return rest.error();
+        batch = std::move(*rest);
+        if (batch.empty()) co_return Result<void>{};
     }
-    const auto count = settled.size();
+    auto intent = co_await intend(batch);
+    if (!intent) co_return intent.error();
+
+    auto settled = setAside(batch);
+    std::uint64_t bytes = 0;
+    std::size_t count = 0;
+    if (!batch.empty()) {
+        auto delivered = co_await giveToAll(std::move(batch));
+        count = delivered.size();
+        for (auto& one : delivered) {
+            bytes += one.message.content.size();
+            settled.push_back(std::move(one));
+        }
+    }
+    std::vector<std::uint64_t> final;
+    for (const auto& one : settled) final.push_back(one.message.position.ordinal);
     const auto cursor = cursorAfter_(final);
     auto done = co_await parts_.ledger.settle(record_.id, *intent, std::move(settled), cursor);
     if (!done) co_return done.error();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "listener/engine/recognition.h"
 #include "listener/engine/round.h"
 
 #include <functional>
@@ -17,8 +18,14 @@ public:
     using CursorAfter = std::function<std::uint64_t(const std::vector<std::uint64_t>& settled)>;
 
     /// `enough` ends the fetch in order. All references outlive the object; finish() is awaited before it is destroyed.
-    Batcher(const RoundParts& parts, const FolderRecord& record, CursorAfter cursorAfter, std::function<bool()> enough, std::stop_token giveUp)
-        : parts_(parts), record_(record), cursorAfter_(std::move(cursorAfter)), enough_(std::move(enough)), giveUp_(std::move(giveUp)) {}
+    Batcher(const RoundParts& parts, const FolderRecord& record, const Guidance& guidance, CursorAfter cursorAfter, std::function<bool()> enough,
+            std::stop_token giveUp)
+        : parts_(parts),
+          record_(record),
+          guidance_(guidance),
+          cursorAfter_(std::move(cursorAfter)),
+          enough_(std::move(enough)),
+          giveUp_(std::move(giveUp)) {}
 
     plugin::Task<plugin::Result<void>> take(Fetched fetched) override;
     bool enough() const override { return failure_.has_value() || enough_(); }
@@ -28,23 +35,32 @@ public:
 
     std::size_t delivered() const { return delivered_; }
     std::uint64_t bytes() const { return bytes_; }
+    /// After finish(): messages that were not delivered because they may have been, elsewhere.
+    std::vector<Suspect>& suspects() { return suspects_; }
 
 private:
     using Batch = std::vector<Message>;
     plugin::Task<plugin::Result<void>> flush();
     plugin::Task<plugin::Result<void>> join();
     plugin::Task<plugin::Result<void>> deliver(Batch batch);
+    plugin::Task<plugin::Result<std::int64_t>> intend(const Batch& batch);
+    plugin::Task<std::vector<Settled>> giveToAll(Batch batch);
+    plugin::Task<plugin::Result<Batch>> recognise(Batch batch);
+    std::vector<Settled> setAside(Batch& batch);
     plugin::Task<void> give(Sink& sink, std::vector<Delivery>& deliveries);
     std::vector<Settled> judge(const Batch& batch, const std::vector<std::vector<Delivery>>& bySink);
 
     const RoundParts& parts_;
     const FolderRecord& record_;
+    const Guidance& guidance_;
     CursorAfter cursorAfter_;
     std::function<bool()> enough_;
     std::stop_token giveUp_;
     Batch gathering_{};
     std::uint64_t inMemory_ = 0, staged_ = 0, bytes_ = 0;
     std::size_t delivered_ = 0;
+    std::vector<Suspect> suspects_{};
+    std::set<std::uint64_t> defects_{};  ///< ordinals of what the server gives out in place of a message
     std::shared_ptr<plugin::Shared<plugin::Result<void>>> underWay_{};
     std::optional<plugin::Error> failure_{};
 };

@@ -1,6 +1,8 @@
 #include "listener/engine/round.h"
 
 #include "listener/engine/batcher.h"
+#include "listener/engine/recognition.h"
+#include "listener/engine/rematch.h"
 
 #include <algorithm>
 #include <exception>
@@ -41,29 +43,88 @@ Task<Result<RoundEnd>> Round::run() {
 }
 
 Task<Result<void>> Round::enter() {
+    auto& loop = co_await plugin::thisLoop();
+    began_ = std::chrono::floor<std::chrono::seconds>(loop.clock().wall());
     auto view = co_await mailbox_.select(folder_, stops_.giveUp);
     if (!view) co_return view.error();
     auto found = co_await parts_.ledger.folder(parts_.settings.alias, "imap", folder_);
     if (!found) co_return found.error();
-    if (!*found) co_return co_await begin(*view);
-    record_ = std::move(**found);
-    if (record_.validity != view->validity || (view->next != 0 && view->next <= record_.cursor))
-        co_return Error{Reaction::askOperator, plugin::Code::mailboxFolderRebuilt,
-                        "folder " + folder_ + " of mailbox " + parts_.settings.alias + " was rebuilt at the server (UIDVALIDITY " +
-                            std::to_string(record_.validity) + ", UID " + std::to_string(record_.cursor) + " reached; now UIDVALIDITY " +
-                            std::to_string(view->validity) + ", UIDNEXT " + std::to_string(view->next) +
-                            "): what of it has been delivered cannot be told by position"};
+    if (*found && inOrder(**found, *view)) {
+        record_ = std::move(**found);
+        co_return Result<void>{};
+    }
+    auto records = co_await parts_.ledger.records(parts_.settings.alias, "imap");
+    if (!records) co_return records.error();
+    auto missing = co_await missingOf(*records);
+    if (!missing) co_return missing.error();
+    auto start = co_await startOf(*records);
+    if (!start) co_return start.error();
+    if (*found) *start = (*found)->start;
+    // Its own rows first: the record in force, then what earlier rebuilds did not find again, then folders that are there no more.
+    std::vector<std::int64_t> sources, elsewhere;
+    for (const auto& record : *records) {
+        if (record.name == folder_) sources.insert(sources.begin(), record.id);
+        if (missing->contains(record.name)) elsewhere.push_back(record.id);
+    }
+    sources.insert(sources.end(), elsewhere.begin(), elsewhere.end());
+    if (away_) {
+        view = co_await mailbox_.select(folder_, stops_.giveUp);
+        if (!view) co_return view.error();
+        away_ = false;
+    }
+    if (sources.empty()) co_return co_await begin(*view, *start);
+    co_return co_await rematch(*view, *start, std::move(*found), std::move(sources));
+}
+
+/// From where a folder without a record begins: where an operator said, else where the mailbox began, else as the configuration says.
+Task<Result<Start>> Round::startOf(const std::vector<FolderRecord>& records) {
+    auto restarted = co_await parts_.ledger.restartedWith(parts_.settings.alias);
+    if (!restarted) co_return restarted.error();
+    Start start = *restarted ? **restarted : records.empty() ? parts_.settings.start : records.front().start;
+    if (start.kind == Start::Kind::now) {
+        // "Now" was the moment of the command, or when the mailbox's first folder was begun, however much later this one is met.
+        const bool noted = (*restarted || !records.empty()) && start.since != plugin::Wall{};
+        start = noted ? Start{Start::Kind::since, std::chrono::floor<std::chrono::seconds>(start.since)} : Start{Start::Kind::now, began_};
+    }
+    co_return start;
+}
+
+/// Folders of these records that the server has no more: they may have another name now.
+Task<Result<std::set<std::string>>> Round::missingOf(const std::vector<FolderRecord>& records) {
+    std::set<std::string> missing;
+    for (const auto& record : records)
+        if (record.name != folder_) missing.insert(record.name);
+    if (missing.empty()) co_return std::move(missing);
+    std::vector<std::string> all{"*"};
+    auto listed = co_await mailbox_.folders(std::move(all), stops_.giveUp);
+    if (!listed) co_return listed.error();
+    for (const auto& name : *listed) missing.erase(name);
+    for (auto name = missing.begin(); name != missing.end();) {  // LIST may hide a folder: SELECT tells
+        away_ = true;
+        auto view = co_await mailbox_.select(*name, stops_.giveUp);
+        if (!view && !sessionSurvives(view.error())) co_return view.error();
+        const bool gone = !view && view.error().code == plugin::Code::mailboxFolderMissing;
+        name = gone ? std::next(name) : missing.erase(name);
+    }
+    co_return std::move(missing);
+}
+
+Task<Result<void>> Round::rematch(FolderView view, Start start, std::optional<FolderRecord> replaces, std::vector<std::int64_t> sources) {
+    auto opened = co_await openStaging();
+    if (!opened) co_return opened;
+    Rematch rematch(parts_, mailbox_, *staging_,
+                    {.view = view, .folder = folder_, .start = start, .replaces = std::move(replaces), .sources = std::move(sources)}, stops_.giveUp);
+    auto record = co_await rematch.run();
+    if (!record) co_return record.error();
+    if (!*record)
+        co_return Error{Reaction::reconnect, plugin::Code::mailboxFolderRebuilt,
+                        "mailbox " + parts_.settings.alias + " was started anew by an operator while its folders were being looked at"};
+    record_ = std::move(**record);
     co_return Result<void>{};
 }
 
-Task<Result<void>> Round::begin(FolderView view) {
-    FolderRecord fresh{
-        .mailbox = parts_.settings.alias, .protocol = "imap", .name = folder_, .validity = view.validity, .start = parts_.settings.start};
-    auto restarted = co_await parts_.ledger.restartedWith(parts_.settings.alias);
-    if (!restarted) co_return restarted.error();
-    if (*restarted) fresh.start = **restarted;
-    // "Now" of an operator is the moment of the command, however much later the mailbox is next met.
-    if (*restarted && fresh.start.kind == Start::Kind::now && fresh.start.since != plugin::Wall{}) fresh.start.kind = Start::Kind::since;
+Task<Result<void>> Round::begin(FolderView view, Start start) {
+    FolderRecord fresh{.mailbox = parts_.settings.alias, .protocol = "imap", .name = folder_, .validity = view.validity, .start = start};
     switch (fresh.start.kind) {
         case Start::Kind::now:
             fresh.cursor = view.next == 0 ? 0 : view.next - 1;
@@ -107,6 +168,8 @@ Task<Result<void>> Round::redeliverOpenBatches() {
     for (const auto& batch : *open) {
         auto final = co_await parts_.ledger.finalAbove(record_.id, record_.cursor);
         if (!final) co_return final.error();
+        Guidance guidance;
+        for (std::size_t i = 0; i < batch.identities.size(); ++i) guidance.ids.emplace(batch.ordinals[i], batch.identities[i].id);
         std::vector<std::uint64_t> left;
         std::set_difference(batch.ordinals.begin(), batch.ordinals.end(), final->begin(), final->end(), std::back_inserter(left));
         parts_.log.notice(logger, "delivering again what was under way when the process ended",
@@ -114,11 +177,12 @@ Task<Result<void>> Round::redeliverOpenBatches() {
         if (!left.empty()) {
             // The cursor stays: ordinals between these may not have been listed yet.
             outstanding_ = {left.begin(), left.end()};
-            auto delivered = co_await deliverListed(std::move(left), record_.cursor);
+            auto delivered = co_await deliverListed(std::move(left), record_.cursor, std::move(guidance));
             if (!delivered) co_return delivered;
             if (!end_.complete) co_return Result<void>{};
+            left.assign(outstanding_.begin(), outstanding_.end());
         }
-        auto ended = co_await parts_.ledger.advance(record_.id, batch.id, record_.cursor, 0);
+        auto ended = co_await parts_.ledger.endOpenBatch(record_.id, batch.id, std::move(left));
         if (!ended) co_return ended;
     }
     co_return Result<void>{};
@@ -129,7 +193,10 @@ Task<Result<void>> Round::deliverNew() {
         end_.complete = false;
         co_return Result<void>{};
     }
+    auto final = co_await parts_.ledger.finalAbove(record_.id, record_.cursor);
+    if (!final) co_return final.error();
     ListRequest request{.above = record_.cursor, .limit = parts_.settings.maxPerRound};
+    if (request.limit != 0) request.limit += final->size();  // those take no room
     if (record_.start.kind == Start::Kind::since && record_.cursor + 1 < record_.filterBelow) {
         request.receivedSince = record_.start.since;
         request.filterBelow = record_.filterBelow;
@@ -137,26 +204,54 @@ Task<Result<void>> Round::deliverNew() {
     auto listing = co_await mailbox_.list(request, stops_.giveUp);
     if (!listing) co_return listing.error();
     end_.complete = !listing->more;
-    auto final = co_await parts_.ledger.finalAbove(record_.id, record_.cursor);
-    if (!final) co_return final.error();
     std::vector<std::uint64_t> fresh;
     std::set_difference(listing->ordinals.begin(), listing->ordinals.end(), final->begin(), final->end(), std::back_inserter(fresh));
+    std::erase_if(fresh, [this](std::uint64_t ordinal) {
+        return ordinal < record_.wantedBelow && !std::binary_search(record_.wanted.begin(), record_.wanted.end(), ordinal);
+    });
+    if (const auto limit = parts_.settings.maxPerRound; limit != 0 && fresh.size() > limit) {
+        end_.complete = false;
+        listing->upTo = fresh[limit] - 1;
+        fresh.resize(limit);
+    }
     outstanding_ = {fresh.begin(), fresh.end()};
     if (!fresh.empty()) {
-        auto delivered = co_await deliverListed(std::move(fresh), listing->upTo);
+        auto delivered = co_await deliverListed(std::move(fresh), listing->upTo, {});
         if (!delivered) co_return delivered;
     }
     co_return co_await moveCursor(cursorWithout({}, listing->upTo));
 }
 
-Task<Result<void>> Round::deliverListed(std::vector<std::uint64_t> ordinals, std::uint64_t upTo) {
+/// Delivers what is new, and finds out of the rest what it is.
+Task<Result<void>> Round::deliverListed(std::vector<std::uint64_t> ordinals, std::uint64_t upTo, Guidance guidance) {
     if (!staging_) {
         auto opened = co_await openStaging();
         if (!opened) co_return opened;
     }
+    bool cutShort = false;
+    while (!ordinals.empty() && !cutShort) {
+        auto suspects = co_await deliverOnce(std::move(ordinals), upTo, guidance, cutShort);
+        if (!suspects) co_return suspects.error();
+        ordinals.clear();
+        if (suspects->empty()) break;
+        auto left = co_await clearUp(std::move(*suspects), upTo, guidance, cutShort);
+        if (!left) co_return left.error();
+        ordinals = std::move(*left);
+    }
+    if (outstanding_.empty()) co_return Result<void>{};
+    if (cutShort) {
+        end_.complete = false;
+        co_return Result<void>{};
+    }
+    co_return co_await accountForRest(upTo);
+}
+
+/// `cutShort`: something is left for another turn.
+Task<Result<std::vector<Suspect>>> Round::deliverOnce(std::vector<std::uint64_t> ordinals, std::uint64_t upTo, const Guidance& guidance,
+                                                      bool& cutShort) {
     auto& loop = co_await plugin::thisLoop();
     Batcher batcher(
-        parts_, record_, [this, upTo](const auto& settled) { return record_.cursor = cursorWithout(settled, upTo); },
+        parts_, record_, guidance, [this, upTo](const auto& settled) { return record_.cursor = cursorWithout(settled, upTo); },
         [this, &batcher, &loop] { return stops_.finish.stop_requested() || batcher.bytes() > byteBudget || loop.clock().steady() > timeUp_; },
         stops_.giveUp);
     std::exception_ptr bug;
@@ -166,18 +261,51 @@ Task<Result<void>> Round::deliverListed(std::vector<std::uint64_t> ordinals, std
     } catch (...) {  // passed on below, once nothing of the batcher runs any more
         bug = std::current_exception();
     }
-    const bool cutShort = batcher.enough();
+    cutShort = batcher.enough();
     auto delivered = co_await batcher.finish();
     end_.delivered += batcher.delivered();
     if (bug) std::rethrow_exception(bug);
-    if (!delivered) co_return delivered;
-    if (!*fetched) co_return *fetched;
-    if (outstanding_.empty()) co_return Result<void>{};
-    if (cutShort) {
-        end_.complete = false;
-        co_return Result<void>{};
+    if (!delivered) co_return delivered.error();
+    if (!*fetched) co_return fetched->error();
+    co_return std::move(batcher.suspects());
+}
+
+/// Looks where messages may have come from. Those that were moved here are final at once; answers those to be fetched again.
+Task<Result<std::vector<std::uint64_t>>> Round::clearUp(std::vector<Suspect> suspects, std::uint64_t upTo, Guidance& guidance, bool& cutShort) {
+    Recognition recognition(parts_, mailbox_, hopeless_, stops_.giveUp);
+    auto outcome = co_await recognition.run(std::move(suspects), guidance);
+    if (!outcome) co_return outcome.error();
+    for (const auto& name : outcome->disordered) {
+        Round other(parts_, mailbox_, name, stops_);
+        auto entered = co_await other.enter();
+        if (!entered && !sessionSurvives(entered.error())) co_return entered.error();
+        if (!entered) hopeless_.insert(name);
+        cutShort = true;  // those suspects come again in the next turn
     }
-    co_return co_await accountForRest(upTo);
+    auto back = co_await comeBack();
+    if (!back) co_return back.error();
+    if (!outcome->moved.empty()) {
+        std::vector<std::uint64_t> final;
+        for (const auto& [row, ordinal] : outcome->moved) final.push_back(ordinal);
+        parts_.log.information(logger, "messages were moved here that are known from elsewhere",
+                               {{"mailbox", record_.mailbox}, {"folder", plugin::printable(folder_)}, {"messages", std::uint64_t{final.size()}}});
+        auto moved = co_await parts_.ledger.repoint(record_.id, std::move(outcome->moved));
+        if (!moved) co_return moved.error();
+        auto advanced = co_await moveCursor(cursorWithout(final, upTo));
+        if (!advanced) co_return advanced.error();
+    }
+    if (cutShort) outcome->left.clear();
+    co_return std::move(outcome->left);
+}
+
+/// Into this folder again, after others were entered.
+Task<Result<void>> Round::comeBack() {
+    auto view = co_await mailbox_.select(folder_, stops_.giveUp);
+    if (!view) co_return view.error();
+    if (inOrder(record_, *view)) co_return Result<void>{};
+    co_return Error{
+        Reaction::reconnect, plugin::Code::mailboxProtocol,
+        "folder " + folder_ + " of mailbox " + parts_.settings.alias + " was rebuilt at the server while its messages were being looked at"};
 }
 
 /// Listed but not handed out: gone meanwhile, or not readable.

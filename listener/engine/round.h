@@ -34,6 +34,9 @@ struct RoundEnd {
     std::vector<std::uint64_t> unreadable{};  ///< listed, not handed out, still there
 };
 
+struct Guidance;
+struct Suspect;
+
 /// Two ways to be asked to end: `finish` = begin nothing new; `giveUp` = let go of the network now. What is in hand is settled either way.
 struct Stops {
     std::stop_token finish;
@@ -57,10 +60,18 @@ public:
 
 private:
     plugin::Task<plugin::Result<void>> enter();
-    plugin::Task<plugin::Result<void>> begin(FolderView view);
+    plugin::Task<plugin::Result<Start>> startOf(const std::vector<FolderRecord>& records);
+    plugin::Task<plugin::Result<std::set<std::string>>> missingOf(const std::vector<FolderRecord>& records);
+    plugin::Task<plugin::Result<void>> begin(FolderView view, Start start);
+    plugin::Task<plugin::Result<void>> rematch(FolderView view, Start start, std::optional<FolderRecord> replaces, std::vector<std::int64_t> sources);
     plugin::Task<plugin::Result<void>> redeliverOpenBatches();
     plugin::Task<plugin::Result<void>> deliverNew();
-    plugin::Task<plugin::Result<void>> deliverListed(std::vector<std::uint64_t> ordinals, std::uint64_t upTo);
+    plugin::Task<plugin::Result<void>> deliverListed(std::vector<std::uint64_t> ordinals, std::uint64_t upTo, Guidance guidance);
+    plugin::Task<plugin::Result<std::vector<Suspect>>> deliverOnce(std::vector<std::uint64_t> ordinals, std::uint64_t upTo, const Guidance& guidance,
+                                                                   bool& cutShort);
+    plugin::Task<plugin::Result<std::vector<std::uint64_t>>> clearUp(std::vector<Suspect> suspects, std::uint64_t upTo, Guidance& guidance,
+                                                                     bool& cutShort);
+    plugin::Task<plugin::Result<void>> comeBack();
     plugin::Task<plugin::Result<void>> accountForRest(std::uint64_t upTo);
     plugin::Task<plugin::Result<void>> afterActions();
     plugin::Task<plugin::Result<void>> clear(std::span<const Due> due);
@@ -73,10 +84,13 @@ private:
     std::string folder_;
     Stops stops_;
     FolderRecord record_{};
+    plugin::Wall began_{};  ///< the second in which the folder was not yet entered
+    bool away_ = false;     ///< another folder was entered since
     RoundEnd end_{};
     std::shared_ptr<plugin::Directory> staging_{};
     plugin::Deadline timeUp_{};
     std::set<std::uint64_t> outstanding_{};        ///< listed and not final
+    std::set<std::string> hopeless_{};             ///< other folders that cannot be brought in order now
     std::optional<plugin::Error> afterFailure_{};  ///< an after-action refused for good: delivery goes on, it is reported at the end
 };
 

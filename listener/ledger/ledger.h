@@ -26,7 +26,8 @@ struct FolderRecord {
     std::int64_t id = 0;
     std::string mailbox, protocol, name;
     std::uint64_t validity = 0;
-    std::uint64_t cursor = 0;  ///< every message up to this ordinal is final
+    std::uint64_t cursor = 0;   ///< every message up to this ordinal is final
+    std::uint64_t highest = 0;  ///< and of this one something is known: the cursor, a row or an open batch above it
     Start start{};
     std::uint64_t filterBelow = 0;        ///< ordinals below this were there at the start: `start` decides on them
     std::uint64_t beforeStart = 0;        ///< how many were not delivered for that reason
@@ -75,6 +76,7 @@ struct Candidate {
     plugin::Wall received{};
     std::uint64_t size = 0;
     bool settled = false;  ///< false: it is still to be delivered, under its id
+    bool removed = false;  ///< our own after-action took it away (or, at a server that cannot, marked it)
     Digest matchKey{};
     Digest sha256{};
 };

@@ -74,7 +74,8 @@ FolderRecord beginFolder(plugin::Transaction& transaction, const FolderRecord& r
         if (known->validity == record.validity) return *known;
         forgetFolder(transaction, known->id);
     }
-    return insertFolder(transaction, record);
+    insertFolder(transaction, record);
+    return reading::folder(transaction, record.mailbox, record.protocol, record.name).value();
 }
 
 void block(plugin::Transaction& transaction, const std::vector<std::string>& mailboxes, const std::string& why) {

@@ -65,7 +65,10 @@ std::optional<FolderRecord> folder(plugin::Transaction& transaction, const std::
     record.wantedBelow = number(row, 7);
     record.kin = row.integer(8) != 0;
     record.wanted = decodePositions(row.blob(9), "a rebuilt folder");
+    record.highest = std::max(record.cursor, number(row, 10));
     row.reset();
+    for (const auto& batch : openBatches(transaction, record.id))
+        if (!batch.ordinals.empty()) record.highest = std::max(record.highest, batch.ordinals.back());
     return record;
 }
 

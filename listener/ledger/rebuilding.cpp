@@ -74,6 +74,7 @@ std::vector<Candidate> candidates(plugin::Transaction& transaction, const std::v
             if (!wanted(one.matchKey)) continue;
             one.sha256 = stored::digest(row.blob(5));
             one.settled = isSettled(stored::messageState(row.text(6)));
+            one.removed = !row.isNull(7) && row.integer(8) == 0 && removes(row.text(7));
             found.push_back(one);
         }
         // A member that settled in a later batch has a row: candidates of the same message are matched once, by its row.

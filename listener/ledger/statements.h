@@ -9,7 +9,8 @@ namespace listener::sql {
 inline constexpr std::string_view selectFolder =
     "SELECT f.folder_id, f.validity, f.cursor, f.start_kind, f.start_since, f.filter_below, f.before_start, f.wanted_below, "
     "EXISTS (SELECT 1 FROM listener_folder o WHERE o.mailbox_id = f.mailbox_id AND o.folder_id <> f.folder_id), "
-    "CASE WHEN f.cursor + 1 < f.wanted_below THEN f.wanted END FROM listener_mailbox b "
+    "CASE WHEN f.cursor + 1 < f.wanted_below THEN f.wanted END, "
+    "(SELECT max(m.ordinal) FROM listener_message m WHERE m.folder_id = f.folder_id AND m.validity = f.validity) FROM listener_mailbox b "
     "JOIN listener_folder f ON f.mailbox_id = b.mailbox_id WHERE b.alias = ? AND f.protocol = ? AND f.name = ? AND f.forgotten = 0";
 
 inline constexpr std::string_view insertMessage =
@@ -42,7 +43,8 @@ inline constexpr std::string_view selectRecords =
     "FROM listener_mailbox b CROSS JOIN listener_folder f ON f.mailbox_id = b.mailbox_id WHERE b.alias = ? AND f.protocol = ? AND f.forgotten <> 1 "
     "ORDER BY f.folder_id";
 inline constexpr std::string_view selectCandidates =
-    "SELECT number, ordinal, received, size, match_key, sha256, state FROM listener_message WHERE folder_id = ?";
+    "SELECT number, ordinal, received, size, match_key, sha256, state, after_action, EXISTS (SELECT 1 FROM listener_due d WHERE d.message = number) "
+    "FROM listener_message WHERE folder_id = ?";
 inline constexpr std::string_view selectPending =
     "SELECT delivery_id FROM listener_message WHERE folder_id = ? AND validity = ? AND ordinal = ? AND state = 'pending'";
 inline constexpr std::string_view selectSecond =
