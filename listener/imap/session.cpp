@@ -19,9 +19,7 @@ Session::Session(std::unique_ptr<auth::Channel> channel, plugin::Loop& loop, con
       log_(log) {}
 
 std::string Session::capabilityList() const {
-    std::string list;
-    for (const auto& name : capabilities_) list += (list.empty() ? "" : " ") + name;
-    return plugin::printable(list, 500);
+    return capabilities_.empty() ? "" : plugin::printable(std::string_view{capabilities_}.substr(1, capabilities_.size() - 2), 500);
 }
 
 namespace {
@@ -45,9 +43,10 @@ Command Session::begin(std::string_view verb, std::size_t expected) {
 }
 
 void Session::noteCapabilities(const std::vector<std::string>& names) {
-    capabilities_.clear();
+    std::string all;
     for (const auto& name : names)
-        if (!settings_.disabledCapabilities.contains(name)) capabilities_.insert(name);
+        if (!settings_.disabledCapabilities.contains(name)) all += (all.empty() ? " " : "") + name + " ";
+    capabilities_ = std::string{all};  // in a buffer of its size
 }
 
 Result<void> Session::noteStatus(const Status& status) {
