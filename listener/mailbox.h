@@ -123,6 +123,8 @@ public:
     virtual plugin::Task<plugin::Result<std::vector<std::string>>> watch(Watching watching, std::stop_token stop) = 0;
     /// Of the folder entered last. Done, or already so ("not found" counts as done). A missing move target is created once.
     virtual plugin::Task<plugin::Result<void>> after(AfterRequest request, Copied copied, std::stop_token stop) = 0;
+    /// When what it is signed in with ends, if that is known. Some servers end the session then.
+    virtual std::optional<plugin::Wall> signedInUntil() const { return std::nullopt; }
     /// Says good-bye if there is time; never fails.
     virtual plugin::Task<void> close(std::stop_token stop) = 0;
     /// For people: server software as it names itself, "" before open().

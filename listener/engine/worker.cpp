@@ -15,6 +15,8 @@ namespace {
 
 constexpr std::string_view logger = "listener.engine";
 constexpr std::chrono::minutes shortSession{1};
+constexpr std::chrono::seconds clocksDiffer{5};
+constexpr std::chrono::seconds shortLife{20};  // a token of a minute serves sign-ins for half of its life; a session has the rest
 
 /// Trouble of one folder alone: the session is still good for the others.
 bool concernsOneFolder(const Error& error) {
@@ -99,7 +101,8 @@ Task<Result<void>> Worker::checkBlocked() {
 /// Some servers end a session when the token it began with ends; and a token that is refused on a live session ends it too. That is a
 /// reason to sign in again, at once, unless it comes so soon that something else is wrong.
 bool Worker::isNoFailure(const Error& error) const {
-    return error.code == plugin::Code::mailboxSessionExpired && loop_.clock().steady() - signedIn_ >= shortSession;
+    const auto lasted = loop_.clock().steady() - signedIn_;
+    return error.code == plugin::Code::mailboxSessionExpired && lasted >= (tokenEnded_ ? shortLife : std::chrono::seconds{shortSession});
 }
 
 Task<Result<Worker::Ended>> Worker::session(Mode mode) {
@@ -113,6 +116,8 @@ Task<Result<Worker::Ended>> Worker::session(Mode mode) {
     if (!opened) co_return opened.error();
     signedIn_ = loop_.clock().steady();
     auto ended = co_await workUntilStopped(*mailbox, mode);
+    const auto until = mailbox->signedInUntil();
+    tokenEnded_ = until && loop_.clock().wall() >= *until - clocksDiffer;
     // A session that broke says no good-bye; any other is closed in order, so that the server counts no leftover connection.
     if (ended || concernsOneFolder(ended.error()) || ended.error().reaction == Reaction::askOperator || isNoFailure(ended.error()))
         co_await mailbox->close(stops_.giveUp);

@@ -91,6 +91,7 @@ private:
     std::vector<std::string> watched_{};                                             ///< those that answered at the last whole look
     plugin::Steady nextWhole_{};
     plugin::Steady signedIn_{};
+    bool tokenEnded_ = false;  ///< when the last session ended, what it was signed in with had ended too
     std::optional<plugin::Code> lastCode_{};
     std::atomic<plugin::Wall> lastVerified_{};
 };

@@ -117,6 +117,10 @@ public:
         session_->connection().giveUp();
     }
 
+    std::optional<plugin::Wall> signedInUntil() const override {
+        if (!token_) return std::nullopt;
+        return token_->expiresAt;
+    }
     std::string server() const override { return session_ ? session_->software : std::string{}; }
 
 private:

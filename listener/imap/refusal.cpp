@@ -98,7 +98,10 @@ bool saysSignInRefused(const Status& status) {
     return hasCode(status, {"AUTHENTICATIONFAILED", "EXPIRED"}) || containsIgnoreCase(status.text, "invalid credentials");
 }
 
-bool saysSignInOver(const Status& status) { return saysSignInRefused(status) || containsIgnoreCase(status.text, "session expired"); }
+/// Exchange Online: "* BYE Session invalidated - AccessTokenExpired".
+bool saysSignInOver(const Status& status) {
+    return saysSignInRefused(status) || containsIgnoreCase(status.text, "session expired") || containsIgnoreCase(status.text, "session invalidated");
+}
 
 plugin::Error sessionExpired(std::string_view peer, const Status& status) {
     return {Reaction::reconnect, Code::mailboxSessionExpired,
