@@ -71,7 +71,10 @@ std::optional<plugin::Wall> searchDay(const std::string& text) {
 /// One session. Lines and literals in, responses out; the view of the selected folder changes only when it may (RFC 9051 section 7.5.1).
 class ImapPeer final : public Peer {
 public:
-    explicit ImapPeer(MailServer& server) : server_(server) { server_.sessions_.insert(this); }
+    explicit ImapPeer(MailServer& server) : server_(server) {
+        server_.sessions_.insert(this);
+        server_.mostSessions = std::max(server_.mostSessions, server_.sessions_.size());
+    }
     ~ImapPeer() override { server_.sessions_.erase(this); }
     ImapPeer(const ImapPeer&) = delete;
     ImapPeer& operator=(const ImapPeer&) = delete;
@@ -174,6 +177,11 @@ private:
             connection.send("* BYE going down\r\n");
             return connection.close();
         }
+        if (server_.instead) {
+            const auto answer = server_.instead(name == "UID" && !words.empty() ? "UID " + upper(words[0]) : name);
+            if (answer && answer->empty()) return connection.close();
+            if (answer) return connection.send(tag + " " + *answer + "\r\n");
+        }
         if (name == "CAPABILITY") return connection.send("* CAPABILITY " + capabilityList() + "\r\n" + tag + " OK done\r\n");
         if (name == "NOOP") return finish(connection, tag, "OK done", true);
         if (name == "LOGOUT") {
@@ -230,13 +238,21 @@ private:
             "user=box@example.test\x01"
             "auth=Bearer ";
         if (!response.starts_with(begin) || !response.ends_with("\x01\x01")) return violation(connection, tag, "not an XOAUTH2 response");
-        if (!server_.authorized_("box@example.test", response.substr(begin.size(), response.size() - begin.size() - 2))) {
+        const auto token = response.substr(begin.size(), response.size() - begin.size() - 2);
+        if (!server_.authorized_("box@example.test", token)) {
             refused_ = true;
             return connection.send("+ eyJzdGF0dXMiOiI0MDEiLCJzY2hlbWVzIjoiYmVhcmVyIn0=\r\n");
         }
         authenticating_.reset();
         signedIn_ = true;
         ++server_.signIns;
+        if (server_.endsWithToken)
+            connection.loop().at(server_.tokenEnd(token), [weak = connection.weak_from_this()] {
+                const auto alive = weak.lock();
+                if (!alive) return;
+                alive->send("* BYE Session invalidated - AccessTokenExpired\r\n");
+                alive->close();
+            });
         connection.send(tag + " OK " + (server_.dice_.oneIn(2) ? "[CAPABILITY " + capabilityList() + "] " : "") + "signed in\r\n");
     }
 

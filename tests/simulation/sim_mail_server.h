@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -32,6 +33,7 @@ public:
     };
     /// `authorized`: whether a bearer token signs this user in now.
     MailServer(WorldClock& clock, Dice& dice, std::function<bool(const std::string& user, const std::string& token)> authorized);
+    std::function<plugin::Steady(const std::string& token)> tokenEnd{};  ///< for endsWithToken
 
     std::map<std::string, Folder> folders{};
     std::set<std::string> capabilities{};
@@ -41,6 +43,11 @@ public:
     bool mute = false;                     ///< hears and says nothing, on any connection, and closes none
     std::chrono::milliseconds slowness{};  ///< before anything that is said to it is worked on
     std::uint64_t signIns = 0;
+    std::size_t mostSessions = 0;  ///< at one time
+    bool endsWithToken = false;    ///< a session is ended when the token it began with ends, as Exchange Online does
+    /// Asked before each command, whose name is in upper case ("UID FETCH"): what is answered behind the tag instead of carrying it out; "": the
+    /// connection is closed; nothing: as usual.
+    std::function<std::optional<std::string>(const std::string& command)> instead{};
     /// A client changes or removes a mail: what ("seen", "deleted", "expunged", "moved"), from where.
     std::function<void(const std::string& what, const std::string& folder, const Mail& mail)> touched = [](const auto&, const auto&, const auto&) {};
 
@@ -68,6 +75,7 @@ public:
     std::vector<std::string> violations{};
 
     bool valid(const std::string& token) const;
+    plugin::Steady endOf(const std::string& token) const;
     void revokeAll() { tokens_.clear(); }
     std::unique_ptr<Peer> accept();
 

@@ -81,6 +81,15 @@ Task<Result<std::unique_ptr<auth::Channel>>> SimNetwork::dial(auth::Target targe
     co_return std::move(channel);
 }
 
+/// Where these bytes have to be cut, npos: nowhere.
+std::size_t SimNetwork::passLines(std::string_view bytes) {
+    for (std::size_t at = bytes.find('\n'); at != std::string_view::npos; at = bytes.find('\n', at + 1)) {
+        ++lines_;
+        if (cutAfterLine_ != 0 && --cutAfterLine_ == 0) return at + 1;
+    }
+    return std::string_view::npos;
+}
+
 Connection::Connection(SimNetwork& network, std::unique_ptr<Peer> peer) : network_(&network), peer_(std::move(peer)) {}
 
 SimLoop& Connection::loop() { return network_->loop_; }
@@ -119,6 +128,11 @@ void Connection::arriveAtServer(std::string bytes) {
         }
         *cutClient_ -= bytes.size();
     }
+    if (const auto cut = network_->passLines(bytes); cut != std::string::npos) {
+        bytes.resize(cut);
+        if (!gone_) peer_->received(*this, bytes);  // it has acted, and nobody hears of that
+        return end(network_->cutResets_ ? End::reset : End::orderly);
+    }
     if (!gone_) peer_->received(*this, bytes);
 }
 
@@ -134,6 +148,10 @@ void Connection::arriveAtClient(std::string bytes) {
     }
     if (cutServer_) *cutServer_ -= bytes.size();
     if (bytes.empty()) return;
+    if (const auto cut = network_->passLines(bytes); cut != std::string::npos) {
+        toClient_ += bytes.substr(0, cut);
+        return end(network_->cutResets_ ? End::reset : End::orderly);
+    }
     toClient_ += bytes;
     readable_.set();
 }

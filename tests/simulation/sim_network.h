@@ -43,6 +43,9 @@ public:
     /// Asked before each piece that travels; true: the process has died meanwhile, and nothing travels any more.
     void setHook(std::function<bool()> dead) { dead_ = std::move(dead); }
     std::uint64_t dials() const { return dials_; }
+    /// The `line`-th line from now on that passes, of whatever connection and direction, is the last of its connection. 0: none is cut.
+    void cutAfterLine(std::uint64_t line, bool reset) { cutAfterLine_ = line, cutResets_ = reset; }
+    std::uint64_t lines() const { return lines_; }  ///< that have passed
 
     plugin::Task<plugin::Result<std::unique_ptr<auth::Channel>>> dial(auth::Target target, plugin::Deadline deadline, std::stop_token stop) override;
 
@@ -56,7 +59,9 @@ private:
     std::function<bool()> dead_ = [] { return false; };
     std::map<std::uint16_t, Accept> servers_{};
     std::set<std::shared_ptr<Connection>> open_{};
-    std::uint64_t dials_ = 0;
+    std::size_t passLines(std::string_view bytes);
+    std::uint64_t dials_ = 0, lines_ = 0, cutAfterLine_ = 0;
+    bool cutResets_ = false;
 };
 
 /// One connection, as the server sees it.

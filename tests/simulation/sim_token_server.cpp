@@ -34,6 +34,8 @@ bool TokenServer::valid(const std::string& token) const {
     return found != tokens_.end() && clock_.steady() < found->second;
 }
 
+plugin::Steady TokenServer::endOf(const std::string& token) const { return tokens_.at(token); }
+
 std::string TokenServer::answer(const std::string& request) {
     const auto http = [](const std::string& status, const std::string& type, const std::string& body, const std::string& more = {}) {
         return "HTTP/1.1 " + status + "\r\nContent-Type: " + type + "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" + more + "\r\n" +
