@@ -26,11 +26,22 @@ plugin::Result<void> day(Fixture& fixture) {
     if (auto fetched = fixture.fetch(listing->ordinals); !fetched) return fetched;
     listener::AfterRequest request{{listener::AfterAction::Kind::move, "Done"}, listing->ordinals, {}};
     if (auto done = fixture.after(request); !done) return done;
+    if (fixture.mailbox().pushes()) {
+        const auto news = fixture.watch({"Inbox"});
+        if (!news) return news.error();
+        if (news->empty() == fixture.mailbox().pushes()) throw std::logic_error("news from a server that tells nothing, or none from one that does");
+        if (!news->empty()) {
+            if (auto selected = fixture.select("Inbox"); !selected) return selected.error();
+            const auto more = fixture.list({.above = 9});
+            if (!more) return more.error();
+            if (more->ordinals != std::vector<std::uint64_t>{10}) throw std::logic_error("the mail that was told of is not there");
+        }
+    }
     fixture.close();
     return {};
 }
 
-const std::vector<std::string> allServers{"dovecot", "exchange_online", "gmail", "minimal", "courier"};
+const std::vector<std::string> allServers{"dovecot", "exchange_online", "gmail", "minimal", "courier", "cyrus", "bad_for_anything"};
 
 }  // namespace
 
@@ -122,5 +133,28 @@ SCENARIO("what the servers told is what the caller gets", "[imap]") {
         Fixture fixture{serverOf("courier")};
         REQUIRE(fixture.open());
         REQUIRE(fixture.select("INBOX")->next == 10u);
+    }
+}
+
+SCENARIO("Exchange's moods are told as what they are, and none of them costs the token", "[imap]") {
+    const auto mood = GENERATE(as<std::string>{}, "not_connected", "throttled_sign_in", "throttled_search", "throttled_fetch", "throttled_bye");
+    GIVEN(mood) {
+        const auto server = serverOf("exchange_" + mood);
+        Fixture fixture{server};
+        const auto result = day(fixture);
+        INFO(server->failure());
+        REQUIRE_FALSE(result);
+        INFO(describe(result.error()));
+        REQUIRE(server->failure().empty());
+        REQUIRE(fixture.access.tokens().refusals == 0);
+        if (mood == "not_connected") {
+            REQUIRE(result.error().code == plugin::Code::mailboxAccess);
+            REQUIRE(result.error().reaction == Reaction::askOperator);
+        } else {
+            REQUIRE(result.error().code == plugin::Code::mailboxThrottled);
+            REQUIRE(result.error().reaction == Reaction::retryLater);
+            REQUIRE(result.error().retryAfter == std::chrono::milliseconds{299910});
+        }
+        REQUIRE(fixture.received.messages.size() == (mood == "throttled_fetch" ? 1 : 0));
     }
 }
