@@ -33,11 +33,22 @@ IdentityProvider::IdentityProvider(const fs::path& directory, const CertificateF
     if (!fs::exists(fs::path{POSTERN_TEST_SERVERS} / "idp/node_modules/oidc-provider"))
         throw std::runtime_error("the identity provider is not installed: run `npm ci` in tests/servers/idp, or ./tests/run");
     fs::create_directories(directory);
+    Poco::JSON::Array clients;
+    for (const auto& [id, secret] : options.clients) {
+        Poco::JSON::Object client;
+        client.set("client_id", id);
+        client.set("client_secret", secret);
+        clients.add(client);
+    }
+    std::ostringstream list;
+    clients.stringify(list);
+    writeFile(directory / "clients.json", list.str());
     const std::vector<std::string> words{"node",          std::string{POSTERN_TEST_SERVERS} + "/idp/provider.mjs",
                                          "--directory",   directory.string(),
                                          "--certificate", certificates.server,
                                          "--key",         certificates.key,
-                                         "--ttl",         std::to_string(options.tokenLifetime)};
+                                         "--ttl",         std::to_string(options.tokenLifetime),
+                                         "--clients",     directory / "clients.json"};
     process_ = std::make_unique<Process>(Process::Command{words, directory / "log", directory / "log"});
     const bool ready = eventually([&] { return fs::exists(directory / "endpoints.json") || !process_->running(); }, std::chrono::seconds{60});
     if (!ready || !process_->running()) throw std::runtime_error("the identity provider did not start: " + readFile(directory / "log"));

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -24,7 +25,8 @@ struct CertificateFiles {
 class IdentityProvider {
 public:
     struct Options {
-        int tokenLifetime = 3600;  ///< seconds
+        int tokenLifetime = 3600;                      ///< seconds
+        std::map<std::string, std::string> clients{};  ///< further ones, id → secret: printable ASCII, as RFC 6749 A.2 wants them
     };
     IdentityProvider(const std::filesystem::path& directory, const CertificateFiles& certificates, Options options);
 

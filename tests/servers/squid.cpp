@@ -37,6 +37,7 @@ std::string passwordLine(const std::string& user, const std::string& password) {
 
 Squid::Squid(const fs::path& directory, const Options& options) : directory_(directory) {
     fs::create_directories(directory_);
+    fs::remove(directory_ / "access.log");
     fs::permissions(directory_, fs::perms::all);  // started by root it works as somebody else
     for (int attempt = 0; attempt < 5; ++attempt) {
         fs::remove(directory_ / "cache.log");

@@ -1,6 +1,4 @@
-#include "auth/access.h"
-#include "fakes.h"
-#include "plugin/runtime/runtime.h"
+#include "machine.h"
 #include "token_server.h"
 
 #include <catch2/catch.hpp>
@@ -22,80 +20,16 @@ using Placement = TokenServer::Placement;
 
 namespace {
 
-using Settings = std::map<std::string, plugin::Configuration::Setting, std::less<>>;
-
-void add(Settings& settings, const std::string& name, const std::string& id, const std::string& secret, const std::string& authentication,
-         const std::string& url, const std::string& scopes = "mail") {
-    const auto set = [&](const std::string& part, const std::string& value) {
-        settings["credential." + name + "." + part] = {value, {"test", 1}, true};
-    };
-    set("client_id", id);
-    set("client_secret", secret.starts_with("${") ? "$" + secret : secret);
-    set("authentication", authentication);
-    set("token_endpoint", url);
-    set("scopes", scopes);
-}
-
-/// Real loops, each on its thread, with the real Access.
-class Machine {
-public:
-    explicit Machine(Settings settings, unsigned loops = 1)
-        : access_(makeAccess({std::make_shared<const plugin::Configuration>(std::move(settings)), *clock_, *random_, log, metrics})) {
-        for (unsigned i = 0; i < loops; ++i) {
-            loops_.push_back(plugin::makeEpollLoop(*clock_, *workers_, [this](std::exception_ptr) { ++bugs; }));
-            threads_.emplace_back([loop = loops_.back().get()] { loop->run(); });
-        }
-    }
-    Machine(const Machine&) = delete;
-    Machine& operator=(const Machine&) = delete;
-    ~Machine() {
-        for (auto& loop : loops_) loop->quit();
-        for (auto& thread : threads_) thread.join();
-        workers_.reset();
-        loops_.clear();
-        CHECK(bugs == 0);
-    }
-
-    std::future<Result<Token>> begin(const std::string& credential, std::size_t loop = 0, std::chrono::milliseconds patience = 20s) {
-        return on(*loops_[loop], access_->tokens().token({credential, {}, {}}, clock_->steady() + patience, {}));
-    }
-    Result<Token> token(const std::string& credential, std::chrono::milliseconds patience = 20s) { return begin(credential, 0, patience).get(); }
-    TokenSource& tokens() { return access_->tokens(); }
-    /// Every loop has done what it was given before.
-    void settle() {
-        for (auto& loop : loops_)
-            for (int turn = 0; turn < 3; ++turn) {
-                std::promise<void> reached;
-                loop->post([&reached] { reached.set_value(); });
-                reached.get_future().wait();
-            }
-    }
-
-    fakes::Log log{};
-    fakes::Metrics metrics{};
-    std::atomic<int> bugs{0};
-
-private:
-    static Task<void> fulfil(Task<Result<Token>> task, std::shared_ptr<std::promise<Result<Token>>> promise) {
-        auto token = co_await task;
-        promise->set_value(std::move(token));
-    }
-    static std::future<Result<Token>> on(plugin::Loop& loop, Task<Result<Token>> task) {
-        auto promise = std::make_shared<std::promise<Result<Token>>>();
-        auto boxed = std::make_shared<Task<void>>(fulfil(std::move(task), promise));
-        loop.post([&loop, boxed] { loop.spawn(std::move(*boxed)); });
-        return promise->get_future();
-    }
-
-    std::unique_ptr<plugin::Clock> clock_ = plugin::makeSystemClock();
-    std::unique_ptr<plugin::Random> random_ = plugin::makeSystemRandom();
-    std::unique_ptr<Access> access_;
-    std::unique_ptr<plugin::WorkerPool> workers_ = plugin::makeWorkerPool(2, [this](std::exception_ptr) { ++bugs; });
-    std::vector<std::unique_ptr<plugin::EpollLoop>> loops_{};
-    std::vector<std::thread> threads_{};
-};
-
 const std::map<Placement, std::string> names{{Placement::basic, "basic"}, {Placement::basicRaw, "basic_raw"}, {Placement::body, "body"}};
+
+std::string utf8(std::uint32_t point) {
+    if (point >= 0xd800 && point < 0xe000) point -= 0x800;  // surrogates are no characters
+    const auto octet = [](std::uint32_t value) { return static_cast<char>(value); };
+    const auto follows = [&](int shift) { return octet(0x80 | (point >> shift & 0x3f)); };
+    if (point < 0x800) return {octet(0xc0 | point >> 6), follows(0)};
+    if (point < 0x10000) return {octet(0xe0 | point >> 12), follows(6), follows(0)};
+    return {octet(0xf0 | point >> 18), follows(12), follows(6), follows(0)};
+}
 
 }  // namespace
 
@@ -103,9 +37,14 @@ SCENARIO("a strict server lets every odd secret in, in its own placement only", 
     const auto placement = GENERATE(Placement::basic, Placement::basicRaw, Placement::body);
     std::string printable;
     for (char c = 0x20; c < 0x7f; ++c) printable += c;
-    const std::vector<std::string> secrets{
+    std::vector<std::string> secrets{
         printable, "s3cr+t/ with:%&=", "p\xc3\xa4ssw\xc3\xb6rd \xe2\x82\xac", "${env:HOME}", "$", "a&client_secret=b", "%41", "~.8Q~xyz", ":", " "};
 
+    for (char c = 0x20; c < 0x7f; ++c) secrets.push_back(c + std::string("x") + c);
+    for (std::uint32_t point = 0x80; point < 0x110000; point += 0x4003) {  // across all of Unicode, forty characters each
+        secrets.emplace_back();
+        for (std::uint32_t next = point; next < point + 40; ++next) secrets.back() += utf8(next);
+    }
     std::map<std::string, TokenServer::Client> clients;
     for (std::size_t i = 0; i < secrets.size(); ++i) clients["app-" + std::to_string(i)] = {secrets[i], placement};
     const TokenServer server(clients);

@@ -1,6 +1,6 @@
 // An OAuth 2.0 identity provider for tests and for the demonstration: npm oidc-provider behind two listeners of this machine.
 //
-//   node provider.mjs --directory DIR [--certificate FILE --key FILE] [--ttl SECONDS] [--port N] [--introspection-port N]
+//   node provider.mjs --directory DIR [--certificate FILE --key FILE] [--ttl SECONDS] [--clients FILE] [--port N] [--introspection-port N]
 //
 // DIR/endpoints.json   written when both listeners are open: { issuer, token_endpoint, introspection_endpoint, fault_base }
 // DIR/requests.jsonl   one line per request to the token endpoint and to the faulty ones, as it arrived: time, method, path, header pairs, body
@@ -19,6 +19,7 @@ const { values: options } = parseArgs({
     certificate: { type: 'string' },
     key: { type: 'string' },
     ttl: { type: 'string', default: '3600' },
+    clients: { type: 'string' },
     port: { type: 'string', default: '0' },
     'introspection-port': { type: 'string', default: '0' },
   },
@@ -42,6 +43,8 @@ const clients = [
   // The mail server, which may only ask what a token is worth.
   { client_id: 'dovecot', client_secret: 'dovecot-secret', grant_types: [], response_types: [], redirect_uris: [], token_endpoint_auth_method: 'client_secret_basic' },
 ];
+// A test's own, as [{ client_id, client_secret }]: the secret may be sent in the header or in the body.
+if (options.clients) for (const client of JSON.parse(readFileSync(options.clients, 'utf8'))) clients.push({ ...machine, ...client, token_endpoint_auth_method: 'client_secret_basic' });
 const mailboxOf = new Map(clients.map((client) => [client.client_id, client.mailbox]));
 
 // What the mail server decides by has to be in every answer, in the negative ones too: it takes an absent attribute as "active".

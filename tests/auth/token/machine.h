@@ -1,0 +1,92 @@
+#pragma once
+
+#include "auth/access.h"
+#include "fakes.h"
+#include "plugin/runtime/runtime.h"
+
+#include <catch2/catch.hpp>
+
+#include <atomic>
+#include <future>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+using Settings = std::map<std::string, plugin::Configuration::Setting, std::less<>>;
+
+inline void add(Settings& settings, const std::string& name, const std::string& id, const std::string& secret, const std::string& authentication,
+                const std::string& url, const std::string& scopes = "mail") {
+    const auto set = [&](const std::string& part, const std::string& value) {
+        settings["credential." + name + "." + part] = {value, {"test", 1}, true};
+    };
+    set("client_id", id);
+    set("client_secret", secret.starts_with("${") ? "$" + secret : secret);
+    set("authentication", authentication);
+    set("token_endpoint", url);
+    set("scopes", scopes);
+}
+
+/// Real loops, each on its thread, with the real Access.
+class Machine {
+public:
+    explicit Machine(Settings settings, unsigned loops = 1)
+        : access_(auth::makeAccess({std::make_shared<const plugin::Configuration>(std::move(settings)), *clock_, *random_, log, metrics})) {
+        for (unsigned i = 0; i < loops; ++i) {
+            loops_.push_back(plugin::makeEpollLoop(*clock_, *workers_, [this](std::exception_ptr) { ++bugs; }));
+            threads_.emplace_back([loop = loops_.back().get()] { loop->run(); });
+        }
+    }
+    Machine(const Machine&) = delete;
+    Machine& operator=(const Machine&) = delete;
+    ~Machine() {
+        for (auto& loop : loops_) loop->quit();
+        for (auto& thread : threads_) thread.join();
+        workers_.reset();
+        loops_.clear();
+        CHECK(bugs == 0);
+    }
+
+    std::future<plugin::Result<auth::Token>> begin(const std::string& credential, std::size_t loop = 0,
+                                                   std::chrono::milliseconds patience = std::chrono::seconds(20)) {
+        return on(*loops_[loop], access_->tokens().token({credential, {}, {}}, clock_->steady() + patience, {}));
+    }
+    plugin::Result<auth::Token> token(const std::string& credential, std::chrono::milliseconds patience = std::chrono::seconds(20)) {
+        return begin(credential, 0, patience).get();
+    }
+    auth::TokenSource& tokens() { return access_->tokens(); }
+    /// Every loop has done what it was given before.
+    void settle() {
+        for (auto& loop : loops_)
+            for (int turn = 0; turn < 3; ++turn) {
+                std::promise<void> reached;
+                loop->post([&reached] { reached.set_value(); });
+                reached.get_future().wait();
+            }
+    }
+
+    fakes::Log log{};
+    fakes::Metrics metrics{};
+    std::atomic<int> bugs{0};
+
+private:
+    static plugin::Task<void> fulfil(plugin::Task<plugin::Result<auth::Token>> task,
+                                     std::shared_ptr<std::promise<plugin::Result<auth::Token>>> promise) {
+        auto token = co_await task;
+        promise->set_value(std::move(token));
+    }
+    static std::future<plugin::Result<auth::Token>> on(plugin::Loop& loop, plugin::Task<plugin::Result<auth::Token>> task) {
+        auto promise = std::make_shared<std::promise<plugin::Result<auth::Token>>>();
+        auto boxed = std::make_shared<plugin::Task<void>>(fulfil(std::move(task), promise));
+        loop.post([&loop, boxed] { loop.spawn(std::move(*boxed)); });
+        return promise->get_future();
+    }
+
+    std::unique_ptr<plugin::Clock> clock_ = plugin::makeSystemClock();
+    std::unique_ptr<plugin::Random> random_ = plugin::makeSystemRandom();
+    std::unique_ptr<auth::Access> access_;
+    std::unique_ptr<plugin::WorkerPool> workers_ = plugin::makeWorkerPool(2, [this](std::exception_ptr) { ++bugs; });
+    std::vector<std::unique_ptr<plugin::EpollLoop>> loops_{};
+    std::vector<std::thread> threads_{};
+};
