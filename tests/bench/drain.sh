@@ -1,9 +1,10 @@
 #!/bin/bash
 # drain.sh small|mixed tmpfs|ext4 [ROUNDS [ROUNDS_OF_MBSYNC]]
 #
-# Drains one mailbox over TLS with postern (run --once), mbsync and raw_reader, interleaved, ROUNDS (5) times, each into an empty directory
-# on tmpfs or on a loop-mounted ext4 with a journal (needs root). Prints each run and the medians: wall seconds, user and system seconds
-# of the client, peak memory in kB. The server and its mails are on tmpfs. Needs: isync, time, dovecot-imapd, nodejs, a release build.
+# Drains one mailbox over TLS with postern (run --once), mbsync and raw_reader, interleaved, ROUNDS (5) times (mbsync: ROUNDS_OF_MBSYNC, may be 0),
+# each into an empty directory on tmpfs or on a loop-mounted ext4 with a journal (needs root). Prints each run and the medians: wall seconds, user
+# and system seconds of the client, peak memory in kB. The server and its mails are on tmpfs. Needs: isync, time, dovecot-imapd, nodejs, a release
+# build.
 set -euo pipefail
 kind=${1:?small or mixed} ground=${2:?tmpfs or ext4} rounds=${3:-5} slow_rounds=${4:-${3:-5}}
 . "$(dirname "$0")/server.sh"
@@ -37,5 +38,5 @@ for round in $(seq "$rounds"); do
 done
 echo "medians ($kind, $ground, $rounds rounds): wall s, user s, system s, peak kB"
 for name in raw postern mbsync; do
-    echo "$name $(for column in 1 2 3 4; do median "$base/$name.times" "$column"; done | paste -sd' ')"
+    [ ! -e "$base/$name.times" ] || echo "$name $(for column in 1 2 3 4; do median "$base/$name.times" "$column"; done | paste -sd' ')"
 done
