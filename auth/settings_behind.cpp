@@ -24,7 +24,7 @@ public:
 
     void gather(std::string_view prefix) {
         if (!seen_.insert(std::string(prefix)).second) return;
-        bool namesProxy = false;
+        bool namesProxy = prefix.starts_with("proxy.") || prefix.starts_with("truststore.") || prefix.starts_with("keystore.");  // they dial nobody
         for (const auto& [name, value] : configuration_.below(prefix)) {
             add(prefix, name, value);
             if (value.empty() || std::find(references.begin(), references.end(), name) == references.end()) continue;

@@ -57,6 +57,12 @@ Task<Result<bool>> tryWay(plugin::Host& host, auth::Target target, std::chrono::
     const auto deadline = loop.clock().steady() + patience;
     const std::string name = target.host, truststore = target.truststore;
     auto channel = co_await host.access().dialer().dial(std::move(target), deadline, std::stop_token{});
+    if (!channel && channel.error().code == Code::channelTruststore) {  // found out before anything is sent
+        steps.failed("TLS", channel.error());
+        std::erase(route.steps, "TLS");
+        steps.notTried(route.steps);
+        co_return false;
+    }
     const auto failed = channel ? std::string{} : route.failed(channel.error().code);
     for (auto at = route.steps.begin(); at != route.steps.end(); ++at) {
         if (*at == failed) {
@@ -218,6 +224,7 @@ Task<Result<void>> checkMailbox(plugin::Host& host, MailboxSettings settings, St
         steps.notTried({"folders", "message"});
         co_return Result<void>{};
     }
+    if (settings.session.target.tls == auth::Target::Tls::starttls) steps.ok("TLS", "agreed on before the sign-in (STARTTLS)");
     steps.ok("sign-in", mailbox->server());
     auto worked = co_await tryFolders(*mailbox, std::move(settings), steps);
     co_await mailbox->close(std::stop_token{});
@@ -246,7 +253,7 @@ Task<Result<void>> checkCredential(plugin::Host& host, std::string name, Steps& 
     }
     steps.ok("configuration", "token endpoint " + url->authority + ", client " + credential->clientId + ", scopes " + credential->scopes);
     auth::Target target{url->host, url->port, url->tls ? auth::Target::Tls::implicit : auth::Target::Tls::none, credential->truststore,
-                        configuration->text("credential." + name + ".proxy")};
+                        credential->proxy};
     auto reached = co_await tryWay(host, std::move(target), endpointPatience, steps);
     if (!reached) co_return reached.error();
     if (!*reached) {

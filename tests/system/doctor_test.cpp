@@ -297,6 +297,16 @@ SCENARIO("validate tries everything on real servers and leaves no trace", "[syst
                 }
             }
         }
+        WHEN("TLS is agreed on in the session") {
+            const auto port = std::to_string(Surroundings::get().mailServer().imapPort());
+            place.configure(replaced(replaced(good, "mailbox.m.tls", "starttls"), "mailbox.m.port", port));
+            const auto outcome = place.postern({"doctor", "m", "--json"});
+            THEN("that is a step too") {
+                INFO(outcome.output << outcome.error);
+                CHECK(outcome.status == 0);
+                CHECK(states(json(outcome.output)).find("connection=ok token=ok TLS=ok sign-in=ok folder INBOX=ok") != std::string::npos);
+            }
+        }
         WHEN("it is asked of what is wrong") {
             struct Wrong {
                 std::string key, value;
@@ -311,6 +321,11 @@ SCENARIO("validate tries everything on real servers and leaves no trace", "[syst
                  {"mailbox", "m"},
                  "connection=ok TLS=failed token=not tried",
                  69},
+                {"truststore.test.path",
+                 "/nowhere/roots.pem",
+                 {"mailbox", "m"},
+                 "configuration=ok TLS=failed name=not tried connection=not tried",
+                 69},
                 {"mailbox.m.user", "nobody@example.test", {"mailbox", "m"}, "token=ok sign-in=failed folders=not tried", 77},
                 {"mailbox.m.folders", "INBOX,Nowhere", {"mailbox", "m"}, "folder INBOX=ok folder Nowhere=failed message=ok", 77},
                 {"credential.c.client_id", "nobody", {"credential", "c"}, "TLS=ok token=failed", 77},
@@ -318,8 +333,9 @@ SCENARIO("validate tries everything on real servers and leaves no trace", "[syst
                 {"sink.spool.path", "/proc/nowhere", {"sink", "spool"}, "directory=ok write=failed make durable=not tried", 78},
             };
             for (const auto& wrong : wrongs) {
-                place.configure(wrong.key.starts_with("sink") ? good : replaced(good, wrong.key, wrong.value));
-                if (wrong.key.starts_with("sink")) {
+                const bool always = wrong.key.starts_with("sink") || wrong.key.starts_with("truststore");  // stands in every workplace
+                place.configure(always ? good : replaced(good, wrong.key, wrong.value));
+                if (always) {
                     const auto file = place.path() / "conf" / "postern.properties";
                     servers::writeFile(file, replaced(servers::readFile(file), wrong.key, wrong.value));
                 }
