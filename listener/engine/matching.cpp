@@ -61,7 +61,7 @@ void Matching::divide(Group group) {
     }
     std::vector<std::size_t> taken;
     for (const auto& [of, tie] : ties) {
-        if (tie.messages.size() != 1 || tie.candidates.size() != 1) continue;
+        if (tie.messages.size() != 1 || tie.candidates.size() != 1 || candidates_[tie.candidates.front()].removed) continue;
         found_[tie.messages.front()] = tie.candidates.front();
         taken.push_back(tie.candidates.front());
     }
@@ -72,7 +72,7 @@ void Matching::divide(Group group) {
     if (group.messages.size() == 1 && group.candidates.size() == 1) {
         const Pair pair{group.messages.front(), group.candidates.front()};
         const bool second = sameSecond(pair.first, pair.second), size = sameSize(pair.first, pair.second);
-        if (second != size && (second || !candidates_[pair.second].removed)) {
+        if (second != size && !candidates_[pair.second].removed) {
             likely_[second ? sizeDiffers : dateDiffers].push_back(pair);
             return;
         }

@@ -20,8 +20,9 @@ namespace listener {
 ///   2. one of each left over, of which only the size differs (some servers estimate it), or only the date (a restored backup): of each of
 ///      these two kinds `samples` are compared by content; if all prove the same, so are the others.
 ///   3. everything else is compared by content (SHA-256): a candidate of the same second before one of another.
-/// A candidate that we took away ourselves is only found again with the second it had. What has no match is new, or gone. A content the server does
-/// not hand out matches nothing: rather delivered than lost.
+/// A candidate that we took away ourselves (it stays where the server cannot remove) is found again only by its content and its second.
+/// What has no match is new, or gone. What this cannot see: one known message gone, and one new with the same four fields, second and size. A content
+/// the server does not hand out matches nothing: rather delivered than lost.
 class Matching {
 public:
     static constexpr std::size_t samples = 20;

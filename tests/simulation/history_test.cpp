@@ -39,12 +39,13 @@ int main(int count, char** arguments) {
         total.powerCuts += verdict.powerCuts;
         total.effects += verdict.effects;
         total.signIns += verdict.signIns;
+        total.rebuilds += verdict.rebuilds;
         if (verdict.failures.empty()) continue;
         if (++failed <= 10) show(seed, verdict);
     }
     std::cout << histories << " histories from seed " << first << ": " << total.mails << " mails, " << total.delivered << " delivered, "
-              << total.kills << " kills, " << total.powerCuts << " power cuts, " << total.effects << " effects, " << total.signIns << " sign-ins; "
-              << failed << " failed\n";
+              << total.kills << " kills, " << total.powerCuts << " power cuts, " << total.effects << " effects, " << total.signIns << " sign-ins, "
+              << total.rebuilds << " folders rebuilt or renamed; " << failed << " failed\n";
     if (failed > 0) std::cout << "replay one with: " << arguments[0] << " SEED\n";
     // Histories in which nothing happens prove nothing.
     const bool busy = histories < 100 || (total.delivered > histories && total.kills > histories / 4 && total.powerCuts > histories / 10);

@@ -66,6 +66,21 @@ std::optional<plugin::Wall> searchDay(const std::string& text) {
     return std::nullopt;
 }
 
+/// BODY[HEADER.FIELDS (...)]: the lines of these fields as they are, and the empty one.
+std::string fieldsOf(const std::string& bytes, const std::vector<std::string>& names) {
+    std::string head;
+    bool wanted = false;
+    for (std::size_t from = 0; from < bytes.size();) {
+        const auto to = std::min(bytes.find("\r\n", from), bytes.size() - 2) + 2;
+        const auto line = bytes.substr(from, to - from);
+        if (line == "\r\n") break;
+        if (line[0] != ' ') wanted = std::find(names.begin(), names.end(), upper(line.substr(0, line.find(':')))) != names.end();
+        if (wanted) head += line;
+        from = to;
+    }
+    return head + "\r\n";
+}
+
 }  // namespace
 
 /// One session. Lines and literals in, responses out; the view of the selected folder changes only when it may (RFC 9051 section 7.5.1).
@@ -87,6 +102,13 @@ public:
             tellChanges(*connection_, true);
         else if (notified_.contains(folder))
             connection_->send(statusOf(folder, server_.folders.at(folder)));
+    }
+
+    /// The server gives this session up: what it saw is no longer true.
+    void end() {
+        if (connection_ == nullptr) return;
+        connection_->send("* BYE the folder has changed\r\n");
+        connection_->close();
     }
 
     void connected(Connection& connection) override {
@@ -383,6 +405,13 @@ private:
             std::string answer = "* " + std::to_string(i + 1) + " FETCH (UID " + std::to_string(mail->uid);
             if (items.find("INTERNALDATE") != std::string::npos) answer += " INTERNALDATE \"" + internalDate(mail->received) + "\"";
             if (items.find("FLAGS") != std::string::npos) answer += " FLAGS (" + joined(mail->flags, " ") + ")";
+            if (items.find("RFC822.SIZE") != std::string::npos) answer += " RFC822.SIZE " + std::to_string(mail->bytes.size());
+            if (const auto at = items.find("BODY.PEEK[HEADER.FIELDS ("); at != std::string::npos) {
+                const auto from = items.find('(', at) + 1, to = items.find(')', at);
+                const auto fields = split(items.substr(from, to - from), ' ');
+                const auto head = fieldsOf(mail->bytes, fields);
+                answer += " BODY[HEADER.FIELDS (" + joined(fields, " ") + ")] {" + std::to_string(head.size()) + "}\r\n" + head;
+            }
             if (items.find("BODY.PEEK[]") != std::string::npos) answer += " BODY[] {" + std::to_string(mail->bytes.size()) + "}\r\n" + mail->bytes;
             connection.send(answer + ")\r\n");
         }
@@ -488,11 +517,12 @@ Mail* MailServer::Folder::find(std::uint64_t uid) {
     return found == mails.end() || found->uid != uid ? nullptr : &*found;
 }
 
-void MailServer::arrive(const std::string& name, std::string bytes, plugin::Wall received) {
+std::uint64_t MailServer::arrive(const std::string& name, std::string bytes, plugin::Wall received) {
     auto& folder = folders[name];
-    folder.mails.push_back({folder.next, std::move(bytes), received, {}});
+    folder.mails.push_back({folder.next, std::move(bytes), received, {}, ++lastSerial_});
     folder.next += 1 + static_cast<std::uint32_t>(dice_.oneIn(5) ? dice_.below(40) : 0);
     tellSessions(name);
+    return lastSerial_;
 }
 
 void MailServer::tellSessions(const std::string& folder) {
@@ -502,6 +532,65 @@ void MailServer::tellSessions(const std::string& folder) {
 void MailServer::removeByOthers(const std::string& name, std::uint32_t uid) {
     std::erase_if(folders[name].mails, [uid](const Mail& mail) { return mail.uid == uid; });
     tellSessions(name);
+}
+
+void MailServer::endSessions() {
+    const auto sessions = sessions_;
+    for (auto* session : sessions)
+        if (sessions_.contains(session)) session->end();
+}
+
+void MailServer::moveByOthers(const std::string& from, std::uint32_t uid, const std::string& to) {
+    auto& source = folders.at(from);
+    auto& target = folders.at(to);
+    auto mail = *source.find(uid);
+    std::erase_if(source.mails, [uid](const Mail& each) { return each.uid == uid; });
+    mail.uid = target.next++;
+    target.mails.push_back(std::move(mail));
+    tellSessions(from);
+    tellSessions(to);
+}
+
+std::uint64_t MailServer::copyByOthers(const std::string& from, std::uint32_t uid, const std::string& to) {
+    auto mail = *folders.at(from).find(uid);
+    auto& target = folders.at(to);
+    mail.uid = target.next++;
+    mail.serial = ++lastSerial_;
+    target.mails.push_back(std::move(mail));
+    tellSessions(to);
+    return lastSerial_;
+}
+
+void MailServer::renameByOthers(const std::string& from, const std::string& to, std::uint32_t validity) {
+    auto node = folders.extract(from);
+    node.key() = to;
+    node.mapped().validity = validity;
+    folders.insert(std::move(node));
+    endSessions();
+}
+
+void MailServer::rebuild(const std::string& name, std::uint32_t validity, bool shuffle) {
+    auto& folder = folders.at(name);
+    folder.validity = validity;
+    if (shuffle)
+        for (std::size_t i = folder.mails.size(); i > 1; --i) std::swap(folder.mails[i - 1], folder.mails[dice_.below(i)]);
+    folder.next = 1 + static_cast<std::uint32_t>(dice_.below(3));
+    for (auto& mail : folder.mails) {
+        mail.uid = folder.next;
+        folder.next += 1 + static_cast<std::uint32_t>(dice_.oneIn(5) ? dice_.below(40) : 0);
+    }
+    endSessions();
+}
+
+std::vector<std::uint64_t> MailServer::fallBack(const std::string& name, std::uint32_t next) {
+    auto& folder = folders.at(name);
+    std::vector<std::uint64_t> vanished;
+    for (const auto& mail : folder.mails)
+        if (mail.uid >= next) vanished.push_back(mail.serial);
+    std::erase_if(folder.mails, [next](const Mail& mail) { return mail.uid >= next; });
+    folder.next = next;
+    endSessions();
+    return vanished;
 }
 
 std::unique_ptr<Peer> MailServer::accept() { return std::make_unique<ImapPeer>(*this); }

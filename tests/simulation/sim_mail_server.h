@@ -19,6 +19,7 @@ struct Mail {
     std::string bytes{};
     plugin::Wall received{};
     std::set<std::string> flags{};
+    std::uint64_t serial = 0;  ///< of this mail wherever it stands; a client's copy has one of its own
 };
 
 /// A mailbox and its IMAP server, small but strict: a command it would not expect from an excellent client is a violation, and the history
@@ -51,13 +52,24 @@ public:
     /// A client changes or removes a mail: what ("seen", "deleted", "expunged", "moved"), from where.
     std::function<void(const std::string& what, const std::string& folder, const Mail& mail)> touched = [](const auto&, const auto&, const auto&) {};
 
-    void arrive(const std::string& folder, std::string bytes, plugin::Wall received);
+    /// Answers the mail's serial.
+    std::uint64_t arrive(const std::string& folder, std::string bytes, plugin::Wall received);
     void removeByOthers(const std::string& folder, std::uint32_t uid);
+    // What other clients and administrators do. Each ends all sessions that might still show the state before.
+    void moveByOthers(const std::string& from, std::uint32_t uid, const std::string& to);
+    std::uint64_t copyByOthers(const std::string& from, std::uint32_t uid, const std::string& to);  ///< the copy's serial
+    void renameByOthers(const std::string& from, const std::string& to, std::uint32_t validity);
+    /// All UIDs new, in another order if `shuffle`.
+    void rebuild(const std::string& folder, std::uint32_t validity, bool shuffle);
+    /// An older state comes back: nothing from this UID on was ever there. Answers the serials of the mails that vanish.
+    std::vector<std::uint64_t> fallBack(const std::string& folder, std::uint32_t next);
     std::unique_ptr<Peer> accept();
 
 private:
     friend class ImapPeer;
     void tellSessions(const std::string& folder);
+    void endSessions();
+    std::uint64_t lastSerial_ = 0;
     WorldClock& clock_;
     Dice& dice_;
     std::function<bool(const std::string&, const std::string&)> authorized_;
