@@ -154,3 +154,16 @@ SCENARIO("a stream cut within a message says so", "[imap]") {
     REQUIRE(result.error().code == Code::messageTruncated);
     REQUIRE(folder.received().empty());
 }
+
+SCENARIO("what Exchange gives out in place of a message is marked, and handed over as it came", "[imap]") {
+    Folder folder;
+    folder.server->mails[1] = "Subject: about Exchange\r\n\r\nRetrieval using the IMAP4 protocol failed for the following message: 2\r\n";
+    folder.server->mails[2] =
+        "From: \"Microsoft Exchange Server\" <>\r\nSubject: Retrieval using the IMAP4 protocol failed for the following message: 2\r\n\r\nSorry.\r\n";
+    folder.enter();
+    REQUIRE(folder.fixture.fetch({1, 2}));
+    REQUIRE(folder.received() == Numbers{1, 2});
+    REQUIRE_FALSE(folder.fixture.received.messages[0].sourceDefect);
+    REQUIRE(folder.fixture.received.messages[1].sourceDefect);
+    REQUIRE(bytesOf(folder.fixture.received.messages[1].content) == folder.server->mails[2]);
+}

@@ -172,3 +172,55 @@ SCENARIO("what Exchange gives out in place of a message is told from a mail abou
     REQUIRE_FALSE(isSubstitute(from + "\r\n" + title + " 14\r\n"));
     REQUIRE_FALSE(isSubstitute(""));
 }
+
+SCENARIO("a folder's name leads to the wire and back", "[imap]") {
+    static const Naming slashes{'/', "", {}}, dots{'.', "", {}}, courier{'.', "INBOX.", {"shared."}}, flat{'\0', "", {}};
+    struct Row {
+        std::string wire;
+        const Naming* naming;
+        std::string name;
+    };
+    const auto row = GENERATE_COPY(values<Row>({{"inbox", &slashes, "INBOX"},
+                                                {"Sales/2026", &slashes, "Sales/2026"},
+                                                {"Gr&APwA3w-e/&ZeVnLIqe-", &slashes,
+                                                 "Gr\xc3\xbc\xc3\x9f"
+                                                 "e/\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e"},
+                                                {"R&-D", &slashes, "R&D"},
+                                                {"a.b", &slashes, "a.b"},
+                                                {"Sales.2026", &dots, "Sales/2026"},
+                                                {"Sales.A/B", &dots, "Sales/A//B"},
+                                                {"INBOX.Sales.2026", &courier, "Sales/2026"},
+                                                {"INBOX.INBOX", &courier, "INBOX/INBOX"},
+                                                {"INBOX.shared.x", &courier, "INBOX/shared/x"},
+                                                {"shared.all", &courier, "shared/all"},
+                                                {"INBOX", &courier, "INBOX"},
+                                                {"A.B", &flat, "A.B"},
+                                                {"A/B", &flat, "A//B"}}));
+    INFO(row.wire);
+    REQUIRE(folderName(row.wire, *row.naming) == row.name);
+    REQUIRE(sameFolder(*wireName(row.name, *row.naming), row.wire));
+}
+
+SCENARIO("a name on the wire that no name of ours leads to has none", "[imap]") {
+    const Naming slashes{'/', "", {}}, dots{'.', "", {}};
+    for (const auto wire : {"Gr\xc3\xbc\xc3\x9f", "Gr\xfc\xdf", "R&D", "a&", "&AAA"}) REQUIRE_FALSE(folderName(wire, slashes));
+    REQUIRE_FALSE(folderName("a./b", dots));
+}
+
+SCENARIO("patterns fit as LIST has them fit", "[imap]") {
+    REQUIRE(fitsPattern("Sales/2026/x", "*"));
+    REQUIRE(fitsPattern("Sales/2026/x", "Sales/*"));
+    REQUIRE(fitsPattern("Sales/2026/x", "Sales/%/x"));
+    REQUIRE(fitsPattern("Sales/2026/x", "*x"));
+    REQUIRE(fitsPattern("Sales", "Sales*"));
+    REQUIRE(fitsPattern("", "%*"));
+    REQUIRE_FALSE(fitsPattern("Sales/2026/x", "Sales/%"));
+    REQUIRE_FALSE(fitsPattern("Sales/2026/x", "%"));
+    REQUIRE_FALSE(fitsPattern("Sales", "Sales/*"));
+    REQUIRE_FALSE(fitsPattern("sales", "Sales"));
+    REQUIRE_FALSE(fitsPattern(std::string(2000, 'a'), [] {
+        std::string pattern;
+        for (int i = 0; i < 500; ++i) pattern += "*a";
+        return pattern + "b";
+    }()));
+}
