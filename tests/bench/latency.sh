@@ -2,10 +2,11 @@
 # latency.sh [MAILS [GROUND]]
 #
 # How long after the server tells of a mail it is in the spool: one mailbox in IDLE, MAILS (200) mails of 2 kB appended one at a time by another
-# connection, at random moments at least 0.6 s apart (Dovecot tells at most every half second). Beside each program raw_watcher waits in IDLE on the
-# same mailbox, and sees names appear in the spool, by the same clock: printed is the time from its own EXISTS to the durable file's name, as p50,
-# p95, p99 in ms. The server tells two sessions apart by a little, so single figures may be negative. postern and npm's imapflow (which writes, syncs
-# and renames each file, and syncs the directory) take turns. GROUND: tmpfs or ext4 (a loop-mounted one, needs root); without it both.
+# connection, at random moments 1.2 to 1.6 s apart (Dovecot tells half a second after a change, and what one session does to the maildir is a
+# change to the other: only after a second both are told at the same moment). Beside each program raw_watcher waits in IDLE on the same mailbox, and
+# sees names appear in the spool, by the same clock: printed is the time from its own EXISTS to the file's name, as p50, p95, p99 in ms. The server
+# tells two sessions apart by a little, so single figures may be negative. postern and npm's imapflow (which writes, syncs and renames each file, and
+# syncs the directory) take turns. GROUND: tmpfs or ext4 (a loop-mounted one, needs root); without it both. 200 mails take 20 minutes.
 # Needs: dovecot-imapd, node, npm, a release build.
 set -euo pipefail
 mails=${1:-200} grounds=${2:-tmpfs ext4} turns=4
@@ -52,10 +53,11 @@ turn() {
     sleep 4
     for i in $(seq "$count"); do
         append "$program-$ground-$RANDOM-$i"
-        sleep "0.$((600 + RANDOM % 400))"
+        sleep "1.$((200 + RANDOM % 400))"
         wait_for 20 files_are "$i" || { tail -5 "$directory/log" "$directory/seen"; return 1; }
     done
-    awk '$1 == "exists" && !($3 in seen) { seen[$3] = 1; told[++n] = $4 } $1 == "file" { printf "%.3f\n", ($3 - told[++f]) / 1e6 }' "$directory/seen" >>"$base/$program.$ground"
+    awk '$1 == "exists" && !($3 in seen) { seen[$3] = 1; told[++n] = $4 } $1 == "file" { came[++f] = $3 }
+        END { for (i = 1; i <= f; ++i) printf "%.3f\n", (came[i] - told[i]) / 1e6 }' "$directory/seen" >>"$base/$program.$ground"
     end "$holder"
     end "$watcher"
 }
