@@ -172,8 +172,9 @@ public:
     virtual Answer<FolderRecord> beginFolder(FolderRecord record) = 0;
     /// INTENT: these positions (rising) are about to be given to sinks. `identities`: beside them, or none.
     virtual Answer<std::int64_t> intend(std::int64_t folder, std::vector<std::uint64_t> ordinals, std::vector<Identity> identities = {}) = 0;
-    /// VERDICT: rows of all that settled, the cursor, and the end of the batch: one transaction. Messages left out stay pending: their
-    /// positions are above the cursor the caller gives. Answers nothing to do twice: an id settled before keeps its first row.
+    /// VERDICT: rows of all that settled, the cursor, and the end of the batch: one transaction. Messages left out stay pending, with a row
+    /// that keeps their id: their positions are above the cursor the caller gives. Answers nothing to do twice: an id settled before keeps its first
+    /// row.
     virtual Answer<void> settle(std::int64_t folder, std::int64_t batch, std::vector<Settled> settled, std::uint64_t cursor) = 0;
     /// Ends a batch of which nothing is left on the server, or none was settled; moves the cursor and adds to the count of
     /// before-start messages. A cursor never goes back, here or in settle().

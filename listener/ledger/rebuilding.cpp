@@ -325,6 +325,17 @@ void repoint(plugin::Transaction& transaction, std::int64_t folder, const std::v
     bringing.finish();
 }
 
+void keepUnsettled(plugin::Transaction& transaction, std::int64_t folder, std::int64_t batch, const std::vector<Settled>& settled, plugin::Wall now) {
+    const auto members = batchOf(transaction, batch);
+    if (members.identities.size() <= settled.size()) return;
+    std::set<std::uint64_t> done;
+    for (const auto& one : settled) done.insert(one.message.position.ordinal);
+    Bringing keeping(transaction, folder, validityOf(transaction, folder), now);
+    for (std::size_t i = 0; i < members.identities.size(); ++i)
+        if (!done.contains(members.ordinals[i])) keeping.unsettled(members.identities[i], members.ordinals[i], MessageState::pending);
+    keeping.finish();
+}
+
 void endOpenBatch(plugin::Transaction& transaction, std::int64_t folder, std::int64_t batch, const std::vector<std::uint64_t>& stillThere,
                   plugin::Wall now) {
     const auto members = batchOf(transaction, batch);

@@ -142,6 +142,7 @@ void settle(plugin::Transaction& transaction, std::int64_t folder, std::int64_t 
     Settling settling(transaction, folderOf(transaction, folder), now);
     for (const auto& one : settled) settling.add(one);
     settling.finish(cursor);
+    keepUnsettled(transaction, folder, batch, settled, now);
     endBatch(transaction, folder, batch);
 }
 

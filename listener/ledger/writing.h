@@ -14,6 +14,8 @@ void settle(plugin::Transaction& transaction, std::int64_t folder, std::int64_t 
             plugin::Wall now);
 void advance(plugin::Transaction& transaction, std::int64_t folder, std::optional<std::int64_t> batch, std::uint64_t cursor,
              std::uint64_t beforeStart);
+/// The members of a batch about to end that got no verdict: some sink may have them, so they keep their id, as `pending` rows.
+void keepUnsettled(plugin::Transaction& transaction, std::int64_t folder, std::int64_t batch, const std::vector<Settled>& settled, plugin::Wall now);
 void endOpenBatch(plugin::Transaction& transaction, std::int64_t folder, std::int64_t batch, const std::vector<std::uint64_t>& stillThere,
                   plugin::Wall now);
 std::optional<Rebuilt> rebuild(plugin::Transaction& transaction, const Rebuild& rebuild, plugin::Wall now);
