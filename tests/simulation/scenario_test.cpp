@@ -8,6 +8,8 @@
 
 #include <catch2/catch.hpp>
 
+#include <utility>
+
 #include <algorithm>
 #include <cstdlib>
 #include <memory>
@@ -206,6 +208,7 @@ SCENARIO("a drain that is cut behind any line of any dialogue is made good by th
     Stage stage{setting};
     std::uint64_t line = 0;
     std::size_t copies = 0;
+    unsigned twice = 0;
     for (bool cut = true; cut;) {
         INFO("behind line " << ++line);
         REQUIRE(line < 500);
@@ -219,10 +222,12 @@ SCENARIO("a drain that is cut behind any line of any dialogue is made good by th
         REQUIRE(stage.once() == 0);
         stage.checkAllDelivered();
         if (way.folder != "INBOX") CHECK(stage.server().folders["INBOX"].mails.empty());
-        if (!way.folder.empty()) copies = stage.checkHeld(way.folder);
+        const auto before = std::exchange(copies, way.folder.empty() ? 0 : stage.checkHeld(way.folder));
+        CHECK(copies - before <= (way.move ? 0U : 3U));  // a COPY nobody heard the end of is done again
+        twice += copies > before ? 1 : 0;
     }
     CHECK(line > 25);
-    CHECK(copies <= (way.move ? 0U : 3U));  // the one COPY nobody heard the end of is done again
+    CHECK(twice <= 3);  // the line of the COPY is not the same in all dialogues: a server may list its capabilities unasked
     if (way.after == "seen")
         for (const auto& mail : stage.server().folders["INBOX"].mails) CHECK(mail.flags.contains("\\Seen"));
 }

@@ -34,7 +34,7 @@ struct Server {
 
     std::size_t count(const std::string& what) const { return static_cast<std::size_t>(std::count(asked.begin(), asked.end(), what)); }
     void arrive(const std::string& folder, bool told = true) {
-        folders[folder].mails.push_back("Subject: " + std::to_string(folders[folder].mails.size()) + "\r\n\r\n");
+        folders[folder].mails.push_back("Subject: " + folder + std::to_string(folders[folder].mails.size()) + "\r\n\r\n");  // no two are equal
         if (!told) return;
         heard.insert(folder);
         news.set();
