@@ -1,0 +1,158 @@
+#include "tests/listener/ledger/ledger_world.h"
+
+#include <algorithm>
+#include <map>
+
+using namespace ledger_test;
+using listener::Identity;
+using simulation::SimVfs;
+using Fate = SimVfs::Fate;
+
+namespace {
+
+Identity identityOf(std::uint64_t ordinal) {
+    const auto one = settled(ordinal);
+    return {one.message.id, one.message.content.size(), one.message.content.sha256(), one.message.matchKey};
+}
+
+/// Messages 1 to 4 are delivered, 2 and 3 are still to be moved; 5 and 6 are under way.
+void prepare(World& ledger) {
+    const auto folder = ledger.run(ledger->beginFolder(inbox())).id;
+    const auto batch = ledger.run(ledger->intend(folder, {1, 2, 3, 4}));
+    ledger.run(ledger->settle(folder, batch, {settled(1), settled(2, moved), settled(3, moved), settled(4)}, 4));
+    ledger.run(ledger->intend(folder, {5, 6}, {identityOf(5), identityOf(6)}));
+}
+
+/// The folder has 1, 2 and 5 now, at 12, 11 and 13; 14 is new.
+listener::Rebuild rebuildOf(World& ledger) {
+    auto keys = std::make_shared<std::vector<listener::Digest>>();
+    for (const auto ordinal : {1u, 2u, 5u}) keys->push_back(settled(ordinal).message.matchKey);
+    std::sort(keys->begin(), keys->end());
+    const auto old = ledger.folder();
+    const std::map<std::uint64_t, std::uint64_t> now{{1, 12}, {2, 11}, {5, 13}};
+    listener::Rebuild rebuild{.record = inbox(8), .replaces = old.id};
+    rebuild.record.cursor = 12;
+    rebuild.record.beforeStart = 1;
+    rebuild.record.wantedBelow = 15;
+    rebuild.record.wanted = {13, 14};
+    for (const auto& candidate : ledger.run(ledger->candidates({old.id}, keys)))
+        rebuild.matches.push_back({candidate.number, candidate.batch, candidate.ordinal, now.at(candidate.ordinal)});
+    return rebuild;
+}
+
+std::map<std::string, listener::LedgerRow> rowsById(World& ledger) {
+    std::map<std::string, listener::LedgerRow> rows;
+    for (auto& row : ledger.rows()) rows.emplace(row.id, row);
+    return rows;
+}
+
+void checkRebuilt(World& ledger) {
+    const auto folder = ledger.folder();
+    CHECK(folder.validity == 8);
+    CHECK(folder.wanted == Ordinals{13, 14});
+    CHECK(folder.kin);
+    auto rows = rowsById(ledger);
+    REQUIRE(rows.size() == 6);
+    CHECK(rows.at(idOf(1)).position == "8:12");
+    CHECK(rows.at(idOf(1)).sinks == "archive");
+    CHECK(rows.at(idOf(2)).position == "8:11");
+    CHECK(rows.at(idOf(2)).after == "due");
+    CHECK(rows.at(idOf(3)).position == "7:3");
+    CHECK(rows.at(idOf(3)).after.empty());
+    CHECK(rows.at(idOf(5)).position == "8:13");
+    CHECK(rows.at(idOf(5)).state == MessageState::pending);
+    CHECK(rows.at(idOf(6)).state == MessageState::missing);
+    const auto due = ledger.run(ledger->dueActions(folder.id, 10));
+    REQUIRE(due.size() == 1);
+    CHECK(due.front().ordinal == 11);
+    CHECK(ledger.run(ledger->finalAbove(folder.id, 0)) == Ordinals{11, 12});
+    CHECK(ledger.run(ledger->openBatches(folder.id)).empty());
+    CHECK(ledger.run(ledger->summaries()).front().delivered == 4);
+}
+
+}  // namespace
+
+SCENARIO("what is known of a folder's messages outlives their positions", "[ledger]") {
+    GIVEN("a folder with delivered messages, due after-actions and a batch under way") {
+        SimVfs vfs;
+        World ledger(vfs);
+        prepare(ledger);
+        WHEN("it is rebuilt") {
+            auto rebuilt = ledger.run(ledger->rebuild(rebuildOf(ledger)));
+            THEN("rows, due actions and the batch come along, the rest stays behind") {
+                REQUIRE(rebuilt);
+                CHECK(rebuilt->gone == 2);
+                checkRebuilt(ledger);
+            }
+            THEN("a message under way is recognised at its place, one that is gone wherever it shows up") {
+                const auto folder = ledger.folder().id;
+                const auto five = identityOf(5), six = identityOf(6), three = identityOf(3);
+                const auto answers =
+                    ledger.run(ledger->recognise(folder, {{13, idOf(5), five.sha256}, {20, idOf(6), six.sha256}, {21, idOf(3), three.sha256}}));
+                CHECK(answers[0].assigned == idOf(5));
+                REQUIRE(answers[1].like.size() == 1);
+                CHECK(answers[1].like.front().id == idOf(6));
+                CHECK_FALSE(answers[1].like.front().settled);
+                REQUIRE(answers[2].like.size() == 1);
+                CHECK(answers[2].like.front().settled);
+                CHECK(answers[2].like.front().placeVoid);
+            }
+            THEN("a pending message settles under its id") {
+                const auto folder = ledger.folder().id;
+                const auto batch = ledger.run(ledger->intend(folder, {13}));
+                auto one = settled(13);
+                one.message.id = idOf(5);
+                ledger.run(ledger->settle(folder, batch, {one}, 14));
+                CHECK(rowsById(ledger).at(idOf(5)).state == MessageState::delivered);
+                CHECK(ledger.folder().wanted.empty());
+                CHECK(ledger.run(ledger->summaries()).front().delivered == 5);
+            }
+        }
+        WHEN("an operator restarts the mailbox before the rebuild is written") {
+            auto rebuild = rebuildOf(ledger);
+            ledger.run(ledger->restart("sales", {Start::Kind::now, {}}));
+            THEN("nothing is written") { CHECK_FALSE(ledger.run(ledger->rebuild(std::move(rebuild)))); }
+        }
+        WHEN("a sink refuses part of a batch") {
+            const auto folder = ledger.folder().id;
+            const auto open = ledger.run(ledger->openBatches(folder)).front();
+            ledger.run(ledger->settle(folder, open.id, {settled(6)}, 4));
+            THEN("the rest keeps its id, and is not final") {
+                CHECK(rowsById(ledger).at(idOf(5)).state == MessageState::pending);
+                CHECK(ledger.run(ledger->finalAbove(folder, 4)) == Ordinals{6});
+            }
+        }
+    }
+}
+
+SCENARIO("a rebuild is whole or not at all, whichever effect fails", "[ledger]") {
+    const auto fate = GENERATE(Fate::ioError, Fate::full, Fate::dead);
+    bool reached = true;
+    std::uint64_t n = 0;
+    while (reached) {
+        ++n;
+        SimVfs vfs;
+        {
+            auto ledger = std::make_unique<World>(vfs);
+            prepare(*ledger);
+            const auto from = vfs.effects();
+            auto rebuild = rebuildOf(*ledger);
+            vfs.judge([from, n, fate](SimVfs::Effect, std::uint64_t number, const std::string&) { return number == from + n ? fate : Fate::pass; });
+            try {
+                ledger->run((*ledger)->rebuild(std::move(rebuild)));
+            } catch (const std::runtime_error&) {  // an Error: the next process tells what it left
+            }
+            reached = vfs.effects() >= from + n;
+            vfs.kill();
+        }
+        vfs.judge({});
+        World ledger(vfs);
+        if (ledger.folder().validity == 7) {
+            CHECK(ledger.run(ledger->openBatches(ledger.folder().id)).size() == 1);
+            CHECK(ledger.run(ledger->dueActions(ledger.folder().id, 10)).size() == 2);
+            ledger.run(ledger->rebuild(rebuildOf(ledger)));
+        }
+        checkRebuilt(ledger);
+    }
+    CHECK(n > 3);
+}
