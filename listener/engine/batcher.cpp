@@ -184,7 +184,7 @@ std::vector<Settled> Batcher::setAside(Batch& batch) {
                       "the server gives out a substitute for messages it cannot render: they are set aside and go to no sink"};
     parts_.log.error(logger, plugin::describe(error),
                      {{"mailbox", parts_.settings.alias},
-                      {"folder", plugin::printable(record_.name)},
+                      {"folder", record_.name},
                       {"messages", std::uint64_t{quarantined.size()}},
                       {"first_uid", quarantined.front().message.position.ordinal}});
     return quarantined;

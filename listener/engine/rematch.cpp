@@ -143,7 +143,7 @@ void Rematch::report(const Rebuilt& rebuilt) const {
     const auto all = std::max<std::uint64_t>(messages_.size(), listed_.size());
     parts_.log.notice(logger, case_.replaces ? "a folder was rebuilt at the server" : "a folder begins, of which messages are known",
                       {{"mailbox", record.mailbox},
-                       {"folder", plugin::printable(record.name)},
+                       {"folder", record.name},
                        {"matched", matched},
                        {"new", all - matched - record.beforeStart},
                        {"before_start", record.beforeStart},

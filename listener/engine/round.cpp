@@ -145,9 +145,8 @@ Task<Result<void>> Round::begin(FolderView view, Start start) {
     auto begun = co_await parts_.ledger.beginFolder(std::move(fresh));
     if (!begun) co_return begun.error();
     record_ = std::move(*begun);
-    parts_.log.notice(
-        logger, "folder begins",
-        {{"mailbox", record_.mailbox}, {"folder", plugin::printable(folder_)}, {"above_uid", record_.cursor}, {"before_start", record_.beforeStart}});
+    parts_.log.notice(logger, "folder begins",
+                      {{"mailbox", record_.mailbox}, {"folder", folder_}, {"above_uid", record_.cursor}, {"before_start", record_.beforeStart}});
     co_return Result<void>{};
 }
 
@@ -173,7 +172,7 @@ Task<Result<void>> Round::redeliverOpenBatches() {
         std::vector<std::uint64_t> left;
         std::set_difference(batch.ordinals.begin(), batch.ordinals.end(), final->begin(), final->end(), std::back_inserter(left));
         parts_.log.notice(logger, "delivering again what was under way when the process ended",
-                          {{"mailbox", record_.mailbox}, {"folder", plugin::printable(folder_)}, {"messages", std::uint64_t{left.size()}}});
+                          {{"mailbox", record_.mailbox}, {"folder", folder_}, {"messages", std::uint64_t{left.size()}}});
         if (!left.empty()) {
             // The cursor stays: ordinals between these may not have been listed yet.
             outstanding_ = {left.begin(), left.end()};
@@ -288,7 +287,7 @@ Task<Result<std::vector<std::uint64_t>>> Round::clearUp(std::vector<Suspect> sus
         std::vector<std::uint64_t> final;
         for (const auto& [row, ordinal] : outcome->moved) final.push_back(ordinal);
         parts_.log.information(logger, "messages were moved here that are known from elsewhere",
-                               {{"mailbox", record_.mailbox}, {"folder", plugin::printable(folder_)}, {"messages", std::uint64_t{final.size()}}});
+                               {{"mailbox", record_.mailbox}, {"folder", folder_}, {"messages", std::uint64_t{final.size()}}});
         auto moved = co_await parts_.ledger.repoint(record_.id, std::move(outcome->moved));
         if (!moved) co_return moved.error();
         auto advanced = co_await moveCursor(cursorWithout(final, upTo));
@@ -319,7 +318,7 @@ Task<Result<void>> Round::accountForRest(std::uint64_t upTo) {
         end_.unreadable.assign(outstanding_.begin(), outstanding_.end());
         parts_.log.warning(logger, "messages are listed but not handed out",
                            {{"mailbox", record_.mailbox},
-                            {"folder", plugin::printable(folder_)},
+                            {"folder", folder_},
                             {"messages", std::uint64_t{outstanding_.size()}},
                             {"first_uid", *outstanding_.begin()}});
     }

@@ -230,8 +230,7 @@ Task<Result<RoundEnd>> Worker::turnOf(Mailbox& mailbox, std::string folder) {
     auto end = co_await round.run();
     if (!end || end->delivered == 0) co_return end;
     arrivals_[folder] += end->delivered;
-    parts_.log.information(logger, "delivered",
-                           {{"mailbox", settings_.alias}, {"folder", plugin::printable(folder)}, {"messages", std::uint64_t{end->delivered}}});
+    parts_.log.information(logger, "delivered", {{"mailbox", settings_.alias}, {"folder", folder}, {"messages", std::uint64_t{end->delivered}}});
     co_return end;
 }
 
