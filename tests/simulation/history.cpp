@@ -450,9 +450,13 @@ private:
                 of.first.substr(0, of.first.find('\r')) + " received " + std::to_string(of.second.time_since_epoch().count() / 1'000'000'000);
             const auto least = equal.disturbed || disorder_ ? std::min<std::size_t>(equal.due, 1) : equal.due;
             if (times < least) fail("lost: " + what + ", there " + std::to_string(times) + " times of " + std::to_string(least));
-            if (times > equal.mayBe)
-                fail((equal.mayBe == 0 ? "delivered though it was there before the start: " : "delivered under several ids: ") + what);
-            removed += equal.disturbed ? times : 0;  // it may have gone between its sink and its verdict: then no row tells of it
+            // Of equal ones nobody can tell which was there before the start.
+            const auto most = equal.mayBe > 0 ? equal.sent : 0;
+            if (times > most && !staysMarked())
+                fail((equal.mayBe == 0 ? "delivered though it was there before the start: " : "delivered under several ids: ") + what + ", " +
+                     std::to_string(times) + " ids, sent " + std::to_string(equal.sent) + " times, of which " + std::to_string(equal.mayBe) +
+                     " may be delivered");
+            removed += equal.disturbed || (disorder_ && equal.sent > 1) ? times : 0;  // it may have gone between its sink and its verdict: then no row tells of it
         }
         for (const auto& sent : sent_)
             if (found.contains({sent.bytes, sent.received}) && !sent.removed && (!disorder_ || classes[{sent.bytes, sent.received}].sent == 1))
@@ -460,6 +464,14 @@ private:
         checkRows(files);
         if (verdict_.delivered > delivered || verdict_.delivered + removed < delivered)
             fail("the ledger counts " + std::to_string(verdict_.delivered) + " deliveries, the spool has " + std::to_string(delivered));
+    }
+
+    /// Folders change names while what was removed stays in them, marked: a server that cannot remove. Then a mail may come twice where names
+    /// were exchanged unseen (what our own after-action took away is never taken for moved).
+    bool staysMarked() const {
+        const bool moves = after_.find("move:") != std::string::npos;
+        const bool removes = mail_.capabilities.contains("UIDPLUS") || (moves && mail_.capabilities.contains("MOVE"));
+        return disorder_ && patterns_.ends_with("*") && (moves || after_ == "delete") && !removes;
     }
 
     /// A mail that stands in a watched folder and was delivered: its row is at its place, with the id its file has.
