@@ -17,6 +17,8 @@ constexpr std::string_view logger = "listener.engine";
 constexpr std::chrono::minutes shortSession{1};
 constexpr std::chrono::seconds clocksDiffer{5};
 constexpr std::chrono::seconds shortLife{20};  // a token of a minute serves sign-ins for half of its life; a session has the rest
+constexpr unsigned fruitlessLimit = 3;         // a server that tells of arrivals there are none of sets no pace
+constexpr std::chrono::seconds pauseWhenFruitless{5};
 
 /// Trouble of one folder alone: the session is still good for the others.
 bool concernsOneFolder(const Error& error) {
@@ -148,6 +150,10 @@ Task<Result<Worker::Ended>> Worker::workUntilStopped(Mailbox& mailbox, Mode mode
             if (mode == Mode::once) co_return Ended::finished;
         }
         if (stops_.finish.stop_requested()) co_return Ended::lookAgain;
+        if (look->delivered > 0)
+            fruitless_ = 0;
+        else if (!whole)
+            ++fruitless_;
         const auto now = loop_.clock().steady();
         if (whole) {
             nextWhole_ = now + (look->trouble ? std::min(every, settings_.interval) : every);
@@ -209,6 +215,7 @@ Task<Result<Worker::Look>> Worker::workFolders(Mailbox& mailbox, std::vector<std
                 if (!look.trouble) look.trouble = turn.error();
                 continue;
             }
+            look.delivered += turn->delivered;
             if (!turn->unreadable.empty() && !look.trouble)
                 look.trouble = Error{Reaction::retryLater, plugin::Code::mailboxNotReadable,
                                      std::to_string(turn->unreadable.size()) + " messages of folder " + folder + " of mailbox " + settings_.alias +
@@ -247,6 +254,12 @@ void Worker::wellAgain() {
 Task<Result<std::vector<std::string>>> Worker::pause(Mailbox& mailbox, std::vector<std::string> folders, plugin::Deadline until) {
     std::vector<std::string> heard;
     if (mailbox.pushes() && !folders.empty()) {
+        if (fruitless_ >= fruitlessLimit) {
+            status_.enter(State::waiting);
+            auto breath = acted_->wait(std::min<plugin::Deadline>(until, loop_.clock().steady() + pauseWhenFruitless), stops_.finish);
+            co_await breath;
+            if (stops_.finish.stop_requested()) co_return heard;
+        }
         status_.enter(State::watching);
         *wake_ = std::stop_source{};
         if (acted_->isSet()) co_return heard;

@@ -60,7 +60,8 @@ private:
     struct Look {
         std::vector<std::string> answered{};     ///< folders worth watching
         std::optional<plugin::Error> trouble{};  ///< of single folders; the session is good
-        bool complete = true;                    ///< false: told to stop on the way
+        std::size_t delivered = 0;
+        bool complete = true;  ///< false: told to stop on the way
     };
     plugin::Task<plugin::Result<Ended>> session(plugin::Mode mode);
     plugin::Task<plugin::Result<Ended>> workUntilStopped(Mailbox& mailbox, plugin::Mode mode);
@@ -89,6 +90,7 @@ private:
     std::shared_ptr<std::stop_source> wake_ = std::make_shared<std::stop_source>();  ///< of the watch at hand
     std::map<std::string, std::uint64_t> arrivals_{};                                ///< delivered since the start, by folder
     std::vector<std::string> watched_{};                                             ///< those that answered at the last whole look
+    unsigned fruitless_ = 0;                                                         ///< so many times in a row there was news and nothing to deliver
     plugin::Steady nextWhole_{};
     plugin::Steady signedIn_{};
     bool tokenEnded_ = false;  ///< when the last session ended, what it was signed in with had ended too

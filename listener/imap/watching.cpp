@@ -302,7 +302,7 @@ private:
         if (std::holds_alternative<Continuation>(response) && state == State::asked) state = State::waiting;
         const auto* status = std::get_if<Status>(&response);
         if (status == nullptr) return false;
-        if (status->code.is("NOTIFICATIONOVERFLOW")) overflown_ = true;
+        if (status->code.is("NOTIFICATIONOVERFLOW") && notifying_) overflown_ = true;  // without NOTIFY it is nonsense, however often
         if (status->tag.empty()) return false;
         if (status->tag == tag) return true;
         wire_.giveUp();

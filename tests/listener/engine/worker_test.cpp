@@ -29,6 +29,7 @@ struct Server {
     bool pushes = true;
     plugin::Event news{};
     std::set<std::string> heard{};        ///< told at the next watch
+    bool lies = false;                    ///< every watch is told of arrivals at once
     std::optional<Error> endOfSession{};  ///< answered once by the next watch
     std::vector<std::string> asked{};     ///< "open", "select INBOX", "watch INBOX,Orders", "close"
 
@@ -94,6 +95,11 @@ public:
         std::string names;
         for (const auto& folder : watching.folders) names += (names.empty() ? "" : ",") + folder;
         server_.asked.push_back("watch " + names);
+        if (server_.lies) {
+            auto moment = plugin::sleepUntil((co_await plugin::thisLoop()).clock().steady() + 100ms, watching.wake);
+            co_await moment;
+            co_return watching.folders;
+        }
         auto wait = server_.news.wait(watching.until, watching.wake);
         co_await wait;
         server_.news.reset();
@@ -217,6 +223,24 @@ SCENARIO("a mailbox whose server pushes is looked into at news, and as a whole n
     CHECK(world.server.count("select INBOX") == 3);
     CHECK(world.server.count("open") == 1);
     CHECK(world.health() == "ok");
+}
+
+SCENARIO("a server that tells of arrivals there are none of sets no pace", "[worker]") {
+    World world;
+    world.server.lies = true;
+    world.pass(1min);
+    CHECK(world.server.count("select INBOX") > 5);
+    CHECK(world.server.count("select INBOX") < 20);
+    CHECK(world.health() == "ok");
+
+    world.server.lies = false;
+    world.pass(10s);
+    world.server.arrive("INBOX");
+    world.pass(6s);
+    CHECK(world.delivered() == 1);
+    world.server.arrive("INBOX");  // it has told the truth: no more waiting
+    world.pass(1s);
+    CHECK(world.delivered() == 2);
 }
 
 SCENARIO("where the server does not push, the mailbox is looked into every interval", "[worker]") {

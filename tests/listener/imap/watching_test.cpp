@@ -367,6 +367,21 @@ SCENARIO("of several folders the first is watched, the others are asked about", 
                 REQUIRE(watched.server->isOver());
             }
         }
+        WHEN("it has too much to tell again, when it was asked to tell nothing") {
+            for (const auto& line : {"C: A7" + set, std::string{"S: A7 OK done"}, std::string{"C: A8 IDLE"}, std::string{"S: + idling"},
+                                     std::string{"S: * OK [NOTIFICATIONOVERFLOW] too much"}, std::string{"C: DONE"}, std::string{"S: A8 OK done"},
+                                     std::string{"C: A9 STATUS \"B\" (MESSAGES UIDNEXT UIDVALIDITY)"},
+                                     std::string{"S: * STATUS B (MESSAGES 2 UIDNEXT 20 UIDVALIDITY 8)"}, std::string{"S: A9 OK done"},
+                                     std::string{"C: A10 IDLE"}, std::string{"S: + idling"}, std::string{"S: * OK [NOTIFICATIONOVERFLOW] too much"},
+                                     std::string{"wait 33"}, std::string{"S: * 5 EXISTS"}, std::string{"C: DONE"}, std::string{"S: A10 OK done"}})
+                lines.push_back(line);
+            Watched watched{"IDLE NOTIFY", lines};
+            lookIntoB(watched);
+            THEN("IDLE goes on") {
+                REQUIRE(*watched.watch({"INBOX", "B"}, 60s) == Names{"INBOX"});
+                REQUIRE(watched.passed() == 33s);
+            }
+        }
         WHEN("it tells nothing of a folder under its name on the wire, as Dovecot of one that is not ASCII") {
             const std::string raw = "NOTIFY SET STATUS (selected (MessageNew MessageExpunge)) (mailboxes (\"INBOX\" {9+}";
             for (const auto& line :
