@@ -54,13 +54,13 @@ Result<void> Session::noteStatus(const Status& status) {
     if (status.code.is("ALERT") && alerts_++ < alertLimit)  // RFC 9051 section 7.1: must be shown to the user
         log_.warning("listener.imap", "the server sends an alert",
                      {{"mailbox", settings_.alias}, {"host", settings_.target.host}, {"text", plugin::printable(status.text)}});
-    const bool over = (status.condition == Condition::no || status.condition == Condition::bad || status.condition == Condition::bye) && !leaving_;
+    const bool over = status.condition == Condition::no || status.condition == Condition::bad || status.condition == Condition::bye;
     if (byToken && phase >= Phase::signedIn && over && saysSignInOver(status)) {
         connection_.giveUp();
         refusedToken = saysSignInRefused(status);
         return sessionExpired(peer(), status);
     }
-    if (status.tag.empty() && status.condition == Condition::bye && !leaving_) {
+    if (status.tag.empty() && status.condition == Condition::bye) {
         connection_.giveUp();
         return refusal(status, peer(), "the server ends the session");
     }

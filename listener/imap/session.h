@@ -96,8 +96,6 @@ public:
     void leaveOutSecrets(Response& response) const;
     /// What every response may tell beside its purpose. Whoever reads from connection() himself calls it for each.
     plugin::Result<void> note(const Response& response);
-    /// From here on BYE is what we asked for.
-    void leaving() { leaving_ = true; }
 
 private:
     plugin::Result<void> noteStatus(const Status& status);
@@ -112,7 +110,6 @@ private:
     static constexpr unsigned alertLimit = 3;  ///< alerts shown of one session: nobody else fills our log
     unsigned alerts_ = 0;
     unsigned commands_ = 0;
-    bool leaving_ = false;
 };
 
 }  // namespace listener::imap

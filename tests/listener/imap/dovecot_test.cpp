@@ -270,7 +270,7 @@ SCENARIO("a real Dovecot is signed in to after STARTTLS on its plain port", "[im
     place.look("INBOX");
     REQUIRE(place.watch({"INBOX"}, "INBOX") == std::vector<std::string>{"INBOX"});
     place.world.run(mailbox.close({}));
-    REQUIRE(place.server.log().find(", TLS, session=") != std::string::npos);
+    REQUIRE(servers::eventually([&] { return place.server.log().find(", TLS, session=") != std::string::npos; }, std::chrono::seconds{10}));
 }
 
 SCENARIO("a real Dovecot takes a token by either mechanism", "[imap][servers]") {
@@ -298,7 +298,7 @@ SCENARIO("a real Dovecot takes a token by either mechanism", "[imap][servers]") 
         INFO((opened ? std::string{} : describe(opened.error())));
         REQUIRE(opened);
         world.run(mailbox->close({}));
-        REQUIRE(server.log().find("method=" + mechanism) != std::string::npos);
+        REQUIRE(servers::eventually([&] { return server.log().find("method=" + mechanism) != std::string::npos; }, std::chrono::seconds{10}));
     }
     GIVEN("a token it does not know") {
         TokenAccess invented{*world.dialer, "invented"};

@@ -418,3 +418,19 @@ SCENARIO("a session that ends with its token's life is no failure", "[imap]") {
         }
     }
 }
+
+SCENARIO("a good-bye is said, and nobody waits for its answer", "[imap]") {
+    GIVEN("a server that does not answer it") {
+        Attempt attempt{"S: * PREAUTH [CAPABILITY IMAP4rev1] ready", "C: A1 LIST \"\" \"\"", "S: * LIST () \"/\" \"\"", "S: A1 OK done",
+                        "C: A2 LOGOUT"};
+        REQUIRE(attempt.open());
+        const auto begun = attempt.fixture.loop.clock().steady();
+        attempt.fixture.close();
+        THEN("the session is over at once") {
+            REQUIRE(attempt.server->isOver());
+            REQUIRE(attempt.server->failure().empty());
+            REQUIRE(attempt.fixture.loop.clock().steady() == begun);
+            REQUIRE(attempt.fixture.select("INBOX").error().reaction == Reaction::reconnect);
+        }
+    }
+}
