@@ -58,4 +58,14 @@ private:
 /// A second Secret with the same bytes, for the few who must keep one of their own.
 inline Secret copyOf(const Secret& secret) { return Secret(secret.reveal()); }
 
+/// Whether a part of the secret worth having stands in a text that somebody else wrote: then the text is shown to nobody.
+inline bool repeatsPartOf(std::string_view secret, std::string_view text) {
+    constexpr std::size_t part = 12;
+    if (secret.empty()) return false;
+    if (secret.size() <= part) return text.find(secret) != std::string_view::npos;
+    for (std::size_t at = 0; at + part <= text.size(); ++at)
+        if (secret.find(text.substr(at, part)) != std::string_view::npos) return true;
+    return false;
+}
+
 }  // namespace auth

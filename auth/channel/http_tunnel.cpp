@@ -22,13 +22,16 @@ constexpr HttpLimits limits{.header = 16 * 1024, .body = 0};
 constexpr std::size_t readSize = 4096;
 constexpr std::size_t maxReason = 80;
 
+/// What a proxy says may be what it was told.
+bool repeatsUs(const ProxyUser* user, std::string_view text) {
+    return user != nullptr && (repeatsPartOf(user->password.reveal(), text) || repeatsPartOf(user->basic.reveal(), text));
+}
+
 /// "503 Service Unavailable"
 std::string toldBy(const HttpParser& answer, const ProxyUser* user) {
     auto told = std::to_string(answer.status());
     const auto& reason = answer.reason();
-    const bool secret =
-        user != nullptr && (reason.find(user->password.reveal()) != std::string::npos || reason.find(user->basic.reveal()) != std::string::npos);
-    if (!reason.empty() && !secret) told += " " + plugin::printable(reason, maxReason);
+    if (!reason.empty() && !repeatsUs(user, reason)) told += " " + plugin::printable(reason, maxReason);
     return told;
 }
 
@@ -37,19 +40,19 @@ bool sameLetters(std::string_view a, std::string_view b) {
 }
 
 /// Of the schemes the proxy would take, the names; nothing: it takes Basic, or does not say.
-std::string otherSchemes(const HttpParser& answer) {
+std::string otherSchemes(const HttpParser& answer, const ProxyUser* user) {
     std::string list;
     for (const auto& [name, value] : answer.headers().fields()) {
         if (!sameLetters(name, "Proxy-Authenticate")) continue;
         const auto scheme = value.substr(0, value.find_first_of(" ,"));
         if (sameLetters(scheme, "Basic")) return {};
-        list += (list.empty() ? "" : ", ") + plugin::printable(scheme, 20);
+        list += (list.empty() ? "" : ", ") + (repeatsUs(user, scheme) ? "?" : plugin::printable(scheme, 20));
     }
     return list;
 }
 
 std::string wantsUser(const HttpParser& answer, const ProxyUser* user) {
-    if (const auto others = otherSchemes(answer); !others.empty()) return "it wants a sign-in we do not have (" + others + "), not Basic";
+    if (const auto others = otherSchemes(answer, user); !others.empty()) return "it wants a sign-in we do not have (" + others + "), not Basic";
     return user == nullptr ? "it wants a user and a password" : "it refused the user and the password";
 }
 

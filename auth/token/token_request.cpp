@@ -71,7 +71,7 @@ TokenRequest clientCredentialsRequest(const Credential& credential, const Secret
 }
 
 bool repeats(std::string_view text, const Credential& credential, const Secret& clientSecret) {
-    const auto in = [text](const Secret& form) { return !form.empty() && text.find(form.reveal()) != std::string_view::npos; };
+    const auto in = [text](const Secret& form) { return repeatsPartOf(form.reveal(), text); };
     return in(clientSecret) || in(formEncoded(clientSecret.reveal())) || in(basicCredentials(credential, clientSecret));
 }
 

@@ -226,6 +226,19 @@ SCENARIO("who we are is told to the proxy and to nobody else", "[proxy]") {
         CHECK(own.world.log.count(words) == 0);
         CHECK(scripted.seen().front().find("Proxy-Authorization: Basic cG9zdGVybjpzM2NyZXQgcMOkc3M=\r\n") != std::string::npos);
     }
+    GIVEN("a proxy that repeats most of it, or calls its scheme by that name") {
+        password.write("0123456789abcdef");
+        const auto words = GENERATE(as<std::string>{}, "0123456789abcde", "G9zdGVuOjAxMjM0N", "OjAxMjM0NTY3ODlhYmNkZWY");
+        const Scripted scripted([&](TlsServer::Stream& stream) {
+            stream.write("HTTP/1.1 407 not " + words + "\r\nProxy-Authenticate: " + words + "\r\n\r\n");
+            stream.goodbye();
+            stream.read();
+        });
+        Trusting own(scripted.settings({{"proxy.p.username", "posten"}, {"proxy.p.password", "${file:" + password.path + "}"}}));
+        const auto channel = own.world.dial(plain);
+        REQUIRE_FALSE(channel);
+        CHECK(channel.error().what.ends_with(": it wants a sign-in we do not have (?), not Basic (407)"));
+    }
     GIVEN("a password whose file is another one by the next dial") {
         const Scripted scripted([](TlsServer::Stream& stream) { stream.write("HTTP/1.1 200 OK\r\n\r\n"); });
         Trusting own(scripted.settings(user));

@@ -144,6 +144,8 @@ SCENARIO("a text that repeats the secret is known in each of its forms", "[token
     CHECK(repeats("the secret s3cr+t/ with is wrong", credential, secret));
     CHECK(repeats("got client_secret=s3cr%2Bt%2F+with", credential, secret));
     CHECK(repeats("header: " + text(clientCredentialsRequest(credential, secret, "").authorization), credential, secret));
+    CHECK(repeats("your secret begins with 0123456789ab", credential, Secret("0123456789abcdef")));
+    CHECK_FALSE(repeats("your secret begins with 0123456789a", credential, Secret("0123456789abcdef")));
     CHECK_FALSE(repeats("the secret is wrong", credential, secret));
     CHECK_FALSE(repeats("anything", credential, Secret()));
 }
