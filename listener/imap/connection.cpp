@@ -1,5 +1,6 @@
 #include "listener/imap/connection.h"
 
+#include "auth/secret.h"
 #include "listener/imap/parser.h"
 #include "plugin/contract/log.h"
 
@@ -22,7 +23,9 @@ Error Connection::over() const { return {Reaction::reconnect, Code::channelClose
 Error Connection::protocolError(std::string_view why, Code code) {
     broken_ = true;
     // the beginning of the response names the culprit; a FETCH may carry a piece of mail, so no more than its first words
-    return {Reaction::reconnect, code, peer_ + ": " + std::string{why} + ": " + plugin::printable(framer_.text().substr(0, 24))};
+    const auto text = framer_.text();
+    std::string beginning = auth::repeatsPartOf(secret_, text.substr(0, 100)) ? "" : ": " + plugin::printable(text.substr(0, 24));
+    return {Reaction::reconnect, code, peer_ + ": " + std::string{why} + beginning};
 }
 
 Result<Connection::Next> Connection::advance() {

@@ -65,6 +65,8 @@ public:
     void giveUp() { broken_ = true; }
     bool broken() const { return broken_; }
     plugin::Error over() const;
+    /// What must not stand in an error. It outlives this.
+    void conceal(std::string_view secret) { secret_ = secret; }
     void timeout(std::chrono::milliseconds ioTimeout) { ioTimeout_ = ioTimeout; }
 
     const std::string& peer() const { return peer_; }
@@ -91,6 +93,7 @@ private:
     std::size_t sinceDue_ = 0;
     std::optional<plugin::Deadline> atLatest_{};
     std::size_t responses_ = 0;  ///< since the last write
+    std::string_view secret_{};
     bool broken_ = false;
 };
 

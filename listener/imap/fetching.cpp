@@ -179,15 +179,14 @@ private:
     }
 
     Result<void> note(Response& response) {
+        session_.leaveOutSecrets(response);
         if (auto noted = session_.note(response); !noted) return noted;
         if (auto* fetch = std::get_if<Fetch>(&response)) return noteFetch(*fetch);
         const auto* status = std::get_if<Status>(&response);
         if (status == nullptr || status->tag.empty()) return {};
         // Commands that do not touch one another may end in any order (RFC 9051 section 5.5); Dovecot overtakes while a client reads slowly.
         const auto ended = std::find_if(underWay_.begin(), underWay_.end(), [status](const Batch& each) { return each.tag == status->tag; });
-        if (ended == underWay_.end())
-            return Error{Reaction::reconnect, Code::mailboxProtocol,
-                         session_.peer() + ": the answer to a command we did not send: " + plugin::printable(status->tag, 40)};
+        if (ended == underWay_.end()) return session_.strayAnswer(status->tag);
         auto batch = std::move(*ended);
         underWay_.erase(ended);
         return noteEnd(std::move(batch), *status);

@@ -63,14 +63,14 @@ private:
                     break;
                 case Connection::Next::response: {
                     auto& response = wire_.response();
+                    session_.leaveOutSecrets(response);
                     done = session_.note(response);
                     if (!done) break;
                     if (auto* fetch = std::get_if<Fetch>(&response)) note(*fetch);
                     auto* status = std::get_if<Status>(&response);
                     if (status == nullptr || status->tag.empty()) break;
                     if (status->tag == tag) co_return std::move(*status);
-                    co_return Error{Reaction::reconnect, Code::mailboxProtocol,
-                                    session_.peer() + ": the answer to a command we did not send: " + plugin::printable(status->tag, 40)};
+                    co_return session_.strayAnswer(status->tag);
                 }
             }
             if (!done) co_return done.error();

@@ -38,15 +38,17 @@ public:
     Task<Result<void>> open(std::stop_token stop) override {
         if (session_) throw std::logic_error("an IMAP session is opened once");
         auto& loop = co_await plugin::thisLoop();
-        const auto credentials = co_await obtainCredentials(access_, settings_, stop);
+        auto credentials = co_await obtainCredentials(access_, settings_, stop);
         if (!credentials) co_return credentials.error();
+        credentials_ = std::move(*credentials);
         auto target = settings_.target;
         auto channel = co_await access_.dialer().dial(std::move(target), loop.clock().steady() + settings_.connectTimeout, stop);
         if (!channel) co_return channel.error();
         session_ = std::make_unique<Session>(std::move(*channel), loop, settings_, log_);
-        auto signedIn = co_await signIn(*session_, access_, *credentials, version_, stop);
+        session_->conceal(credentials_.token ? credentials_.token->secret->reveal() : credentials_.password->password.reveal());
+        auto signedIn = co_await signIn(*session_, access_, credentials_, version_, stop);
         if (!signedIn) session_->connection().giveUp();
-        if (signedIn && credentials->token) keep(*credentials, loop);
+        if (signedIn && credentials_.token) keep(loop);
         co_return ended(std::move(signedIn));
     }
 
@@ -120,8 +122,8 @@ public:
     }
 
     std::optional<plugin::Wall> signedInUntil() const override {
-        if (!token_) return std::nullopt;
-        return token_->expiresAt;
+        if (!credentials_.token) return std::nullopt;
+        return credentials_.token->expiresAt;
     }
     std::string server() const override { return session_ ? session_->software : std::string{}; }
 
@@ -135,11 +137,9 @@ private:
     }
 
     /// What is needed to tell that the token's life is why a session ends.
-    void keep(const Credentials& credentials, plugin::Loop& loop) {
-        identity_ = credentials.identity;
-        token_ = credentials.token;
+    void keep(plugin::Loop& loop) {
         session_->byToken = true;
-        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(token_->expiresAt - loop.clock().wall());
+        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(credentials_.token->expiresAt - loop.clock().wall());
         if (left <= std::chrono::milliseconds::zero() || !session_->has("X-GM-EXT-1")) return;
         const auto now = loop.clock().steady();
         session_->tokenEnd = now + left;
@@ -162,7 +162,7 @@ private:
         session_->connection().rest();
         if (result) return result;
         auto error = result.error();
-        if (session_->refusedToken) access_.tokens().refused(identity_, *token_);
+        if (session_->refusedToken) access_.tokens().refused(credentials_.identity, *credentials_.token);
         session_->refusedToken = false;
         const bool closed = error.code == Code::channelClosed || error.code == Code::mailboxClosedByServer;
         if (closed && session_->tokenEnd && session_->connection().loop().clock().steady() >= *session_->tokenEnd - endsWithToken) {
@@ -176,9 +176,8 @@ private:
     auth::Access& access_;
     plugin::Log& log_;
     std::string version_;
+    Credentials credentials_{};  ///< what the session signed in with, and conceals
     std::unique_ptr<Session> session_{};
-    auth::Identity identity_{};
-    std::optional<auth::Token> token_{};
     bool entered_ = false;  ///< the open folder is the caller's, not that of watch()
 };
 

@@ -1,5 +1,6 @@
 #include "listener/imap/session.h"
 
+#include "auth/secret.h"
 #include "listener/imap/refusal.h"
 #include "plugin/contract/log.h"
 
@@ -13,6 +14,12 @@ using plugin::Reaction;
 using plugin::Result;
 using plugin::Task;
 
+namespace {
+
+constexpr std::size_t textLimit = 4096;  ///< of a status: nobody reads more
+
+}  // namespace
+
 Session::Session(std::unique_ptr<auth::Channel> channel, plugin::Loop& loop, const Settings& settings, plugin::Log& log)
     : connection_(std::move(channel), loop, settings.target.host + ":" + std::to_string(settings.target.port), settings.ioTimeout),
       settings_(settings),
@@ -21,19 +28,6 @@ Session::Session(std::unique_ptr<auth::Channel> channel, plugin::Loop& loop, con
 std::string Session::capabilityList() const {
     return capabilities_.empty() ? "" : plugin::printable(std::string_view{capabilities_}.substr(1, capabilities_.size() - 2), 500);
 }
-
-namespace {
-
-/// Whether a part of the secret worth having stands in the text.
-bool repeats(std::string_view text, std::string_view secret) {
-    constexpr std::size_t part = 12;
-    if (secret.empty()) return false;
-    for (std::size_t at = 0; at == 0 || at + part <= secret.size(); ++at)
-        if (text.find(secret.substr(at, part)) != std::string_view::npos) return true;
-    return false;
-}
-
-}  // namespace
 
 Command Session::begin(std::string_view verb, std::size_t expected) {
     const auto literals = has("LITERAL+") ? Literals::plus : has("LITERAL-") ? Literals::minus : Literals::synchronising;
@@ -45,7 +39,7 @@ Command Session::begin(std::string_view verb, std::size_t expected) {
 void Session::noteCapabilities(const std::vector<std::string>& names) {
     std::string all;
     for (const auto& name : names)
-        if (!settings_.disabledCapabilities.contains(name)) all += (all.empty() ? " " : "") + name + " ";
+        if (!settings_.disabledCapabilities.contains(name) && !repeatsSecret(name)) all += (all.empty() ? " " : "") + name + " ";
     capabilities_ = std::string{all};  // in a buffer of its size
 }
 
@@ -71,13 +65,21 @@ Result<void> Session::noteStatus(const Status& status) {
     return {};
 }
 
+void Session::conceal(std::string_view secret) {
+    secret_ = secret;
+    connection_.conceal(secret);
+}
+
 bool Session::repeatsSecret(std::string_view text) const {
-    return std::any_of(secrets.begin(), secrets.end(), [text](std::string_view secret) { return repeats(text, secret); });
+    return auth::repeatsPartOf(secret_, text) ||
+           std::any_of(secrets.begin(), secrets.end(), [text](std::string_view secret) { return auth::repeatsPartOf(secret, text); });
 }
 
 void Session::leaveOutSecrets(Response& response) const {
     auto* status = std::get_if<Status>(&response);
-    if (status != nullptr && repeatsSecret(status->text)) status->text = "(the server's text is left out: it repeats what we signed in with)";
+    if (status == nullptr) return;
+    status->text.resize(std::min(status->text.size(), textLimit));
+    if (repeatsSecret(status->text)) status->text = "(the server's text is left out: it repeats what we signed in with)";
 }
 
 Result<void> Session::note(const Response& response) {
@@ -151,7 +153,8 @@ Result<bool> Session::heed(Response& response, const Taker* taker) {
 
 Error Session::strayAnswer(const std::string& tag) {
     connection_.giveUp();
-    return {Reaction::reconnect, Code::mailboxProtocol, peer() + ": the answer to a command we did not send: " + plugin::printable(tag, 40)};
+    return {Reaction::reconnect, Code::mailboxProtocol,
+            peer() + ": the answer to a command we did not send: " + (repeatsSecret(tag) ? "" : plugin::printable(tag, 40))};
 }
 
 Task<Result<Status>> Session::require(Command command, const Taker* taker, std::string_view during, std::stop_token stop) {

@@ -90,22 +90,26 @@ public:
     /// The same as run() where NO and BAD are errors: refusal(). `during` is for people and outlives the call.
     plugin::Task<plugin::Result<Status>> require(Command command, const Taker* taker, std::string_view during, std::stop_token stop);
 
-    /// What a server may repeat in a text while we sign in; such texts are left out of errors and log. Views outlive the sign-in.
+    /// What we sign in with, which outlives the session. A text of the server's that repeats it, on whatever occasion, is left out of errors and log.
+    void conceal(std::string_view secret);
+    /// Further forms of it, while we sign in. Views outlive the sign-in.
     std::vector<std::string_view> secrets{};
     bool repeatsSecret(std::string_view text) const;
     void leaveOutSecrets(Response& response) const;
     /// What every response may tell beside its purpose. Whoever reads from connection() himself calls it for each.
     plugin::Result<void> note(const Response& response);
+    /// The error of an answer with a tag that is none of ours; the session is over.
+    plugin::Error strayAnswer(const std::string& tag);
 
 private:
     plugin::Result<void> noteStatus(const Status& status);
     plugin::Result<bool> heed(Response& response, const Taker* taker);
-    plugin::Error strayAnswer(const std::string& tag);
     void noteCapabilities(const std::vector<std::string>& names);
 
     Connection connection_;
     const Settings& settings_;
     plugin::Log& log_;
+    std::string_view secret_{};
     std::string capabilities_{};               ///< " IDLE UIDPLUS ": thousands of sessions wait, each with fifty names; a set of them took 2.5 kB
     static constexpr unsigned alertLimit = 3;  ///< alerts shown of one session: nobody else fills our log
     unsigned alerts_ = 0;

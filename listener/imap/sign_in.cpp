@@ -162,6 +162,7 @@ Error signInError(Session& session, auth::Access& access, const Credentials& cre
 Task<Result<bool>> greeting(Session& session, std::stop_token stop) {
     auto response = co_await session.connection().next(stop);
     if (!response) co_return response.error();
+    session.leaveOutSecrets(*response);
     const auto noted = session.note(*response);
     if (!noted) co_return noted.error();
     const auto* status = std::get_if<Status>(&*response);
@@ -203,7 +204,8 @@ Task<Result<void>> introduce(Session& session, std::string version, std::stop_to
     const Taker taker = [&session, &software, &known](Response& response) -> Result<void> {
         if (const auto* id = std::get_if<Id>(&response))
             for (const auto& [name, value] : id->fields)
-                if (name == "name" || name == "version") software += (software.empty() ? "" : " ") + plugin::printable(value, 60);
+                if ((name == "name" || name == "version") && !session.repeatsSecret(value))
+                    software += (software.empty() ? "" : " ") + plugin::printable(value, 60);
         if (takeNaming(session.naming, response)) known = true;
         return {};
     };

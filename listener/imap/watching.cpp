@@ -296,6 +296,7 @@ private:
 
     /// One response; true: it was the last one. An error ends the session.
     Result<bool> take(Response& response, const std::string& tag, State& state) {
+        session_.leaveOutSecrets(response);
         const auto noted = session_.note(response);
         if (!noted) return noted.error();
         if (const auto* status = std::get_if<MailboxStatus>(&response)) take(*status);
@@ -305,9 +306,7 @@ private:
         if (status->code.is("NOTIFICATIONOVERFLOW") && notifying_) overflown_ = true;  // without NOTIFY it is nonsense, however often
         if (status->tag.empty()) return false;
         if (status->tag == tag) return true;
-        wire_.giveUp();
-        return Error{Reaction::reconnect, Code::mailboxProtocol,
-                     session_.peer() + ": the answer to a command we did not send: " + plugin::printable(status->tag, 40)};
+        return session_.strayAnswer(status->tag);
     }
 
     /// What it means that IDLE has ended. `state` is how far it had come.

@@ -214,6 +214,32 @@ SCENARIO("a server that repeats what we signed in with is not quoted", "[imap]")
         attempt.password();
         REQUIRE_FALSE(attempt.open());
     }
+    GIVEN("one that knows the token from another session") {
+        const std::string known{token};
+        const auto beginning = GENERATE_COPY(values<std::string>({"* BYE " + known, "* NO [ALERT] " + known, known + " is what you sent",
+                                                                  "* OK [CAPABILITY IMAP4rev1 " + known + "] ready", known + " OK hello"}));
+        Attempt attempt{"S: " + beginning, "S: * BYE " + known.substr(0, 20)};
+        REQUIRE_FALSE(attempt.open());
+        REQUIRE(attempt.fixture.log.text.find(known.substr(0, 12)) == std::string::npos);
+    }
+    GIVEN("one that repeats it long after the sign-in") {
+        const std::string known{token};
+        const auto answer = GENERATE_COPY(values<std::string>({"S: A3 NO you sent " + known, "S: * BYE you sent " + known, "S: " + known + " what",
+                                                               "S: " + known + " NO what", "S: * OK [ALERT] " + known}));
+        Attempt attempt{"S: * OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=XOAUTH2] ready",
+                        authenticate,
+                        "S: A1 OK [CAPABILITY IMAP4rev1] in",
+                        "C: A2 LIST \"\" \"\"",
+                        "S: * LIST () \"/\" \"\"",
+                        "S: A2 OK done",
+                        "C: A3 SELECT \"INBOX\"",
+                        answer};
+        REQUIRE(attempt.open());
+        const auto selected = attempt.fixture.select("INBOX");
+        REQUIRE_FALSE(selected);
+        REQUIRE(selected.error().what.find(known.substr(0, 12)) == std::string::npos);
+        REQUIRE(attempt.fixture.log.text.find(known.substr(0, 12)) == std::string::npos);
+    }
 }
 
 SCENARIO("a server's alerts do not fill the log", "[imap]") {
