@@ -99,6 +99,9 @@ struct Watching {
 class Mailbox {
 public:
     virtual ~Mailbox() = default;
+    /// Before open(), a hint: this folder will be selected first, and listed above this ordinal. The session may ask the server for both as it signs
+    /// in; what select() and list() answer is the same with it and without.
+    virtual void expect(std::string folder, std::uint64_t above) { static_cast<void>(folder), static_cast<void>(above); }
     /// Dials and signs in. Errors: 2xxx, 3xxx, 4xxx. reauthenticate: it has told the TokenSource; try again at once, once.
     virtual plugin::Task<plugin::Result<void>> open(std::stop_token stop) = 0;
     /// The folders that are there of those asked for, each once, in the order asked and then by name. A name without wildcard is answered as it

@@ -100,6 +100,15 @@ Task<Result<void>> Worker::checkBlocked() {
     co_return Result<void>{};
 }
 
+/// What the first turn will ask for, so that it can be on the way with the sign-in. Of a folder that begins now or at a date that is not known.
+Task<Result<void>> Worker::tellExpected(Mailbox& mailbox) {
+    const auto& first = settings_.folders.front();
+    auto record = co_await parts_.ledger.folder(settings_.alias, "imap", first);
+    if (!record) co_return record.error();
+    if (*record || settings_.start.kind == Start::Kind::all) mailbox.expect(first, *record ? (*record)->cursor : 0);
+    co_return Result<void>{};
+}
+
 /// Some servers end a session when the token it began with ends; and a token that is refused on a live session ends it too. That is a
 /// reason to sign in again, at once, unless it comes so soon that something else is wrong.
 bool Worker::isNoFailure(const Error& error) const {
@@ -114,6 +123,8 @@ Task<Result<Worker::Ended>> Worker::session(Mode mode) {
     auto turn = plugin::sleepUntil(parts_.pacer.reserve(settings_.session.target.host, loop_.clock().steady()), stops_.finish);
     if (co_await turn == plugin::Wake::stopped) co_return Ended::lookAgain;
     const auto mailbox = parts_.makeMailbox(settings_);
+    auto told = co_await tellExpected(*mailbox);
+    if (!told) co_return told.error();
     auto opened = co_await mailbox->open(stops_.giveUp);
     if (!opened) co_return opened.error();
     signedIn_ = loop_.clock().steady();

@@ -71,6 +71,7 @@ private:
     plugin::Task<plugin::Result<RoundEnd>> turnOf(Mailbox& mailbox, std::string folder);
     plugin::Task<plugin::Result<std::vector<std::string>>> pause(Mailbox& mailbox, std::vector<std::string> folders, plugin::Deadline until);
     plugin::Task<plugin::Result<void>> checkBlocked();
+    plugin::Task<plugin::Result<void>> tellExpected(Mailbox& mailbox);
     plugin::Task<plugin::Result<Ended>> guarded(plugin::Mode mode);
     plugin::Task<void> rest(std::chrono::milliseconds time);
     bool isNoFailure(const plugin::Error& error) const;

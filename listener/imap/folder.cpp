@@ -23,29 +23,11 @@ Error missingFolder(const Session& session, const std::string& folder, const std
             peer.host + ":" + std::to_string(peer.port) + ": folder \"" + plugin::printable(folder) + "\": " + why};
 }
 
-/// What SELECT and STATUS tell.
-struct Told {
-    std::optional<std::uint64_t> validity{}, next{}, exists{};
-};
-
-void take(Told& told, const std::string& wire, const Response& response) {
-    if (const auto* exists = std::get_if<Exists>(&response)) told.exists = exists->count;
-    if (const auto* status = std::get_if<Status>(&response); status != nullptr && status->condition == Condition::ok) {
-        if (status->code.is("UIDVALIDITY")) told.validity = status->code.number;
-        if (status->code.is("UIDNEXT")) told.next = status->code.number;
-    }
-    if (const auto* status = std::get_if<MailboxStatus>(&response); status != nullptr && sameFolder(status->name, wire)) {
-        if (!told.validity) told.validity = status->uidValidity;
-        if (!told.next) told.next = status->uidNext;
-        if (!told.exists) told.exists = status->messages;
-    }
-}
-
 /// Not every server says all in SELECT; some say it in STATUS, and the highest UID can always be searched for.
 Task<Result<void>> askMissing(Session& session, std::string wire, Told& told, std::stop_token stop) {
     if (told.validity && told.next) co_return Result<void>{};
     const Taker taker = [&told, &wire](Response& response) -> Result<void> {
-        take(told, wire, response);
+        told.take(wire, response);
         return {};
     };
     auto command = session.begin("STATUS");
@@ -66,6 +48,19 @@ Task<Result<void>> askMissing(Session& session, std::string wire, Told& told, st
 }
 
 }  // namespace
+
+void Told::take(const std::string& wire, const Response& response) {
+    if (const auto* counted = std::get_if<Exists>(&response)) exists = counted->count;
+    if (const auto* status = std::get_if<Status>(&response); status != nullptr && status->condition == Condition::ok) {
+        if (status->code.is("UIDVALIDITY")) validity = status->code.number;
+        if (status->code.is("UIDNEXT")) next = status->code.number;
+    }
+    if (const auto* status = std::get_if<MailboxStatus>(&response); status != nullptr && sameFolder(status->name, wire)) {
+        if (!validity) validity = status->uidValidity;
+        if (!next) next = status->uidNext;
+        if (!exists) exists = status->messages;
+    }
+}
 
 Result<std::string> wireNameOf(const Session& session, const std::string& folder) {
     if (const auto odd = session.oddNames.find(folder); odd != session.oddNames.end()) return odd->second;
@@ -110,7 +105,7 @@ Task<Result<void>> selectFolder(Session& session, std::string folder, std::stop_
     session.folder = {};
     Told told;
     const Taker taker = [&told, &wire](Response& response) -> Result<void> {
-        take(told, *wire, response);
+        told.take(*wire, response);
         return {};
     };
     auto command = session.begin("SELECT");

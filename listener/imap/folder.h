@@ -2,9 +2,18 @@
 
 #include "listener/imap/session.h"
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 namespace listener::imap {
+
+/// What SELECT and STATUS tell of a folder.
+struct Told {
+    std::optional<std::uint64_t> validity{}, next{}, exists{};
+    /// `wire`: the folder's name there
+    void take(const std::string& wire, const Response& response);
+};
 
 /// SELECT, and STATUS for what it did not say. Errors: askOperator mailboxFolderMissing; refusal().
 plugin::Task<plugin::Result<void>> selectFolder(Session& session, std::string folder, std::stop_token stop);

@@ -5,6 +5,7 @@
 #include "listener/imap/finding.h"
 #include "listener/imap/folder.h"
 #include "listener/imap/identifying.h"
+#include "listener/imap/lexer.h"
 #include "listener/imap/listing.h"
 #include "listener/imap/session.h"
 #include "listener/imap/sign_in.h"
@@ -35,6 +36,10 @@ public:
     ImapMailbox(Settings settings, auth::Access& access, plugin::Log& log, std::string version)
         : settings_(std::move(settings)), access_(access), log_(log), version_(std::move(version)) {}
 
+    void expect(std::string folder, std::uint64_t above) override {
+        if (equalsIgnoreCase(folder, "INBOX")) expected_ = Expected{std::move(folder), above};
+    }
+
     Task<Result<void>> open(std::stop_token stop) override {
         if (session_) throw std::logic_error("an IMAP session is opened once");
         auto& loop = co_await plugin::thisLoop();
@@ -45,6 +50,7 @@ public:
         auto channel = co_await access_.dialer().dial(std::move(target), loop.clock().steady() + settings_.connectTimeout, stop);
         if (!channel) co_return channel.error();
         session_ = std::make_unique<Session>(std::move(*channel), loop, settings_, log_);
+        session_->expects = std::move(expected_);
         session_->conceal(credentials_.token ? credentials_.token->secret->reveal() : credentials_.password->password.reveal());
         auto signedIn = co_await signIn(*session_, access_, credentials_, version_, stop);
         if (!signedIn) session_->connection().giveUp();
@@ -70,13 +76,14 @@ public:
         if (auto unable = unableTo(Phase::signedIn)) co_return std::move(*unable);
         if (watching.folders.empty()) throw std::logic_error("nothing to watch");
         entered_ = false;
+        if (session_->folder.ahead) session_->phase = Phase::signedIn;  // nobody has looked into it: to be entered again
         auto news = co_await watchFolders(*session_, std::move(watching), stop);
         co_return ended(std::move(news));
     }
 
     Task<Result<FolderView>> select(std::string folder, std::stop_token stop) override {
         if (auto unable = unableTo(Phase::signedIn)) co_return std::move(*unable);
-        if (hasJustTold(folder)) {
+        if (isOpenFor(folder)) {
             entered_ = true;
             co_return FolderView{session_->folder.validity, knownNext(), session_->folder.exists};
         }
@@ -90,7 +97,7 @@ public:
 
     Task<Result<Listing>> list(ListRequest request, std::stop_token stop) override {
         if (auto unable = unableTo(Phase::selected)) co_return std::move(*unable);
-        session_->folder.grown = false;
+        if (!session_->folder.ahead) session_->folder.grown = false;
         auto listing = co_await listFolder(*session_, request, stop);
         if (listing) lookedInto(*session_, *listing);
         co_return ended(std::move(listing));
@@ -146,9 +153,11 @@ private:
         session_->renewAt = now + std::max<std::chrono::milliseconds>(left - renewBefore, left / 2);
     }
 
-    /// watch() has ended because of arrivals in the open folder: they are in its view, and entering it again (slow where it is large) shows no more.
-    bool hasJustTold(const std::string& folder) const {
-        return !entered_ && session_->phase == Phase::selected && session_->folder.name == folder && session_->folder.grown;
+    /// It was entered with the sign-in; or watch() has ended because of arrivals in it: they are in its view, and entering it again (slow where it is
+    /// large) shows no more.
+    bool isOpenFor(const std::string& folder) const {
+        const auto& open = session_->folder;
+        return !entered_ && session_->phase == Phase::selected && open.name == folder && (open.grown || open.ahead);
     }
     /// UIDNEXT as far as it is known: what was listed lies below.
     std::uint64_t knownNext() const {
@@ -178,6 +187,7 @@ private:
     std::string version_;
     Credentials credentials_{};  ///< what the session signed in with, and conceals
     std::unique_ptr<Session> session_{};
+    std::optional<Expected> expected_{};
     bool entered_ = false;  ///< the open folder is the caller's, not that of watch()
 };
 

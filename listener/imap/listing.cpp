@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 namespace listener::imap {
 
@@ -17,21 +18,11 @@ using plugin::Task;
 namespace {
 
 constexpr std::uint64_t highestUid = 0xffff'ffff;
-/// UIDs asked for at once in a large folder: as "1234567890 " they fit into one response (Framer::responseLimit).
-constexpr std::uint64_t windowSize = 80'000;
 /// UIDs one search may answer, whatever the server says: 8 MB of ours.
 constexpr std::uint64_t searchLimit = 1'000'000;
 /// Per FETCH of dates: about 100 octets an answer.
 constexpr std::size_t datesAtOnce = 1'000;
 constexpr std::size_t setOctets = 4'000;
-
-/// The UIDs from `low` to `high`, looked at together.
-struct Window {
-    std::uint64_t low = 1;
-    std::optional<std::uint64_t> high{};  ///< none: to the end
-
-    std::string criteria() const { return "UID " + std::to_string(low) + ":" + (high ? std::to_string(*high) : "*"); }
-};
 
 Window nextWindow(const Session& session, const ListRequest& request, std::uint64_t low) {
     Window next{std::min(low, highestUid), std::nullopt};
@@ -99,7 +90,16 @@ Task<Result<UidSet>> tooEarly(Session& session, const std::vector<std::uint64_t>
     co_return UidSet{early};
 }
 
+/// What was asked for with the sign-in, if it is what is wanted now, and all of it.
+std::optional<UidSet> foundAhead(Session& session, const ListRequest& request) {
+    auto ahead = std::exchange(session.folder.ahead, std::nullopt);
+    if (!ahead || ahead->above != request.above || request.receivedSince || session.folder.next > request.above + windowSize + 1) return std::nullopt;
+    return std::move(ahead->found);
+}
+
 }  // namespace
+
+Window windowAbove(std::uint64_t above) { return {std::min(above + 1, highestUid), std::min(above + windowSize, highestUid)}; }
 
 Task<Result<UidSet>> search(Session& session, std::string criteria, std::stop_token stop) {
     std::vector<std::uint64_t> found;
@@ -128,10 +128,15 @@ Task<Result<UidSet>> search(Session& session, std::string criteria, std::stop_to
 Task<Result<Listing>> listFolder(Session& session, ListRequest request, std::stop_token stop) {
     Listing listing;
     listing.upTo = request.above;
+    auto ahead = foundAhead(session, request);
     for (std::uint64_t low = request.above + 1;;) {
-        const auto window = nextWindow(session, request, low);
+        const auto window = ahead ? windowAbove(request.above) : nextWindow(session, request, low);
         auto criteria = window.criteria();
-        const auto found = co_await search(session, std::move(criteria), stop);
+        Result<UidSet> found{UidSet{}};
+        if (ahead)
+            found = std::move(*ahead);
+        else
+            found = co_await search(session, std::move(criteria), stop);
         if (!found) co_return found.error();
         auto uids = within(*found, window);
         std::erase_if(uids, [&request](std::uint64_t uid) { return uid <= request.above; });
@@ -153,7 +158,7 @@ Task<Result<Listing>> listFolder(Session& session, ListRequest request, std::sto
                 ++listing.filtered;
             listing.upTo = uid;  // of ordinals nobody saw nothing is claimed, not even below UIDNEXT: STATUS may be ahead of this view
         }
-        if (!window.high || *window.high >= highestUid) co_return std::move(listing);
+        if (ahead || !window.high || *window.high >= highestUid) co_return std::move(listing);
         low = *window.high + 1;
     }
 }

@@ -4,6 +4,7 @@
 #include "listener/imap/connection.h"
 #include "listener/imap/imap_mailbox.h"
 #include "listener/imap/mailbox_name.h"
+#include "listener/imap/uid_set.h"
 
 #include <cstdint>
 #include <functional>
@@ -18,13 +19,26 @@ namespace listener::imap {
 /// greeting ──► signingIn ──► signedIn ──► selected        ("over" is the connection's: Connection::broken)
 enum class Phase { greeting, signingIn, signedIn, selected };
 
+/// What the caller is going to ask for first (Mailbox::expect).
+struct Expected {
+    std::string folder{};  ///< the inbox: its name on the wire is known before anything is known of names
+    std::uint64_t above = 0;
+};
+
+/// UIDs of the open folder that were asked for before list() did.
+struct FoundAhead {
+    std::uint64_t above = 0;
+    std::optional<UidSet> found{};  ///< all there were above; none: that is not known
+};
+
 /// The folder entered last. Other clients may change it at any time: `exists` follows what the server tells.
 struct OpenFolder {
     std::string name{};  ///< as in the configuration
     std::uint64_t validity = 0;
     std::uint64_t next = 0;  ///< UIDNEXT when it was entered
     std::uint64_t exists = 0;
-    bool grown = false;  ///< messages have come since list() began, or since it was entered
+    bool grown = false;                 ///< messages have come since list() began, or since it was entered
+    std::optional<FoundAhead> ahead{};  ///< it was entered with the sign-in, and list() has not been called yet
 };
 
 /// What a session knows of folders beside the open one, and of how well the server tells of arrivals.
@@ -57,6 +71,7 @@ public:
     Phase phase = Phase::greeting;
     Naming naming{};
     OpenFolder folder{};
+    std::optional<Expected> expects{};
     Push push{};
     /// Folders whose name on the wire does not follow from theirs: raw UTF-8, "&" that begins nothing. As LIST showed them.
     std::map<std::string, std::string> oddNames{};

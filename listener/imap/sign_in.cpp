@@ -2,10 +2,12 @@
 
 #include "auth/sasl/base64.h"
 #include "auth/sasl/mechanisms.h"
+#include "listener/imap/ahead.h"
 #include "listener/imap/refusal.h"
 #include "plugin/contract/log.h"
 
 #include <array>
+#include <span>
 
 namespace listener::imap {
 
@@ -183,6 +185,9 @@ Task<Result<void>> askCapabilities(Session& session, std::stop_token stop) {
     co_return Result<void>{};
 }
 
+/// LIST of nothing: answered with the character between the levels (RFC 9051 section 6.3.9).
+constexpr std::string_view delimiterOnly = "\"\" \"\"";
+
 /// What NAMESPACE and LIST tell of how names are built here.
 bool takeNaming(Naming& naming, const Response& response) {
     if (const auto* list = std::get_if<List>(&response)) naming.delimiter = list->delimiter.value_or('\0');
@@ -196,12 +201,15 @@ bool takeNaming(Naming& naming, const Response& response) {
     return true;
 }
 
-/// ID (RFC 2971; Gmail asks for it, operators find us by it, what comes back is for people) and NAMESPACE, in one round trip. The latter is also the
-/// first command that needs the mailbox: Exchange answers AUTHENTICATE with OK and this with "User is authenticated but not connected".
+/// ID (RFC 2971; Gmail asks for it, operators find us by it, what comes back is for people), NAMESPACE or LIST, and what the caller is
+/// going to ask for first, in one round trip. The second is also the first command that needs the mailbox: Exchange answers AUTHENTICATE with OK and
+/// this with "User is authenticated but not connected".
 Task<Result<void>> introduce(Session& session, std::string version, std::stop_token stop) {
     std::string software;
     bool known = false;
-    const Taker taker = [&session, &software, &known](Response& response) -> Result<void> {
+    Ahead ahead{session};
+    const Taker taker = [&session, &software, &known, &ahead](Response& response) -> Result<void> {
+        ahead.take(response);
         if (const auto* id = std::get_if<Id>(&response))
             for (const auto& [name, value] : id->fields)
                 if ((name == "name" || name == "version") && !session.repeatsSecret(value))
@@ -216,24 +224,25 @@ Task<Result<void>> introduce(Session& session, std::string version, std::stop_to
         commands.back().word("(\"name\" \"postern\" \"version\" \"" + plugin::printable(version, 30) + "\")").end();
         verbs.emplace_back("ID");
     }
-    if (session.has("NAMESPACE")) {
-        commands.push_back(session.begin("NAMESPACE"));
-        commands.back().end();
-        verbs.emplace_back("NAMESPACE");
+    const bool namespaces = session.has("NAMESPACE");
+    commands.push_back(session.begin(namespaces ? "NAMESPACE" : "LIST"));
+    if (!namespaces) commands.back().word(delimiterOnly);
+    commands.back().end();
+    verbs.emplace_back(namespaces ? "NAMESPACE" : "LIST");
+    ahead.ask(commands);
+    const auto answers = co_await session.runTogether(std::move(commands), &taker, stop);
+    if (!answers) co_return answers.error();
+    for (std::size_t i = 0; i < verbs.size(); ++i) {
+        if ((*answers)[i].condition == Condition::ok) continue;
+        const auto error = refusal((*answers)[i], session.peer(), verbs[i]);
+        if (error.code != Code::mailboxCommandRefused || verbs[i] == "LIST") co_return error;
     }
-    if (!commands.empty()) {
-        const auto answers = co_await session.runTogether(std::move(commands), &taker, stop);
-        if (!answers) co_return answers.error();
-        for (std::size_t i = 0; i < verbs.size(); ++i) {
-            if ((*answers)[i].condition == Condition::ok) continue;
-            const auto error = refusal((*answers)[i], session.peer(), verbs[i]);
-            if (error.code != Code::mailboxCommandRefused) co_return error;
-        }
-    }
+    const auto done = ahead.finish(std::span{*answers}.subspan(verbs.size()));
+    if (!done) co_return done.error();
     if (!software.empty()) session.software = software;
-    if (known) co_return Result<void>{};
+    if (known || !namespaces) co_return Result<void>{};
     auto command = session.begin("LIST");
-    command.word("\"\"").word("\"\"").end();
+    command.word(delimiterOnly).end();
     const auto status = co_await session.require(std::move(command), &taker, "LIST", stop);
     if (!status) co_return status.error();
     co_return Result<void>{};

@@ -333,7 +333,7 @@ SCENARIO("a server that asks for time is given it, and no other mailbox notices"
     std::optional<Steady> said, next;
     stage.server().instead = [&](const std::string& command) -> std::optional<std::string> {
         if (command == "LOGOUT") return std::nullopt;  // leaving is what it wants
-        if (said && !next) next = stage.now();
+        if (said && !next && stage.now() > *said) next = stage.now();  // what came together with it was on the way
         if (said || command != at) return std::nullopt;
         said = stage.now();
         return "NO Request is throttled. Suggested Backoff Time: " + std::to_string(asked.count()) + " milliseconds";

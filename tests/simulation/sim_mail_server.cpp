@@ -194,6 +194,7 @@ private:
         const auto tag = words[0];
         auto name = upper(words[1]);
         words.erase(words.begin(), words.begin() + 2);
+        const bool afterSelect = std::exchange(mayBeRefused_, name == "SELECT");
         if (server_.moodOneIn != 0 && server_.dice_.oneIn(server_.moodOneIn)) {
             if (server_.dice_.oneIn(2)) return connection.send(tag + " NO [UNAVAILABLE] not now\r\n");
             connection.send("* BYE going down\r\n");
@@ -223,6 +224,7 @@ private:
         if (name == "IDLE") return idle(connection, tag);
         if (name == "NOTIFY") return notify(connection, tag, words);
         if (name != "UID" || words.empty()) return violation(connection, tag, name + " is not a command we expect");
+        if (!selected_ && afterSelect) return connection.send(tag + " BAD no folder is open\r\n");  // it was sent before the SELECT was refused
         if (!selected_) return violation(connection, tag, "UID before SELECT");
         name = upper(words[0]);
         words.erase(words.begin());
@@ -502,6 +504,7 @@ private:
     std::optional<std::string> authenticating_{};
     bool refused_ = false, signedIn_ = false;
     std::optional<std::string> selected_{};
+    bool mayBeRefused_ = false;            ///< the command before was SELECT
     std::optional<std::string> idling_{};  ///< its tag
     bool notifying_ = false;
     std::set<std::string> notified_{};  ///< folders whose STATUS is told

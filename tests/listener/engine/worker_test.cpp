@@ -46,6 +46,7 @@ class ScriptedMailbox final : public Mailbox {
 public:
     explicit ScriptedMailbox(Server& server) : server_(server) {}
 
+    void expect(std::string folder, std::uint64_t above) override { server_.asked.push_back("expect " + folder + " " + std::to_string(above)); }
     Task<Result<void>> open(std::stop_token) override {
         server_.asked.push_back("open");
         co_return Result<void>{};
@@ -348,6 +349,26 @@ SCENARIO("a session that ends with its token's life is no failure", "[worker]") 
     }
     CHECK(world.server.count("open") <= 22);
     CHECK(world.metrics.errors > 0);
+}
+
+SCENARIO("a session is told what it will be asked for first, where that is known", "[worker]") {
+    GIVEN("a mailbox that is to be delivered from its beginning") {
+        World world;
+        world.server.arrive("INBOX");
+        world.server.arrive("INBOX");
+        world.pass(2min);
+        CHECK(world.server.asked.front() == "expect INBOX 0");
+        world.server.endOfSession = Error{Reaction::reconnect, Code::mailboxSessionExpired, "its time is over"};
+        world.server.news.set();
+        world.pass(10s);
+        CHECK(world.server.count("open") == 2);
+        CHECK(world.server.count("expect INBOX 2") == 1);
+    }
+    GIVEN("one that begins now") {
+        World world([](auto& settings) { settings.start.kind = Start::Kind::now; });
+        world.pass(10s);
+        CHECK(world.server.asked.front() == "open");
+    }
 }
 
 SCENARIO("a mailbox that is told to finish while it watches says good-bye", "[worker]") {
