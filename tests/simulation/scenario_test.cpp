@@ -332,7 +332,7 @@ SCENARIO("a server that asks for time is given it, and no other mailbox notices"
     Stage stage{{.mailboxes = 3, .words = {"after = seen"}}};
     std::optional<Steady> said, next;
     stage.server().instead = [&](const std::string& command) -> std::optional<std::string> {
-        if (command == "LOGOUT") return std::nullopt;  // leaving is what it wants
+        if (command == "LOGOUT") return std::nullopt;                  // leaving is what it wants
         if (said && !next && stage.now() > *said) next = stage.now();  // what came together with it was on the way
         if (said || command != at) return std::nullopt;
         said = stage.now();
