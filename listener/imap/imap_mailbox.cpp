@@ -26,6 +26,9 @@ namespace {
 
 /// For sending a good-bye; nobody waits for the answer.
 constexpr std::chrono::milliseconds logoutTime{2'000};
+/// For the greeting and the sign-in together, in time-outs of one answer: a server that says something now and then and never comes to the point
+/// would hold us for ever.
+constexpr int signInTimeouts = 3;
 /// A session that ends with its token's life is renewed so long before, while nothing is under way.
 constexpr std::chrono::minutes renewBefore{5};
 /// Servers are not exact about it.
@@ -52,7 +55,9 @@ public:
         session_ = std::make_unique<Session>(std::move(*channel), loop, settings_, log_);
         session_->expects = std::move(expected_);
         session_->conceal(credentials_.token ? credentials_.token->secret->reveal() : credentials_.password->password.reveal());
+        session_->connection().limit(loop.clock().steady() + signInTimeouts * settings_.ioTimeout);
         auto signedIn = co_await signIn(*session_, access_, credentials_, version_, stop);
+        session_->connection().limit(std::nullopt);
         if (!signedIn) session_->connection().giveUp();
         if (signedIn && credentials_.token) keep(loop);
         co_return ended(std::move(signedIn));

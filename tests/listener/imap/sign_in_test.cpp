@@ -194,6 +194,20 @@ SCENARIO("a server that says nothing more is given up after the time-out", "[ima
     REQUIRE(attempt.fixture.loop.clock().steady() - before == attempt.fixture.settings.ioTimeout);
 }
 
+SCENARIO("a server that keeps talking and never comes to the point is given up too", "[imap]") {
+    std::vector<std::string> lines{"S: * OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=XOAUTH2] ready", authenticate};
+    for (int i = 0; i < 100; ++i)
+        for (const auto* line : {"wait 10", "S: * OK in a moment"}) lines.emplace_back(line);
+    const auto server = std::make_shared<servers::Transcript>(std::initializer_list<std::string_view>{});
+    for (const auto& line : lines) server->add(line);
+    Fixture fixture(server);
+    const auto begun = fixture.loop.clock().steady();
+    const auto result = fixture.open();
+    REQUIRE_FALSE(result);
+    REQUIRE(result.error().code == Code::channelTimeout);
+    REQUIRE(fixture.loop.clock().steady() - begun == 3 * fixture.settings.ioTimeout);
+}
+
 SCENARIO("a stop ends every wait", "[imap]") {
     Attempt attempt{"S: * OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=XOAUTH2] ready", authenticate};
     attempt.fixture.stop.request_stop();
