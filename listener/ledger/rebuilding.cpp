@@ -82,7 +82,8 @@ std::vector<Candidate> candidates(plugin::Transaction& transaction, const std::v
             for (std::size_t i = 0; i < batch.identities.size(); ++i) {
                 const auto& member = batch.identities[i];
                 if (!wanted(member.matchKey)) continue;
-                auto& known = transaction.prepare(sql::selectMessage).bindBlob(0, stored::id(member.id));
+                const auto id = stored::id(member.id);  // bound where it lies
+                auto& known = transaction.prepare(sql::selectMessage).bindBlob(0, id);
                 const bool hasRow = known.step();
                 known.reset();
                 if (hasRow) continue;
