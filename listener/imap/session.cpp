@@ -75,10 +75,30 @@ bool Session::repeatsSecret(std::string_view text) const {
            std::any_of(secrets.begin(), secrets.end(), [text](std::string_view secret) { return auth::repeatsPartOf(secret, text); });
 }
 
+/// The same for what has come down to us in capitals.
+bool Session::repeatsSecretInCapitals(std::string_view text) const {
+    const auto same = [](char a, char b) {
+        const auto capital = [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; };
+        return capital(a) == capital(b);
+    };
+    const auto repeats = [&](std::string_view secret) {
+        constexpr std::size_t part = 12;
+        if (secret.empty()) return false;
+        if (secret.size() <= part) return std::search(text.begin(), text.end(), secret.begin(), secret.end(), same) != text.end();
+        for (std::size_t at = 0; at + part <= text.size(); ++at) {
+            const auto piece = text.substr(at, part);
+            if (std::search(secret.begin(), secret.end(), piece.begin(), piece.end(), same) != secret.end()) return true;
+        }
+        return false;
+    };
+    return repeats(secret_) || std::any_of(secrets.begin(), secrets.end(), repeats);
+}
+
 void Session::leaveOutSecrets(Response& response) const {
     auto* status = std::get_if<Status>(&response);
     if (status == nullptr) return;
     status->text.resize(std::min(status->text.size(), textLimit));
+    if (repeatsSecretInCapitals(status->code.name)) status->code = {};
     if (repeatsSecret(status->text)) status->text = "(the server's text is left out: it repeats what we signed in with)";
 }
 

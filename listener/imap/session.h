@@ -110,6 +110,7 @@ public:
     /// Further forms of it, while we sign in. Views outlive the sign-in.
     std::vector<std::string_view> secrets{};
     bool repeatsSecret(std::string_view text) const;
+    bool repeatsSecretInCapitals(std::string_view text) const;
     void leaveOutSecrets(Response& response) const;
     /// What every response may tell beside its purpose. Whoever reads from connection() himself calls it for each.
     plugin::Result<void> note(const Response& response);

@@ -185,8 +185,8 @@ SCENARIO("very many mailboxes start at once, and neither stalled nor slow ones h
     fleet.arrive(2);
     const auto then = fleet.mailTo(lucky, 60s, 90s);
     REQUIRE(then.size() == lucky.size());
-    CHECK(percentile(then, 50) <= 2 * percentile(usual, 50));
-    CHECK(percentile(then, 99) <= 2 * percentile(usual, 99));
+    CHECK(percentile(then, 50) <= 2 * percentile(usual, 50) + 50ms);  // a few mailboxes make coarse percentiles
+    CHECK(percentile(then, 99) <= 2 * percentile(usual, 99) + 50ms);
 
     // The silence lasts: the silent are called stalled, and nobody else is touched by it.
     const auto signedIn = fleet.signIns();

@@ -228,6 +228,13 @@ SCENARIO("a server that repeats what we signed in with is not quoted", "[imap]")
         attempt.password();
         REQUIRE_FALSE(attempt.open());
     }
+    GIVEN("one that says a password back as a response code, which is read in capitals") {
+        Attempt attempt{"S: * OK [CAPABILITY IMAP4rev1] ready", "C: A1 LOGIN \"tester\" \"Hunter2-Hunter2\"", "S: A1 NO [Hunter2-Hunter2] no"};
+        attempt.password("Hunter2-Hunter2");
+        const auto result = attempt.open();
+        REQUIRE(result.error().code == plugin::Code::mailboxSignInRefused);
+        REQUIRE(result.error().what.find("HUNTER2") == std::string::npos);
+    }
     GIVEN("one that knows the token from another session") {
         const std::string known{token};
         const auto beginning = GENERATE_COPY(values<std::string>({"* BYE " + known, "* NO [ALERT] " + known, known + " is what you sent",
