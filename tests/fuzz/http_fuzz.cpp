@@ -32,8 +32,8 @@ bool same(const auth::HttpHeaders& a, const auth::HttpHeaders& b) { return a.fie
 bool same(const Reading& a, const Reading& b) {
     // Of a body past the limit the pieces before the refusal depend on the cuts; nobody gets to see them.
     const bool refused = a.parser.phase() == auth::HttpParser::Phase::malformed;
-    return a.parser.phase() == b.parser.phase() && a.parser.why() == b.parser.why() && a.parser.status() == b.parser.status() && a.parser.reason() == b.parser.reason() &&
-           same(a.parser.headers(), b.parser.headers()) && a.parser.reusable() == b.parser.reusable() &&
+    return a.parser.phase() == b.parser.phase() && a.parser.why() == b.parser.why() && a.parser.status() == b.parser.status() &&
+           a.parser.reason() == b.parser.reason() && same(a.parser.headers(), b.parser.headers()) && a.parser.reusable() == b.parser.reusable() &&
            (refused || (a.body == b.body && a.used == b.used));
 }
 
