@@ -26,6 +26,7 @@ struct Server {
     };
     std::map<std::string, Folder> folders{};
     std::map<std::string, std::string> byUse{};  ///< "\\Archive" → "Old mail"
+    std::set<std::uint64_t> substitutes{};       ///< UIDs of what the server gives out in place of mails it cannot render
     bool pushes = true;
     plugin::Event news{};
     std::set<std::string> heard{};        ///< told at the next watch
@@ -84,6 +85,7 @@ public:
             auto built = builder.finish();
             if (!built) co_return built.error();
             Fetched fetched{{"1:" + std::to_string(uid), uid}, plugin::Wall{std::chrono::seconds{1'793'000'000}}, {}, built->content, built->head};
+            fetched.sourceDefect = server_.substitutes.contains(uid);
             auto taken = co_await receiver.take(std::move(fetched));
             if (!taken) co_return taken;
         }
@@ -175,6 +177,12 @@ public:
         finish_.request_stop();
         pass(5s);
         return ended_->isSet();
+    }
+    std::vector<LedgerRow> rows() {
+        auto answer = plugin::start(loop_, ledger_->rows({}));
+        while (!answer->isSet() && loop_.step(clock_.steady() + 1s)) {
+        }
+        return *answer->get();
     }
     std::size_t delivered() const { return disk_.files("/spool/box").size(); }
     std::string health() { return std::string(name(worker->status().view(clock_.steady()).health)); }
@@ -390,4 +398,22 @@ SCENARIO("a line that goes dead without a word makes the mailbox stalled", "[wor
     world.pass(10s);  // 2 s of back-off and its jitter
     CHECK(world.health() == "ok");
     CHECK(world.server.count("open") == 2);
+}
+
+SCENARIO("a substitute for a mail the server cannot render is set aside, and the mails around it arrive", "[worker]") {
+    World world([](auto& settings) { settings.after = {AfterAction::Kind::move, "Done"}; });
+    for (int i = 0; i < 3; ++i) world.server.arrive("INBOX", false);
+    world.server.substitutes = {2};
+    world.pass(10s);
+    CHECK(world.delivered() == 2);
+    CHECK(world.server.count("move 2 to Done") == 1);  // of the substitute nothing is moved
+    CHECK(world.metrics.errors == 1);
+    std::map<std::string, MessageState> states;
+    for (const auto& row : world.rows()) states[row.position] = row.state;
+    CHECK(states == std::map<std::string, MessageState>{
+                        {"1:1", MessageState::delivered}, {"1:2", MessageState::quarantined}, {"1:3", MessageState::delivered}});
+    CHECK(world.health() == "ok");
+    world.pass(5min);  // it is not met again
+    CHECK(world.metrics.errors == 1);
+    CHECK(world.rows().size() == 3);
 }
