@@ -1,9 +1,4 @@
-#include "tests/system/workplace.h"
-
-#include <Poco/Net/HTTPClientSession.h>
-#include <Poco/Net/HTTPRequest.h>
-#include <Poco/Net/HTTPResponse.h>
-#include <Poco/StreamCopier.h>
+#include "tests/system/admin_port.h"
 
 #include <catch2/catch.hpp>
 
@@ -38,17 +33,13 @@ private:
     servers::Dovecot server_{withUsers(place_ / "m"), Surroundings::get().provider().introspectionPort()};
 };
 
+/// "" while nobody answers yet.
 std::string metrics(const Workplace& place) {
-    const auto address = servers::readFile(place.data() / "admin.address");
-    const auto colon = address.find(':');
-    if (colon == std::string::npos) return {};
-    Poco::Net::HTTPClientSession session(address.substr(0, colon), static_cast<Poco::UInt16>(std::stoi(address.substr(colon + 1))));
-    Poco::Net::HTTPRequest request("GET", "/metrics", "HTTP/1.1");
-    session.sendRequest(request);
-    Poco::Net::HTTPResponse response;
-    std::ostringstream page;
-    Poco::StreamCopier::copyStream(session.receiveResponse(response), page);
-    return page.str();
+    try {
+        return adminPage(place, "/metrics");
+    } catch (const Poco::Exception&) {
+        return {};
+    }
 }
 
 std::size_t occurrences(const std::string& text, const std::string& what) {

@@ -1,5 +1,4 @@
-#include "tests/auth/channel/world.h"
-#include "tests/servers/tls_server.h"
+#include "tests/auth/channel/trusting.h"
 
 #include <future>
 
@@ -14,27 +13,6 @@ namespace {
 
 using ChannelPtr = std::unique_ptr<auth::Channel>;
 
-const Certificate& root() {
-    static const auto made = makeCertificate({.commonName = "Test Root", .authority = true});
-    return made;
-}
-const Certificate& leaf() {
-    static const auto made = makeCertificate({.commonName = "leaf", .names = {"localhost"}, .addresses = {"127.0.0.1", "::1"}}, &root());
-    return made;
-}
-
-/// A world that trusts the root above.
-struct Trusting {
-    TemporaryFile file{root().pem()};
-    World world{{{"own", file.path}}};
-    Target to(const TlsServer& server) const { return {.host = "127.0.0.1", .port = server.port(), .truststore = "own"}; }
-    ChannelPtr dial(const TlsServer& server) {
-        auto channel = world.dial(to(server));
-        if (!channel) FAIL(describe(channel.error()));
-        return std::move(*channel);
-    }
-};
-
 /// The kinds of server a stream must be the same with.
 TlsServer::Options kind(const std::string& name) {
     if (name == "plain") return {};
@@ -43,19 +21,6 @@ TlsServer::Options kind(const std::string& name) {
 }
 Target target(const std::string& name, const TlsServer& server) {
     return {.host = "127.0.0.1", .port = server.port(), .tls = name == "plain" ? Target::Tls::none : Target::Tls::implicit, .truststore = "own"};
-}
-
-plugin::Task<plugin::Result<std::string>> readExactly(auth::Channel* channel, std::size_t bytes, plugin::Deadline deadline) {
-    std::string all(bytes, '\0');
-    std::size_t have = 0;
-    while (have < bytes) {
-        auto got = co_await channel->read(std::span(all).subspan(have), deadline, {});
-        if (!got) co_return got.error();
-        if (*got == 0) break;
-        have += *got;
-    }
-    all.resize(have);
-    co_return all;
 }
 
 /// Bytes that are different at each place, so that a lost or doubled piece shows.

@@ -17,6 +17,20 @@ inline const servers::Certificate& leaf() {
     return made;
 }
 
+/// What comes until there are so many bytes, or the end.
+inline plugin::Task<plugin::Result<std::string>> readExactly(auth::Channel* channel, std::size_t bytes, plugin::Deadline deadline) {
+    std::string all(bytes, '\0');
+    std::size_t have = 0;
+    while (have < bytes) {
+        auto got = co_await channel->read(std::span(all).subspan(have), deadline, {});
+        if (!got) co_return got.error();
+        if (*got == 0) break;
+        have += *got;
+    }
+    all.resize(have);
+    co_return all;
+}
+
 struct Trusting {
     explicit Trusting(const std::map<std::string, std::string>& settings = {}) : world({{"own", file.path}}, settings) {}
 
@@ -26,7 +40,7 @@ struct Trusting {
         if (!channel) FAIL(describe(channel.error()));
         return std::move(*channel);
     }
-    /// What comes until there are so many bytes, or the end.
+    std::unique_ptr<auth::Channel> dial(const servers::TlsServer& server) { return dial(to(server)); }
     std::string read(auth::Channel& channel, std::size_t bytes) {
         auto all = world.run(readExactly(&channel, bytes, world.soon()));
         if (!all) FAIL(describe(all.error()));
@@ -35,19 +49,6 @@ struct Trusting {
     void write(auth::Channel& channel, std::string_view bytes) {
         const auto written = world.run(channel.write(bytes, world.soon(), {}));
         if (!written) FAIL(describe(written.error()));
-    }
-
-    static plugin::Task<plugin::Result<std::string>> readExactly(auth::Channel* channel, std::size_t bytes, plugin::Deadline deadline) {
-        std::string all(bytes, '\0');
-        std::size_t have = 0;
-        while (have < bytes) {
-            auto got = co_await channel->read(std::span(all).subspan(have), deadline, {});
-            if (!got) co_return got.error();
-            if (*got == 0) break;
-            have += *got;
-        }
-        all.resize(have);
-        co_return all;
     }
 
     TemporaryFile file{root().pem()};
