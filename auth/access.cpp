@@ -46,6 +46,12 @@ public:
         return Password{found->username, std::move(*secret)};
     }
 
+    Result<Secret> secret(std::string_view written) override {
+        const auto source = parseSecretSource(written);
+        if (!source) return source.error();
+        return readSecret(*source, secrets_);
+    }
+
 private:
     plugin::CurrentConfiguration configuration_;
     std::unique_ptr<SecretReader> ownReader_;

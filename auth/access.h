@@ -29,6 +29,9 @@ public:
     };
     /// For grant user_password. Reads the secret's source: blocks for a file; call it through offload.
     virtual plugin::Result<Password> password(std::string_view credential) = 0;
+    /// What a configuration value stands for (secret_source.h): the secret behind its source, read now, or the value itself. Blocks; call it through
+    /// offload.
+    virtual plugin::Result<Secret> secret(std::string_view written) = 0;
 };
 
 /// The keys of credentials, truststores (and, as they come, keystores and proxies), and what only their combination shows.

@@ -46,6 +46,8 @@ struct Fetched {
     Content content;
     Head head;
     bool sourceDefect = false;  ///< not the message: what the server gives out in its place, because it cannot render it
+    /// Larger than Receiver::sizeLimit(), and therefore not fetched: so many octets. `content` is empty, `head` is the message's all the same.
+    std::optional<std::uint64_t> tooLarge{};
 };
 
 /// Takes messages as they come. The mailbox waits for the answer before it reads on: that is the back-pressure.
@@ -55,6 +57,8 @@ public:
     virtual plugin::Task<plugin::Result<void>> take(Fetched message) = 0;  ///< an Error ends the fetch with this Error, and the session
     /// Asked before each further piece is requested: true ends the fetch in order after what is under way.
     virtual bool enough() const { return false; }
+    /// Messages of more octets than this are handed over without their content. Nothing: there is no limit.
+    virtual std::optional<std::uint64_t> sizeLimit() const { return std::nullopt; }
 };
 
 /// What happens to a message in the mailbox once every sink has it.

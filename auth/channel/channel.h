@@ -50,6 +50,8 @@ struct Target {
     Tls tls = Tls::implicit;
     std::string truststore{};  ///< alias; it replaces the system's roots. Empty: the system's
     std::string proxy{};       ///< alias; none: the default alias where there is one (rules: proxy.h). Not for hosts on its bypass list
+    std::string keystore{};    ///< alias of the client certificate and its key; empty: none is shown
+    std::string keyAlias{};    ///< which of the keystore; may be empty where it holds exactly one
 };
 
 /// Thread-safe; the Channel belongs to the loop of the caller.

@@ -4,6 +4,8 @@
 #include "auth/channel/http_parser.h"
 #include "plugin/contract/result.h"
 
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <stop_token>
@@ -11,15 +13,24 @@
 
 namespace auth {
 
+/// A body that is not held in memory. `read` fills what it is given from `offset` on and answers how much that was, 0 only at the end; it may
+/// be asked for the same octets again (a request that is repeated). An Error of it ends the request with that Error.
+struct HttpBody {
+    std::uint64_t size = 0;  ///< exactly
+    std::function<plugin::Task<plugin::Result<std::size_t>>(std::uint64_t offset, std::span<char> into)> read;
+};
+
 /// Headers and body are wiped when they have been sent. Host, Content-Length, Connection and Accept-Encoding are added; giving one of them, or
 /// Transfer-Encoding, is a bug.
 struct HttpRequest {
     std::string method = "GET";
     std::string url;  ///< absolute; plain http is the configuration's business
     HttpHeaders headers{};
-    std::string body{};        ///< Content-Length is sent for it, also when empty unless the method is GET or HEAD
-    std::string truststore{};  ///< alias, as in Target
-    std::string proxy{};       ///< alias, as in Target; http:// goes through a tunnel too
+    std::string body{};                        ///< Content-Length is sent for it, also when empty unless the method is GET or HEAD
+    std::shared_ptr<const HttpBody> source{};  ///< instead of `body`
+    std::string truststore{};                  ///< alias, as in Target
+    std::string keystore{}, keyAlias{};        ///< as in Target
+    std::string proxy{};                       ///< alias, as in Target; http:// goes through a tunnel too
     HttpLimits limits{};
 };
 

@@ -176,6 +176,7 @@ public:
     Spool(SpoolSettings settings, plugin::Disk& disk) : settings_(std::move(settings)), disk_(disk) {}
 
     const std::string& name() const override { return settings_.name; }
+    std::size_t batchLimit() const override { return 200; }
 
     plugin::Task<void> deliver(std::span<Delivery> batch, plugin::Deadline deadline, std::stop_token stop) override {
         auto& loop = co_await plugin::thisLoop();

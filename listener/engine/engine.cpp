@@ -2,6 +2,7 @@
 
 #include "auth/settings_behind.h"
 #include "listener/delivery/spool.h"
+#include "listener/engine/sink_settings.h"
 #include "listener/imap/imap_mailbox.h"
 
 #include <algorithm>

@@ -1,5 +1,7 @@
 #include "listener/engine/settings.h"
 
+#include "listener/engine/sink_settings.h"
+
 #include <algorithm>
 #include <cctype>
 #include <charconv>
@@ -24,13 +26,6 @@ std::optional<std::string> startForm(std::string_view text) {
 std::optional<std::string> afterForm(std::string_view text) {
     if (parseAfter(text)) return std::nullopt;
     return "must be leave, seen, delete, move:<folder> or seen+move:<folder>, where the folder has no * or %, or is a use such as \\Archive";
-}
-
-std::optional<std::string> modeForm(std::string_view text) {
-    unsigned mode = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), mode, 8);
-    if (error == std::errc{} && end == text.data() + text.size() && mode <= 0777 && (mode & 0600) == 0600) return std::nullopt;
-    return "must be an octal file mode that lets the owner read and write, as 0640";
 }
 
 Key planned(std::string pattern, std::string doc) {
@@ -108,6 +103,11 @@ void addMailboxKeys(std::vector<Key>& keys) {
          .fallback = "leave",
          .doc = "leave, seen, delete, move:<folder>, seen+move:<folder>: once every sink has the message",
          .form = afterForm});
+    add({.pattern = "mailbox.<alias>.after_quarantine",
+         .fallback = "leave",
+         .doc = "the same for messages that are set aside: too large, refused for good, substitutes",
+         .form = afterForm});
+    add({.pattern = "mailbox.<alias>.max_size", .type = KeyType::size, .doc = "larger messages are set aside without being fetched; none: no limit"});
     add({.pattern = "mailbox.<alias>.timeout.connect",
          .type = KeyType::duration,
          .fallback = "30s",
@@ -124,40 +124,8 @@ void addMailboxKeys(std::vector<Key>& keys) {
     add({.pattern = "mailbox.<alias>.proxy",
          .reference = "proxy",
          .doc = "through which proxy the server is reached; none: the default one, if there is one"});
-    for (const auto* name : {"url", "keystore", "key_alias", "fallback", "after_quarantine", "max_size", "rule.<n>"})
+    for (const auto* name : {"url", "keystore", "key_alias", "fallback", "rule.<n>"})
         add(planned(std::string("mailbox.<alias>.") + name, "not in this version"));
-}
-
-void addSinkKeys(std::vector<Key>& keys) {
-    const auto add = [&](Key key) { keys.push_back(std::move(key)); };
-    add({.pattern = "sink.<name>.type",
-         .type = KeyType::choice,
-         .required = true,
-         .doc = "spool: a directory",
-         .choices = {"spool"},
-         .later = {"http", "exec", "lmtp", "smtp", "amqp", "kafka"}});
-    add({.pattern = "sink.<name>.path", .type = KeyType::path, .doc = "spool: the directory, made when missing"});
-    add({.pattern = "sink.<name>.layout",
-         .type = KeyType::choice,
-         .fallback = "eml",
-         .doc = "spool: one file a message",
-         .choices = {"eml"},
-         .later = {"maildir"}});
-    add({.pattern = "sink.<name>.mode", .fallback = "0640", .doc = "spool: permissions of the files, octal", .form = modeForm});
-    add({.pattern = "sink.<name>.metadata",
-         .type = KeyType::choice,
-         .fallback = "json",
-         .doc = "json: what is known of the message, beside it",
-         .choices = {"json", "none"}});
-    for (const auto* name : {"max_size",      "oversize", "concurrency", "retry.max_interval",
-                             "retry.give_up", "url",      "headers.<h>", "signing_secret",
-                             "credential",    "proxy",    "truststore",  "timeout",
-                             "format",        "command",  "host",        "port",
-                             "tls",           "from",     "to",          "exchange",
-                             "routing_key",   "brokers",  "topic"})
-        add(planned(std::string("sink.<name>.") + name, "not in this version"));
-    add(planned("outbox.max_size", "not in this version"));
-    for (const auto* name : {"type", "url", "command", "timeout"}) add(planned(std::string("alert.<name>.") + name, "not in this version"));
 }
 
 /// INBOX in any case is the inbox; written one way everywhere, since the name is part of the delivery id.
@@ -201,12 +169,14 @@ void checkMailbox(const Configuration& configuration, const std::string& alias, 
         if (folder.starts_with('\\') && !isSpecialUse(folder))
             report("folders", Code::configBadValue,
                    folder + " is no use a folder can have (RFC 6154): \\All \\Archive \\Drafts \\Flagged \\Junk \\Sent \\Trash");
-    const auto after = parseAfter(configuration.text(prefix + "after"));
-    if (after && !after->target.empty())
+    for (const auto* key : {"after", "after_quarantine"}) {
+        const auto after = parseAfter(configuration.text(prefix + key));
+        if (!after || after->target.empty()) continue;
         for (const auto& folder : folders)
             if (sameFolder(folder, after->target))
-                report("after", Code::configConflict,
+                report(key, Code::configConflict,
                        "moves mail into " + after->target + ", which is itself a watched folder of this mailbox: it would be delivered again");
+    }
     const auto sasl = configuration.text(prefix + "sasl");
     const auto grant = configuration.text("credential." + configuration.text(prefix + "credential") + ".grant");
     if (!grant.empty() && sasl != "auto" && (sasl == "plain") != (grant == "user_password"))
@@ -222,29 +192,13 @@ void checkMailbox(const Configuration& configuration, const std::string& alias, 
 std::vector<Key> keys() {
     std::vector<Key> all;
     addMailboxKeys(all);
-    addSinkKeys(all);
+    for (auto& key : sinkKeys()) all.push_back(std::move(key));
     return all;
 }
 
 void check(const Configuration& configuration, std::vector<Problem>& problems) {
     for (const auto& alias : configuration.aliases("mailbox")) checkMailbox(configuration, alias, problems);
-    std::vector<std::pair<std::string, std::string>> paths;
-    for (const auto& name : configuration.aliases("sink")) {
-        const auto key = "sink." + name + ".path";
-        if (configuration.text("sink." + name + ".type") != "spool") continue;
-        const auto path = configuration.text(key);
-        if (path.empty()) {
-            problems.push_back({Problem::Severity::error, Code::configMissingKey, key, "is mandatory for a sink of type spool",
-                                configuration.place("sink." + name + ".type")});
-            continue;
-        }
-        for (const auto& [other, taken] : paths)
-            if (taken == path)
-                problems.push_back({Problem::Severity::error, Code::configConflict, key,
-                                    "is the directory of sink " + other + " too: each message would be written by one and found there by the other",
-                                    configuration.place(key)});
-        paths.emplace_back(name, path);
-    }
+    checkSinks(configuration, problems);
 }
 
 std::optional<Start> parseStart(std::string_view text) {
@@ -309,17 +263,8 @@ MailboxSettings mailboxSettings(const Configuration& configuration, const std::s
         configuration.has(prefix + "max_per_round") ? static_cast<std::size_t>(configuration.integer(prefix + "max_per_round")) : defaultPerRound;
     settings.start = *parseStart(text("start"));
     settings.after = *parseAfter(text("after"));
-    return settings;
-}
-
-SpoolSettings spoolSettings(const Configuration& configuration, const std::string& name) {
-    const auto prefix = "sink." + name + ".";
-    SpoolSettings settings;
-    settings.name = name;
-    settings.path = configuration.text(prefix + "path");
-    settings.metadata = configuration.text(prefix + "metadata") != "none";
-    const auto mode = configuration.text(prefix + "mode");
-    std::from_chars(mode.data(), mode.data() + mode.size(), settings.mode, 8);
+    settings.afterQuarantine = *parseAfter(text("after_quarantine"));
+    if (configuration.has(prefix + "max_size")) settings.maxSize = configuration.size(prefix + "max_size");
     return settings;
 }
 

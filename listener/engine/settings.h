@@ -1,18 +1,19 @@
 #pragma once
 
-#include "listener/delivery/spool.h"
 #include "listener/imap/imap_mailbox.h"
 #include "listener/ledger/ledger.h"
 #include "listener/mailbox.h"
 #include "plugin/contract/configuration.h"
 
 #include <chrono>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace listener {
 
-/// The keys of mailboxes and sinks.
+/// The keys of mailboxes, sinks, outbox and alerts.
 std::vector<plugin::Key> keys();
 /// What only their combination shows.
 void check(const plugin::Configuration& configuration, std::vector<plugin::Problem>& problems);
@@ -29,10 +30,11 @@ struct MailboxSettings {
     std::size_t maxPerRound = 0;                   ///< messages listed and fetched before the folder's turn ends
     Start start;
     AfterAction after;
+    AfterAction afterQuarantine;
+    std::optional<std::uint64_t> maxSize{};  ///< octets
 };
 
 MailboxSettings mailboxSettings(const plugin::Configuration& configuration, const std::string& alias);
-SpoolSettings spoolSettings(const plugin::Configuration& configuration, const std::string& name);
 
 /// "now", "all" or "since:2026-11-01" (00:00 UTC). Nothing: another text.
 std::optional<Start> parseStart(std::string_view text);

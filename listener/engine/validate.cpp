@@ -2,6 +2,7 @@
 
 #include "listener/engine/command_support.h"
 #include "listener/engine/doctor.h"
+#include "listener/engine/sink_settings.h"
 #include "listener/engine/validate_checks.h"
 
 #include <algorithm>

@@ -2,6 +2,7 @@
 
 #include "auth/token/token_source.h"
 #include "listener/engine/settings.h"
+#include "listener/engine/sink_settings.h"
 #include "listener/engine/validate_steps.h"
 #include "plugin/contract/host.h"
 #include "plugin/contract/task.h"

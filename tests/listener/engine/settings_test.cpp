@@ -1,4 +1,5 @@
 #include "listener/engine/settings.h"
+#include "listener/engine/sink_settings.h"
 
 #include "auth/access.h"
 #include "plugin/host/validation.h"

@@ -21,6 +21,7 @@ public:
     auth::TokenSource& tokens() override { return *this; }
     plugin::Result<Kind> kind(std::string_view) const override { return Kind::password; }
     plugin::Result<Password> password(std::string_view) override { return Password{"", auth::Secret{secret_}}; }
+    plugin::Result<auth::Secret> secret(std::string_view) override { throw std::logic_error("no secret here"); }
 
 private:
     plugin::Task<plugin::Result<auth::Token>> token(auth::Identity, plugin::Deadline, std::stop_token) override {
@@ -39,6 +40,7 @@ public:
     auth::TokenSource& tokens() override { return *this; }
     plugin::Result<Kind> kind(std::string_view) const override { return Kind::token; }
     plugin::Result<Password> password(std::string_view) override { throw std::logic_error("no password here"); }
+    plugin::Result<auth::Secret> secret(std::string_view) override { throw std::logic_error("no secret here"); }
 
 private:
     plugin::Task<plugin::Result<auth::Token>> token(auth::Identity, plugin::Deadline, std::stop_token) override {

@@ -52,11 +52,12 @@ class FakeAccess final : public auth::Access {
 public:
     explicit FakeAccess(std::shared_ptr<servers::Peer> peer, servers::Link link) : dialer_(std::move(peer), link) {}
     Kind signInKind = Kind::token;
-    std::string username{}, secret = "geheim";
+    std::string username{}, signInSecret = "geheim";
     servers::MemoryDialer& dialer() override { return dialer_; }
     FakeTokens& tokens() override { return tokens_; }
     plugin::Result<Kind> kind(std::string_view) const override { return signInKind; }
-    plugin::Result<Password> password(std::string_view) override { return Password{username, auth::Secret{secret}}; }
+    plugin::Result<Password> password(std::string_view) override { return Password{username, auth::Secret{signInSecret}}; }
+    plugin::Result<auth::Secret> secret(std::string_view written) override { return auth::Secret{written}; }
 
 private:
     servers::MemoryDialer dialer_;

@@ -32,7 +32,7 @@ struct Attempt {
     void password(std::string secret = "geheim") {
         fixture.access.signInKind = auth::Access::Kind::password;
         fixture.access.username = "tester";
-        fixture.access.secret = std::move(secret);
+        fixture.access.signInSecret = std::move(secret);
     }
     std::shared_ptr<servers::Transcript> server;
     Fixture fixture;
