@@ -1,5 +1,6 @@
 #include "listener/ledger/ledger.h"
 
+#include "listener/ledger/asking.h"
 #include "listener/ledger/reading.h"
 #include "listener/ledger/writing.h"
 
@@ -8,35 +9,7 @@ namespace {
 
 using plugin::Database;
 using plugin::Result;
-using plugin::Task;
 using plugin::Transaction;
-
-/// What a transaction function leaves behind. Shared with the function, so that it is there even when the waiting frame is not.
-template <class T>
-struct Slot {
-    T value{};
-};
-template <>
-struct Slot<void> {};
-
-/// `body` owns what it uses: it runs on a worker thread.
-template <class T, class Body>
-Task<Result<T>> ask(Database& database, Task<Result<void>> (Database::*how)(Database::Function), Body body) {
-    auto slot = std::make_shared<Slot<T>>();
-    Database::Function function = [slot, body = std::move(body)](Transaction& transaction) -> Result<void> {
-        if constexpr (std::is_void_v<T>)
-            body(transaction);
-        else
-            slot->value = body(transaction);
-        return {};
-    };
-    auto done = co_await (database.*how)(std::move(function));
-    if (!done) co_return done.error();
-    if constexpr (std::is_void_v<T>)
-        co_return Result<void>{};
-    else
-        co_return std::move(slot->value);
-}
 
 class SqlLedger final : public Ledger {
 public:
@@ -53,9 +26,9 @@ public:
         return write<std::int64_t>([folder, ordinals = std::move(ordinals), identities = std::move(identities), now = clock_.wall()](
                                        Transaction& transaction) { return writing::intend(transaction, folder, ordinals, identities, now); });
     }
-    Answer<void> settle(std::int64_t folder, std::int64_t batch, std::vector<Settled> settled, std::uint64_t cursor) override {
-        return write<void>([folder, batch, settled = std::move(settled), cursor, now = clock_.wall()](Transaction& transaction) {
-            writing::settle(transaction, folder, batch, settled, cursor, now);
+    Answer<std::vector<std::string>> settle(std::int64_t folder, std::int64_t batch, std::vector<Settled> settled, std::uint64_t cursor) override {
+        return write<std::vector<std::string>>([folder, batch, settled = std::move(settled), cursor, now = clock_.wall()](Transaction& transaction) {
+            return writing::settle(transaction, folder, batch, settled, cursor, now);
         });
     }
     Answer<void> advance(std::int64_t folder, std::optional<std::int64_t> batch, std::uint64_t cursor, std::uint64_t beforeStart) override {

@@ -53,12 +53,27 @@ struct SinkVerdict {
     bool known = false;  ///< the sink had it already
 };
 
-/// A message all of whose sinks have answered positively.
+/// A sink that has not taken a message: the outbox goes on trying, or it is at its end.
+struct Outstanding {
+    enum class End { none, aside };  ///< aside: this sink can never take this message
+    std::string sink;
+    End end = End::none;
+    plugin::Wall next{};         ///< not tried before
+    std::uint32_t attempts = 0;  ///< 0: the first one is under way, or none was made
+    std::optional<plugin::Code> code{};
+    std::string what{};  ///< the last refusal
+};
+
+/// A message that needs not be fetched again: all of its sinks have answered positively, or its bytes are durable (`pending`, with `kept` and
+/// `outstanding`), or it goes nowhere (quarantined, missing).
 struct Settled {
     Message message;  ///< content may be gone; its size and hash count
     MessageState state = MessageState::delivered;
     std::vector<SinkVerdict> verdicts{};
-    AfterAction after{};
+    AfterAction after{};  ///< due now; of a pending one: once it is delivered
+    std::optional<Kept> kept{};
+    std::vector<Outstanding> outstanding{};
+    AfterAction afterQuarantine{};  ///< of a pending one: if it ends set aside
 };
 
 /// A batch that was begun and whose end is not recorded: to be delivered again first.
@@ -75,7 +90,7 @@ struct Candidate {
     std::uint64_t ordinal = 0;  ///< as it was
     plugin::Wall received{};
     std::uint64_t size = 0;
-    bool settled = false;  ///< false: it is still to be delivered, under its id
+    bool settled = false;  ///< false: it is still to be fetched and delivered, under its id
     bool removed = false;  ///< our own after-action took it away (or, at a server that cannot, marked it)
     Digest matchKey{};
     Digest sha256{};
@@ -147,8 +162,9 @@ struct LedgerRow {
     std::uint64_t size = 0;
     Digest sha256{};
     std::optional<std::string> messageId{};
-    std::string sinks;  ///< by comma
-    std::string after;  ///< "", "due" or "done"; "" also when a restart() came before it was done
+    std::string sinks;    ///< by comma: those that have it
+    std::string waiting;  ///< by comma: those that the outbox still owes it to
+    std::string after;    ///< "", "due" or "done"; "" also when a restart() came before it was done
 };
 
 struct LedgerQuery {
@@ -174,15 +190,15 @@ public:
     virtual Answer<std::int64_t> intend(std::int64_t folder, std::vector<std::uint64_t> ordinals, std::vector<Identity> identities = {}) = 0;
     /// VERDICT: rows of all that settled, the cursor, and the end of the batch: one transaction. Messages left out stay pending, with a row
     /// that keeps their id: their positions are above the cursor the caller gives. Answers nothing to do twice: an id settled before keeps its first
-    /// row.
-    virtual Answer<void> settle(std::int64_t folder, std::int64_t batch, std::vector<Settled> settled, std::uint64_t cursor) = 0;
+    /// row. Answers which kept files nobody needs any more.
+    virtual Answer<std::vector<std::string>> settle(std::int64_t folder, std::int64_t batch, std::vector<Settled> settled, std::uint64_t cursor) = 0;
     /// Ends a batch of which nothing is left on the server, or none was settled; moves the cursor and adds to the count of
     /// before-start messages. A cursor never goes back, here or in settle().
     virtual Answer<void> advance(std::int64_t folder, std::optional<std::int64_t> batch, std::uint64_t cursor, std::uint64_t beforeStart) = 0;
     /// Ends a batch that was found open. Its members without a row that are not `stillThere` (rising) get one as `missing`: they were under
     /// way, and whether a sink has them nobody knows; if they come to light elsewhere, they keep their id.
     virtual Answer<void> endOpenBatch(std::int64_t folder, std::int64_t batch, std::vector<std::uint64_t> stillThere) = 0;
-    /// Ordinals above `above` that have a final row (rising): what a listing leaves out.
+    /// Ordinals above `above` that have a final row or whose bytes the outbox has (rising): what a listing leaves out.
     virtual Answer<std::vector<std::uint64_t>> finalAbove(std::int64_t folder, std::uint64_t above) = 0;
     virtual Answer<std::vector<OpenBatch>> openBatches(std::int64_t folder) = 0;
     virtual Answer<std::vector<Due>> dueActions(std::int64_t folder, std::size_t limit) = 0;

@@ -16,10 +16,6 @@ std::int64_t mailboxId(plugin::Transaction& transaction, const std::string& alia
     return id;
 }
 
-void countChange(plugin::Transaction& transaction) {
-    transaction.prepare("INSERT INTO listener_state (name, value) VALUES ('operator_changes', 1) ON CONFLICT DO UPDATE SET value = value + 1").run();
-}
-
 void forgetFolder(plugin::Transaction& transaction, std::int64_t folder) {
     for (const auto statement : {sql::endDueOfFolder, sql::deleteDueOfFolder, sql::deleteBatchesOfFolder})
         transaction.prepare(statement).bind(0, folder).run();
@@ -29,7 +25,7 @@ void forgetFolder(plugin::Transaction& transaction, std::int64_t folder) {
 void blockEach(plugin::Transaction& transaction, const std::vector<std::string>& mailboxes, const std::string& why) {
     for (const auto& alias : mailboxes)
         transaction.prepare("UPDATE listener_mailbox SET blocked = ? WHERE mailbox_id = ?").bind(0, why).bind(1, mailboxId(transaction, alias)).run();
-    countChange(transaction);
+    countOperatorChange(transaction);
 }
 
 void restartOne(plugin::Transaction& transaction, std::int64_t mailbox, const Start& start) {
@@ -44,6 +40,10 @@ void restartOne(plugin::Transaction& transaction, std::int64_t mailbox, const St
 }
 
 }  // namespace
+
+void countOperatorChange(plugin::Transaction& transaction) {
+    transaction.prepare("INSERT INTO listener_state (name, value) VALUES ('operator_changes', 1) ON CONFLICT DO UPDATE SET value = value + 1").run();
+}
 
 FolderRecord insertFolder(plugin::Transaction& transaction, const FolderRecord& record) {
     FolderRecord begun = record;
@@ -101,7 +101,7 @@ void restart(plugin::Transaction& transaction, const std::string& mailbox, const
         while (row.step()) mailboxes.push_back(row.integer(0));
     }
     for (const auto id : mailboxes) restartOne(transaction, id, start);
-    countChange(transaction);
+    countOperatorChange(transaction);
 }
 
 void verified(plugin::Transaction& transaction, const std::vector<std::pair<std::string, plugin::Wall>>& mailboxes) {

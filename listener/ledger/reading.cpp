@@ -38,6 +38,7 @@ LedgerRow rowFrom(const plugin::Statement& row) {
     if (!row.isNull(11)) one.messageId = row.text(11);
     if (!row.isNull(12)) one.after = row.integer(13) != 0 ? "due" : "done";
     one.sinks = row.text(14);
+    one.waiting = row.text(15);
     return one;
 }
 

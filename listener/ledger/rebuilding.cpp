@@ -73,7 +73,7 @@ std::vector<Candidate> candidates(plugin::Transaction& transaction, const std::v
             one.matchKey = stored::digest(row.blob(4));
             if (!wanted(one.matchKey)) continue;
             one.sha256 = stored::digest(row.blob(5));
-            one.settled = isSettled(stored::messageState(row.text(6)));
+            one.settled = isSettled(stored::messageState(row.text(6))) || row.integer(9) != 0;
             one.removed = !row.isNull(7) && row.integer(8) == 0 && removes(row.text(7));
             found.push_back(one);
         }
@@ -140,7 +140,7 @@ private:
         Likeness like{.number = row.integer(0), .folder = row.integer(2), .folderName = std::string(row.text(7)), .ordinal = number(row, 4)};
         like.id = stored::deliveryId(row.blob(1));
         // Where an operator started the mailbox anew, what was settled before is to be delivered again: under its id.
-        like.settled = isSettled(state) && (forgotten == 0 || forgotten == supersededRow);
+        like.settled = (isSettled(state) || row.integer(12) != 0) && (forgotten == 0 || forgotten == supersededRow);
         like.placeVoid = forgotten != 0 || state == MessageState::missing;
         answer.like.push_back(std::move(like));
     }

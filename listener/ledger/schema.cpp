@@ -93,8 +93,43 @@ ALTER TABLE listener_batch ADD COLUMN identities BLOB;
 CREATE INDEX listener_folder_mailbox ON listener_folder (mailbox_id);
 )sql";
 
+// The outbox. `file`: where the bytes lie below server.data; NULL: they have to be fetched from the mailbox again. `folder`, `protocol`, `position`
+// and `flags` are those of the first attempt: what sinks are told never changes, though the row may move. `after_*`: once every sink has it. `dead`:
+// 0 it is tried again, 1 given up, 2 set aside.
+constexpr std::string_view third = R"sql(
+CREATE TABLE listener_stored (
+    message      INTEGER PRIMARY KEY,
+    file         TEXT,
+    start        INTEGER NOT NULL,
+    folder       TEXT NOT NULL,
+    protocol     TEXT NOT NULL,
+    position     TEXT NOT NULL,
+    flags        TEXT NOT NULL,  -- by line feeds
+    after_action TEXT NOT NULL,
+    after_target TEXT,
+    aside_action TEXT NOT NULL,
+    aside_target TEXT
+) STRICT;
+CREATE INDEX listener_stored_file ON listener_stored (file);
+CREATE TABLE listener_outbox (
+    entry    INTEGER PRIMARY KEY,
+    message  INTEGER NOT NULL,
+    sink_id  INTEGER NOT NULL,
+    dead     INTEGER NOT NULL DEFAULT 0,
+    first    INTEGER NOT NULL,   -- since when
+    next     INTEGER NOT NULL,   -- not tried before
+    attempts INTEGER NOT NULL,
+    code     INTEGER,            -- the last refusal
+    what     TEXT
+) STRICT;
+CREATE UNIQUE INDEX listener_outbox_message ON listener_outbox (message, sink_id);
+CREATE INDEX listener_outbox_next ON listener_outbox (sink_id, dead, next);
+CREATE INDEX listener_outbox_order ON listener_outbox (sink_id, dead, entry);
+ALTER TABLE listener_sink ADD COLUMN disabled TEXT;  -- why nothing is tried until an operator acts
+)sql";
+
 }  // namespace
 
-std::vector<plugin::Migration> ledgerMigrations() { return {{1, first}, {2, second}}; }
+std::vector<plugin::Migration> ledgerMigrations() { return {{1, first}, {2, second}, {3, third}}; }
 
 }  // namespace listener

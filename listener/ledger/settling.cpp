@@ -21,15 +21,6 @@ Folder folderOf(plugin::Transaction& transaction, std::int64_t id) {
     return folder;
 }
 
-std::int64_t sinkId(plugin::Transaction& transaction, const std::string& name) {
-    transaction.prepare("INSERT INTO listener_sink (name) VALUES (?) ON CONFLICT DO NOTHING").bind(0, name).run();
-    auto& row = transaction.prepare("SELECT sink_id FROM listener_sink WHERE name = ?").bind(0, name);
-    row.step();
-    const auto id = row.integer(0);
-    row.reset();
-    return id;
-}
-
 /// Writes the rows of one batch, and counts them.
 class Settling {
 public:
@@ -49,10 +40,11 @@ public:
                 .bind(2, verdict.known ? std::string_view("known") : std::string_view("delivered"))
                 .run();
         if (isDue(settled)) addDue(*number, settled);
+        store(*number, settled);
         ++(settled.state == MessageState::delivered ? delivered_ : other_);
     }
 
-    void finish(std::uint64_t cursor) {
+    std::vector<std::string> finish(std::uint64_t cursor) {
         transaction_
             .prepare(
                 "UPDATE listener_folder SET cursor = max(cursor, ?1), delivered = delivered + ?2, other = other + ?3, "
@@ -63,6 +55,7 @@ public:
             .bind(3, now_)
             .bind(4, folder_.id)
             .run();
+        return std::move(freed_);
     }
 
 private:
@@ -94,6 +87,9 @@ private:
         transaction_.prepare(sql::uncountMessage).bind(0, stored::text(oldState)).bind(1, oldFolder).run();
         transaction_.prepare(sql::deleteVerdicts).bind(0, number).run();
         transaction_.prepare(sql::deleteDue).bind(0, number).run();
+        for (const auto& verdict : settled.verdicts) transaction_.prepare(sql::deleteEntry).bind(0, number).bind(1, sink(verdict.sink)).run();
+        if (settled.state != MessageState::pending) transaction_.prepare(sql::deleteEntries).bind(0, number).run();
+        if (auto freed = endStored(transaction_, number)) freed_.push_back(std::move(*freed));
         bindMessage(transaction_.prepare(sql::updateMessage), id, settled).bind(13, number).run();
         return number;
     }
@@ -105,7 +101,33 @@ private:
         due.run();
     }
 
-    bool isDue(const Settled& settled) const { return settled.after.kind != AfterAction::Kind::leave && !folder_.forgotten; }
+    /// What the outbox has of it, and for whom.
+    void store(std::int64_t number, const Settled& settled) {
+        for (const auto& one : settled.outstanding) {
+            auto& row = transaction_.prepare(sql::insertEntry);
+            row.bind(0, number).bind(1, sink(one.sink)).bind(2, std::int64_t{one.end == Outstanding::End::aside ? 2 : 0}).bind(3, now_);
+            row.bind(4, stored::time(one.next)).bind(5, std::int64_t{one.attempts});
+            if (one.code) row.bind(6, static_cast<std::int64_t>(*one.code));
+            if (one.code) row.bind(7, one.what);
+            row.run();
+        }
+        if (!settled.kept) return;
+        std::string flags;
+        for (const auto& flag : settled.message.flags) flags.append(flags.empty() ? "" : "\n").append(flag);
+        const auto& message = settled.message;
+        const auto& after = settled.state == MessageState::pending ? settled.after : AfterAction{};
+        auto& row = transaction_.prepare(sql::insertStored);
+        row.bind(0, number).bind(1, settled.kept->file).bind(2, stored::number(settled.kept->start)).bind(3, message.folder);
+        row.bind(4, message.protocol).bind(5, message.position.text).bind(6, flags).bind(7, stored::text(after.kind));
+        if (!after.target.empty()) row.bind(8, after.target);
+        row.bind(9, stored::text(settled.afterQuarantine.kind));
+        if (!settled.afterQuarantine.target.empty()) row.bind(10, settled.afterQuarantine.target);
+        row.run();
+    }
+
+    bool isDue(const Settled& settled) const {
+        return settled.after.kind != AfterAction::Kind::leave && settled.state != MessageState::pending && !folder_.forgotten;
+    }
 
     std::int64_t sink(const std::string& name) {
         const auto found = sinks_.find(name);
@@ -118,6 +140,7 @@ private:
     plugin::Statement& insert_;
     std::map<std::string, std::int64_t> sinks_{};
     std::int64_t delivered_ = 0, other_ = 0;
+    std::vector<std::string> freed_{};
 };
 
 void endBatch(plugin::Transaction& transaction, std::int64_t folder, std::int64_t batch) {
@@ -125,6 +148,28 @@ void endBatch(plugin::Transaction& transaction, std::int64_t folder, std::int64_
 }
 
 }  // namespace
+
+std::int64_t sinkId(plugin::Transaction& transaction, const std::string& name) {
+    transaction.prepare("INSERT INTO listener_sink (name) VALUES (?) ON CONFLICT DO NOTHING").bind(0, name).run();
+    auto& row = transaction.prepare("SELECT sink_id FROM listener_sink WHERE name = ?").bind(0, name);
+    row.step();
+    const auto id = row.integer(0);
+    row.reset();
+    return id;
+}
+
+std::optional<std::string> endStored(plugin::Transaction& transaction, std::int64_t message) {
+    auto& known = transaction.prepare(sql::selectStoredFile).bind(0, message);
+    if (!known.step()) return std::nullopt;
+    const std::string file(known.text(0));
+    known.reset();
+    transaction.prepare(sql::deleteStored).bind(0, message).run();
+    if (file.empty()) return std::nullopt;
+    auto& needed = transaction.prepare(sql::isFileNeeded).bind(0, file);
+    const bool stays = needed.step();
+    needed.reset();
+    return stays ? std::nullopt : std::optional(file);
+}
 
 std::int64_t intend(plugin::Transaction& transaction, std::int64_t folder, const std::vector<std::uint64_t>& ordinals,
                     const std::vector<Identity>& identities, plugin::Wall now) {
@@ -137,13 +182,14 @@ std::int64_t intend(plugin::Transaction& transaction, std::int64_t folder, const
     return transaction.lastInsertId();
 }
 
-void settle(plugin::Transaction& transaction, std::int64_t folder, std::int64_t batch, const std::vector<Settled>& settled, std::uint64_t cursor,
-            plugin::Wall now) {
+std::vector<std::string> settle(plugin::Transaction& transaction, std::int64_t folder, std::int64_t batch, const std::vector<Settled>& settled,
+                                std::uint64_t cursor, plugin::Wall now) {
     Settling settling(transaction, folderOf(transaction, folder), now);
     for (const auto& one : settled) settling.add(one);
-    settling.finish(cursor);
+    auto freed = settling.finish(cursor);
     keepUnsettled(transaction, folder, batch, settled, now);
     endBatch(transaction, folder, batch);
+    return freed;
 }
 
 void advance(plugin::Transaction& transaction, std::int64_t folder, std::optional<std::int64_t> batch, std::uint64_t cursor,

@@ -32,7 +32,7 @@ inline constexpr std::string_view markCopied = "UPDATE listener_due SET copied =
 
 inline constexpr std::string_view selectFinal =
     "SELECT ordinal FROM listener_message WHERE folder_id = ?1 AND validity = (SELECT validity FROM listener_folder WHERE folder_id = ?1) "
-    "AND ordinal > ?2 AND state <> 'pending' ORDER BY ordinal";
+    "AND ordinal > ?2 AND (state <> 'pending' OR EXISTS (SELECT 1 FROM listener_stored s WHERE s.message = number)) ORDER BY ordinal";
 inline constexpr std::string_view selectBatches = "SELECT batch_id, ordinals, identities FROM listener_batch WHERE folder_id = ? ORDER BY batch_id";
 inline constexpr std::string_view selectDue =
     "SELECT message, ordinal, action, target, copied FROM listener_due WHERE folder_id = ? ORDER BY ordinal, message LIMIT ?";
@@ -43,14 +43,14 @@ inline constexpr std::string_view selectRecords =
     "FROM listener_mailbox b CROSS JOIN listener_folder f ON f.mailbox_id = b.mailbox_id WHERE b.alias = ? AND f.protocol = ? AND f.forgotten <> 1 "
     "ORDER BY f.folder_id";
 inline constexpr std::string_view selectCandidates =
-    "SELECT number, ordinal, received, size, match_key, sha256, state, after_action, EXISTS (SELECT 1 FROM listener_due d WHERE d.message = number) "
-    "FROM listener_message WHERE folder_id = ?";
+    "SELECT number, ordinal, received, size, match_key, sha256, state, after_action, EXISTS (SELECT 1 FROM listener_due d WHERE d.message = number), "
+    "EXISTS (SELECT 1 FROM listener_stored s WHERE s.message = number) FROM listener_message WHERE folder_id = ?";
 inline constexpr std::string_view selectPending =
     "SELECT delivery_id FROM listener_message WHERE folder_id = ? AND validity = ? AND ordinal = ? AND state = 'pending'";
 inline constexpr std::string_view selectSecond =
     "SELECT m.number, m.delivery_id, m.folder_id, m.validity, m.ordinal, m.state, m.sha256, f.name, f.mailbox_id, f.forgotten, m.after_action, "
-    "EXISTS (SELECT 1 FROM listener_due d WHERE d.message = m.number) FROM listener_message m CROSS JOIN listener_folder f ON f.folder_id = "
-    "m.folder_id WHERE m.delivery_id >= ? AND m.delivery_id < ?";
+    "EXISTS (SELECT 1 FROM listener_due d WHERE d.message = m.number), EXISTS (SELECT 1 FROM listener_stored k WHERE k.message = m.number) "
+    "FROM listener_message m CROSS JOIN listener_folder f ON f.folder_id = m.folder_id WHERE m.delivery_id >= ? AND m.delivery_id < ?";
 inline constexpr std::string_view selectBatchesElsewhere =
     "SELECT b.ordinals, b.identities, f.folder_id, f.name FROM listener_folder o CROSS JOIN listener_folder f ON f.mailbox_id = o.mailbox_id "
     "CROSS JOIN listener_batch b ON b.folder_id = f.folder_id WHERE o.folder_id = ?1 AND f.folder_id <> ?1 AND b.identities IS NOT NULL";
@@ -85,10 +85,54 @@ inline constexpr std::string_view selectSummaries =
 inline const std::string selectRows =
     "SELECT m.number, m.delivery_id, b.alias, f.name, f.protocol, m.position, m.state, m.received, m.settled, m.size, m.sha256, m.message_id, "
     "m.after_action, EXISTS (SELECT 1 FROM listener_due d WHERE d.message = m.number), "
-    "(SELECT group_concat(s.name, ',') FROM listener_verdict v JOIN listener_sink s ON s.sink_id = v.sink_id WHERE v.message = m.number) "
+    "(SELECT group_concat(s.name, ',') FROM listener_verdict v JOIN listener_sink s ON s.sink_id = v.sink_id WHERE v.message = m.number), "
+    "(SELECT group_concat(s.name, ',') FROM listener_outbox o JOIN listener_sink s ON s.sink_id = o.sink_id WHERE o.message = m.number) "
     "FROM listener_message m CROSS JOIN listener_folder f ON f.folder_id = m.folder_id CROSS JOIN listener_mailbox b ON b.mailbox_id = f.mailbox_id "
     "WHERE m.number < ?1 AND (?2 IS NULL OR b.alias = ?2) AND (?3 IS NULL OR m.state = ?3)";
 inline const std::string selectNewestRows = selectRows + " ORDER BY m.number DESC";
 inline const std::string selectRowOfId = selectRows + " AND m.delivery_id = ?4";
+
+// The outbox.
+inline constexpr std::string_view insertStored =
+    "INSERT INTO listener_stored (message, file, start, folder, protocol, position, flags, after_action, after_target, aside_action, aside_target) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+inline constexpr std::string_view selectStoredFile = "SELECT file FROM listener_stored WHERE message = ?";
+inline constexpr std::string_view deleteStored = "DELETE FROM listener_stored WHERE message = ?";
+inline constexpr std::string_view isFileNeeded = "SELECT 1 FROM listener_stored WHERE file = ? LIMIT 1";
+inline constexpr std::string_view insertEntry =
+    "INSERT INTO listener_outbox (message, sink_id, dead, first, next, attempts, code, what) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
+    "ON CONFLICT (message, sink_id) DO UPDATE SET dead = excluded.dead, next = excluded.next, attempts = excluded.attempts, code = excluded.code, "
+    "what = excluded.what";
+inline constexpr std::string_view deleteEntry = "DELETE FROM listener_outbox WHERE message = ? AND sink_id = ?";
+inline constexpr std::string_view deleteEntries = "DELETE FROM listener_outbox WHERE message = ?";
+inline constexpr std::string_view updateEntry =
+    "UPDATE listener_outbox SET dead = ?, next = ?, attempts = attempts + 1, code = ?, what = ? WHERE message = ? AND sink_id = ?";
+inline constexpr std::string_view selectEntry =
+    "SELECT o.message FROM listener_message m CROSS JOIN listener_outbox o ON o.message = m.number AND o.sink_id = ?1 WHERE m.delivery_id = ?2";
+inline const std::string selectEntries =
+    "SELECT o.entry, o.message, o.attempts, o.first, o.next, m.delivery_id, b.alias, k.folder, k.protocol, k.position, m.ordinal, m.received, "
+    "k.flags, "
+    "m.message_id, m.match_key, m.size, m.sha256, k.file, k.start FROM listener_outbox o CROSS JOIN listener_message m ON m.number = o.message CROSS "
+    "JOIN listener_stored k ON k.message = o.message CROSS JOIN listener_folder f ON f.folder_id = m.folder_id CROSS JOIN listener_mailbox b ON "
+    "b.mailbox_id = f.mailbox_id WHERE o.sink_id = ?1 AND o.dead = 0 ";
+inline const std::string selectDueEntries = selectEntries + "AND o.next <= ?2 ORDER BY o.next LIMIT ?3";
+/// In the order they came; without those whose first attempt is under way, or whose bytes are to be fetched.
+inline const std::string selectEntriesAfter =
+    selectEntries + "AND o.entry > ?2 AND (o.next <= ?4 OR (o.attempts > 0 AND o.next < ?5)) ORDER BY o.entry LIMIT ?3";
+inline constexpr std::string_view selectNextEntry = "SELECT next FROM listener_outbox WHERE sink_id = ? AND dead = 0 ORDER BY next LIMIT 1";
+inline constexpr std::string_view selectStanding =
+    "SELECT m.state, m.folder_id, m.ordinal, m.size, b.alias, f.forgotten, k.file, k.after_action, k.after_target, k.aside_action, k.aside_target, "
+    "(SELECT count(*) FROM listener_outbox o WHERE o.message = m.number AND o.dead = 0), "
+    "(SELECT max(o.dead) FROM listener_outbox o WHERE o.message = m.number) FROM listener_message m CROSS JOIN listener_stored k ON k.message = "
+    "m.number CROSS JOIN listener_folder f ON f.folder_id = m.folder_id CROSS JOIN listener_mailbox b ON b.mailbox_id = f.mailbox_id WHERE m.number "
+    "= ?";
+inline constexpr std::string_view updateState = "UPDATE listener_message SET state = ?, settled = ?, after_action = ? WHERE number = ?";
+inline constexpr std::string_view countDelivered =
+    "UPDATE listener_folder SET delivered = delivered + 1, other = other - 1, last_delivery = ? WHERE folder_id = ?";
+inline constexpr std::string_view selectUnfetched =
+    "SELECT k.message, m.ordinal, m.delivery_id, m.sha256, m.size FROM listener_stored k CROSS JOIN listener_message m ON m.number = k.message "
+    "WHERE k.file IS NULL AND m.folder_id = ?1 AND m.validity = (SELECT validity FROM listener_folder WHERE folder_id = ?1) ORDER BY m.ordinal";
+inline constexpr std::string_view updateKept = "UPDATE listener_stored SET file = ?, start = ?, flags = ? WHERE message = ?";
+inline constexpr std::string_view setNext = "UPDATE listener_outbox SET next = ?1 WHERE message = ?2 AND dead = 0";
 
 }  // namespace listener::sql

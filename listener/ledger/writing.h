@@ -10,8 +10,13 @@ FolderRecord beginFolder(plugin::Transaction& transaction, const FolderRecord& r
 FolderRecord insertFolder(plugin::Transaction& transaction, const FolderRecord& record);
 std::int64_t intend(plugin::Transaction& transaction, std::int64_t folder, const std::vector<std::uint64_t>& ordinals,
                     const std::vector<Identity>& identities, plugin::Wall now);
-void settle(plugin::Transaction& transaction, std::int64_t folder, std::int64_t batch, const std::vector<Settled>& settled, std::uint64_t cursor,
-            plugin::Wall now);
+std::vector<std::string> settle(plugin::Transaction& transaction, std::int64_t folder, std::int64_t batch, const std::vector<Settled>& settled,
+                                std::uint64_t cursor, plugin::Wall now);
+/// The number a sink has in the tables.
+std::int64_t sinkId(plugin::Transaction& transaction, const std::string& name);
+/// Ends what was stored of a message; answers the file if nobody needs it any more.
+std::optional<std::string> endStored(plugin::Transaction& transaction, std::int64_t message);
+void countOperatorChange(plugin::Transaction& transaction);
 void advance(plugin::Transaction& transaction, std::int64_t folder, std::optional<std::int64_t> batch, std::uint64_t cursor,
              std::uint64_t beforeStart);
 /// The members of a batch about to end that got no verdict: some sink may have them, so they keep their id, as `pending` rows.

@@ -38,6 +38,8 @@ public:
     Content(std::shared_ptr<const std::string> bytes, Digest sha256) : memory_(std::move(bytes)), size_(memory_->size()), sha256_(sha256) {}
     Content(std::shared_ptr<plugin::File> file, std::string directory, Digest sha256)
         : file_(std::move(file)), directory_(std::move(directory)), size_(file_->size()), sha256_(sha256) {}
+    /// Known, and not at hand: neither in memory nor in a file.
+    Content(std::uint64_t size, Digest sha256) : size_(size), sha256_(sha256) {}
 
     std::uint64_t size() const { return size_; }
     const Digest& sha256() const { return sha256_; }
@@ -54,6 +56,12 @@ private:
     Digest sha256_{};
 };
 
+/// Where bytes are kept beyond the life of a process: a file below server.data, and where they begin in it.
+struct Kept {
+    std::string file{};  ///< "outbox/…" or "quarantine/…"
+    std::uint64_t start = 0;
+};
+
 /// A message on its way: everything that stays the same between attempts. Metadata and sinks are made from this alone.
 struct Message {
     std::string id;  ///< delivery id, 32 characters [a-z2-7]
@@ -66,6 +74,7 @@ struct Message {
     std::optional<std::string> messageId{};  ///< see Head
     Digest matchKey{};
     Content content;
+    std::string reference{};  ///< not empty: too large for this sink, which is told this path instead of being given the bytes
 };
 
 /// 32 characters: base32 (RFC 4648, lower case, unpadded) of 20 bytes: `received` as 5 bytes of seconds since 1970 (big endian; before

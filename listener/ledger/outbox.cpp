@@ -1,0 +1,441 @@
+#include "listener/ledger/outbox.h"
+
+#include "listener/ledger/asking.h"
+#include "listener/ledger/reading.h"
+#include "listener/ledger/statements.h"
+#include "listener/ledger/stored_form.h"
+#include "listener/ledger/writing.h"
+
+#include <functional>
+
+namespace listener {
+namespace {
+
+using plugin::Transaction;
+
+constexpr std::int64_t givenUp = 1, setAside = 2;  // listener_outbox.dead
+/// listener_outbox.next of what has to be fetched first.
+constexpr std::int64_t whenFetched = std::numeric_limits<std::int64_t>::max();
+
+std::uint64_t number(const plugin::Statement& row, int column) { return static_cast<std::uint64_t>(row.integer(column)); }
+
+std::vector<std::string> lines(std::string_view text) {
+    std::vector<std::string> all;
+    while (!text.empty()) {
+        const auto end = std::min(text.find('\n'), text.size());
+        all.emplace_back(text.substr(0, end));
+        text.remove_prefix(std::min(end + 1, text.size()));
+    }
+    return all;
+}
+
+OutboxEntry entryFrom(const plugin::Statement& row) {
+    OutboxEntry entry;
+    entry.number = row.integer(0);
+    entry.row = row.integer(1);
+    entry.attempts = static_cast<std::uint32_t>(row.integer(2));
+    entry.first = stored::time(row.integer(3));
+    entry.next = stored::time(row.integer(4));
+    auto& message = entry.message;
+    message.id = stored::deliveryId(row.blob(5));
+    message.mailbox = row.text(6);
+    message.folder = row.text(7);
+    message.protocol = row.text(8);
+    message.position = {std::string(row.text(9)), number(row, 10)};
+    message.received = stored::time(row.integer(11));
+    message.flags = lines(row.text(12));
+    if (!row.isNull(13)) message.messageId = row.text(13);
+    message.matchKey = stored::digest(row.blob(14));
+    message.content = Content(number(row, 15), stored::digest(row.blob(16)));
+    entry.kept = {std::string(row.text(17)), number(row, 18)};
+    return entry;
+}
+
+std::vector<OutboxEntry> entriesFrom(plugin::Statement& row) {
+    std::vector<OutboxEntry> entries;
+    while (row.step()) entries.push_back(entryFrom(row));
+    return entries;
+}
+
+/// The messages of one transaction that may have come to their end.
+class Concluding {
+public:
+    Concluding(Transaction& transaction, plugin::Wall now) : transaction_(transaction), now_(stored::time(now)) {}
+
+    void note(const OutboxOutcome& outcome) {
+        const auto id = stored::id(outcome.id);
+        const auto sink = writing::sinkId(transaction_, outcome.sink);
+        auto& found = transaction_.prepare(sql::selectEntry).bind(0, sink).bindBlob(1, id);
+        if (!found.step()) return;
+        const auto row = found.integer(0);
+        found.reset();
+        rows_.insert(row);
+        using Kind = OutboxOutcome::Kind;
+        switch (outcome.kind) {
+            case Kind::delivered:
+            case Kind::known:
+                transaction_.prepare(sql::deleteEntry).bind(0, row).bind(1, sink).run();
+                transaction_.prepare("INSERT INTO listener_verdict (message, sink_id, outcome) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
+                    .bind(0, row)
+                    .bind(1, sink)
+                    .bind(2, outcome.kind == Kind::known ? std::string_view("known") : std::string_view("delivered"))
+                    .run();
+                return;
+            case Kind::refused:
+            case Kind::dead:
+            case Kind::aside: {
+                const std::int64_t dead = outcome.kind == Kind::refused ? 0 : outcome.kind == Kind::dead ? givenUp : setAside;
+                transaction_.prepare(sql::updateEntry)
+                    .bind(0, dead)
+                    .bind(1, stored::time(outcome.next))
+                    .bind(2, static_cast<std::int64_t>(outcome.code))
+                    .bind(3, outcome.what)
+                    .bind(4, row)
+                    .bind(5, sink)
+                    .run();
+                return;
+            }
+        }
+    }
+
+    OutboxEnd finish() {
+        for (const auto row : rows_) finish(row);
+        return std::move(end_);
+    }
+
+private:
+    struct Standing {
+        MessageState state{};
+        std::int64_t folder = 0;
+        std::uint64_t ordinal = 0, size = 0;
+        std::string mailbox;
+        bool forgotten = false;
+        AfterAction after{}, aside{};
+        std::int64_t waiting = 0;
+        std::int64_t dead = 0;
+    };
+
+    std::optional<Standing> standingOf(std::int64_t message) {
+        auto& row = transaction_.prepare(sql::selectStanding).bind(0, message);
+        if (!row.step()) return std::nullopt;
+        Standing one{.state = stored::messageState(row.text(0)), .folder = row.integer(1), .ordinal = number(row, 2), .size = number(row, 3)};
+        one.mailbox = row.text(4);
+        one.forgotten = row.integer(5) != 0;
+        one.after = {stored::afterKind(row.text(7)), std::string(row.text(8))};
+        one.aside = {stored::afterKind(row.text(9)), std::string(row.text(10))};
+        one.waiting = row.integer(11);
+        one.dead = row.isNull(12) ? 0 : row.integer(12);
+        row.reset();
+        return one;
+    }
+
+    void finish(std::int64_t message) {
+        const auto standing = standingOf(message);
+        if (!standing || standing->waiting > 0) return;
+        const auto state = standing->dead == setAside  ? MessageState::quarantined
+                           : standing->dead == givenUp ? MessageState::dead
+                                                       : MessageState::delivered;
+        if (state == MessageState::delivered) {
+            end_.freedBytes += standing->size;
+            if (auto freed = writing::endStored(transaction_, message)) end_.freed.push_back(std::move(*freed));
+        }
+        OutboxEnd::Final final{standing->mailbox, state, standing->size};
+        if (standing->state != MessageState::delivered) final.actionDue = changeState(message, *standing, state);
+        end_.finals.push_back(std::move(final));
+    }
+
+    /// Answers whether something is due in the mailbox.
+    bool changeState(std::int64_t message, const Standing& standing, MessageState state) {
+        const auto action = state == MessageState::delivered ? standing.after : state == MessageState::quarantined ? standing.aside : AfterAction{};
+        const bool due = action.kind != AfterAction::Kind::leave && !standing.forgotten;
+        auto& update = transaction_.prepare(sql::updateState).bind(0, stored::text(state)).bind(1, now_);
+        if (due)
+            update.bind(2, stored::text(action.kind));
+        else
+            update.bindNull(2);
+        update.bind(3, message).run();
+        if (state == MessageState::delivered) transaction_.prepare(sql::countDelivered).bind(0, now_).bind(1, standing.folder).run();
+        if (!due) return false;
+        transaction_.prepare(sql::deleteDue).bind(0, message).run();
+        auto& row = transaction_.prepare(sql::insertDue);
+        row.bind(0, message).bind(1, standing.folder).bind(2, stored::number(standing.ordinal)).bind(3, stored::text(action.kind));
+        if (!action.target.empty()) row.bind(4, action.target);
+        row.run();
+        return true;
+    }
+
+    Transaction& transaction_;
+    const std::int64_t now_;
+    std::set<std::int64_t> rows_{};
+    OutboxEnd end_{};
+};
+
+std::vector<OutboxTotal> readTotals(Transaction& transaction) {
+    std::vector<OutboxTotal> all;
+    auto& row = transaction.prepare(
+        "SELECT s.name, s.disabled, (SELECT count(*) FROM listener_outbox WHERE sink_id = s.sink_id AND dead = 0), "
+        "(SELECT count(*) FROM listener_outbox WHERE sink_id = s.sink_id AND dead = 1), (SELECT count(*) FROM listener_outbox WHERE sink_id = "
+        "s.sink_id AND dead = 2), o.first, o.what FROM listener_sink s LEFT JOIN listener_outbox o ON o.entry = (SELECT entry FROM listener_outbox "
+        "WHERE sink_id = s.sink_id AND dead = 0 ORDER BY entry LIMIT 1) ORDER BY s.name");
+    while (row.step()) {
+        OutboxTotal one{.sink = std::string(row.text(0)), .waiting = number(row, 2), .dead = number(row, 3), .aside = number(row, 4)};
+        one.disabled = row.text(1);
+        if (!row.isNull(5)) one.oldest = stored::time(row.integer(5));
+        one.lastRefusal = row.text(6);
+        all.push_back(std::move(one));
+    }
+    return all;
+}
+
+void endAsMissing(Transaction& transaction, std::int64_t message) {
+    transaction.prepare(sql::deleteEntries).bind(0, message).run();
+    transaction.prepare(sql::deleteStored).bind(0, message).run();
+    transaction.prepare("UPDATE listener_message SET state = 'missing' WHERE number = ? AND state = 'pending'").bind(0, message).run();
+}
+
+/// Whether what stands at a row's place in the mailbox is still that message.
+bool isReachable(Transaction& transaction, std::int64_t message) {
+    auto& row = transaction
+                    .prepare(
+                        "SELECT 1 FROM listener_message m JOIN listener_folder f ON f.folder_id = m.folder_id WHERE m.number = ? AND f.forgotten = "
+                        "0 AND f.validity = m.validity AND (m.after_action IS NULL OR m.after_action IN ('leave', 'seen') OR EXISTS (SELECT 1 FROM "
+                        "listener_due d WHERE d.message = m.number))")
+                    .bind(0, message);
+    const bool found = row.step();
+    row.reset();
+    return found;
+}
+
+std::uint64_t loseFile(Transaction& transaction, const std::string& file) {
+    std::vector<std::int64_t> rows;
+    auto& row = transaction.prepare("SELECT message FROM listener_stored WHERE file = ?").bind(0, file);
+    while (row.step()) rows.push_back(row.integer(0));
+    std::uint64_t missing = 0;
+    for (const auto message : rows) {
+        if (!isReachable(transaction, message)) {
+            endAsMissing(transaction, message);
+            ++missing;
+            continue;
+        }
+        transaction.prepare("UPDATE listener_stored SET file = NULL WHERE message = ?").bind(0, message).run();
+        transaction.prepare(sql::setNext).bind(0, whenFetched).bind(1, message).run();
+    }
+    return missing;
+}
+
+/// The rows an operator means, oldest first.
+std::vector<std::int64_t> rowsOf(Transaction& transaction, const ReplayQuery& query) {
+    std::vector<std::int64_t> rows;
+    for (const auto& text : query.ids) {
+        const auto id = stored::id(text);
+        auto& row = transaction.prepare(sql::selectMessage).bindBlob(0, id);
+        if (row.step()) rows.push_back(row.integer(0));
+        row.reset();
+    }
+    if (!query.ids.empty()) return rows;
+    auto& row = transaction.prepare(
+        "SELECT m.number FROM listener_message m JOIN listener_folder f ON f.folder_id = m.folder_id JOIN listener_mailbox b ON b.mailbox_id = "
+        "f.mailbox_id WHERE (?1 IS NULL OR b.alias = ?1) AND (?2 IS NULL OR f.name = ?2) AND (?3 IS NULL OR m.state = ?3) AND (?4 IS NULL OR "
+        "m.received >= ?4) AND (?5 IS NULL OR m.received < ?5) ORDER BY m.number");
+    if (query.mailbox) row.bind(0, *query.mailbox);
+    if (query.folder) row.bind(1, *query.folder);
+    if (query.state) row.bind(2, stored::text(*query.state));
+    if (query.since) row.bind(3, stored::time(*query.since));
+    if (query.until) row.bind(4, stored::time(*query.until));
+    while (row.step()) rows.push_back(row.integer(0));
+    return rows;
+}
+
+class Replaying {
+public:
+    Replaying(Transaction& transaction, const std::string& sink, plugin::Wall now)
+        : transaction_(transaction), sink_(writing::sinkId(transaction, sink)), now_(stored::time(now)) {}
+
+    void row(std::int64_t message) {
+        auto& known = transaction_.prepare(sql::selectStoredFile).bind(0, message);
+        const bool stored = known.step();
+        const bool kept = stored && !known.isNull(0);
+        known.reset();
+        if (!kept && !isReachable(transaction_, message)) {
+            ++done_.unreachable;
+            return;
+        }
+        if (!stored)
+            transaction_
+                .prepare(
+                    "INSERT INTO listener_stored (message, file, start, folder, protocol, position, flags, after_action, aside_action) SELECT "
+                    "m.number, "
+                    "NULL, 0, f.name, f.protocol, m.position, '', 'leave', 'leave' FROM listener_message m JOIN listener_folder f ON f.folder_id = "
+                    "m.folder_id WHERE m.number = ?")
+                .bind(0, message)
+                .run();
+        transaction_.prepare(sql::insertEntry)
+            .bind(0, message)
+            .bind(1, sink_)
+            .bind(2, std::int64_t{0})
+            .bind(3, now_)
+            .bind(4, kept ? now_ : whenFetched)
+            .bind(5, std::int64_t{0})
+            .run();
+        // Given up and asked for again: its time begins anew.
+        transaction_.prepare("UPDATE listener_outbox SET first = ? WHERE message = ? AND sink_id = ?")
+            .bind(0, now_)
+            .bind(1, message)
+            .bind(2, sink_)
+            .run();
+        ++(kept ? done_.kept : done_.toFetch);
+    }
+
+    Replayed finish() {
+        writing::countOperatorChange(transaction_);
+        return done_;
+    }
+
+private:
+    Transaction& transaction_;
+    const std::int64_t sink_, now_;
+    Replayed done_{};
+};
+
+class SqlOutboxLedger final : public OutboxLedger {
+public:
+    SqlOutboxLedger(plugin::Database& database, plugin::Clock& clock) : database_(database), clock_(clock) {}
+
+    Answer<std::vector<OutboxEntry>> due(std::string sink, plugin::Wall now, std::size_t limit) override {
+        return read<std::vector<OutboxEntry>>([sink = std::move(sink), now, limit](Transaction& transaction) {
+            const auto id = knownSink(transaction, sink);
+            return entriesFrom(transaction.prepare(sql::selectDueEntries).bind(0, id).bind(1, stored::time(now)).bind(2, stored::number(limit)));
+        });
+    }
+    Answer<std::vector<OutboxEntry>> after(std::string sink, std::int64_t entry, plugin::Wall now, std::size_t limit) override {
+        return read<std::vector<OutboxEntry>>([sink = std::move(sink), entry, now, limit](Transaction& transaction) {
+            const auto id = knownSink(transaction, sink);
+            return entriesFrom(transaction.prepare(sql::selectEntriesAfter)
+                                   .bind(0, id)
+                                   .bind(1, entry)
+                                   .bind(2, stored::number(limit))
+                                   .bind(3, stored::time(now))
+                                   .bind(4, whenFetched));
+        });
+    }
+    Answer<std::optional<plugin::Wall>> nextDue(std::string sink) override {
+        return read<std::optional<plugin::Wall>>([sink = std::move(sink)](Transaction& transaction) -> std::optional<plugin::Wall> {
+            const auto id = knownSink(transaction, sink);
+            auto& row = transaction.prepare(sql::selectNextEntry).bind(0, id);
+            if (!row.step() || row.integer(0) == whenFetched) return std::nullopt;
+            return stored::time(row.integer(0));
+        });
+    }
+    Answer<OutboxEnd> conclude(std::vector<OutboxOutcome> outcomes) override {
+        return write<OutboxEnd>([outcomes = std::move(outcomes), now = clock_.wall()](Transaction& transaction) {
+            Concluding concluding(transaction, now);
+            for (const auto& outcome : outcomes) concluding.note(outcome);
+            return concluding.finish();
+        });
+    }
+    Answer<std::vector<OutboxTotal>> totals() override { return read<std::vector<OutboxTotal>>(readTotals); }
+    Answer<std::uint64_t> keptBytes() override {
+        return read<std::uint64_t>([](Transaction& transaction) {
+            auto& row = transaction.prepare(
+                "SELECT coalesce(sum(m.size), 0) FROM listener_stored k JOIN listener_message m ON m.number = k.message WHERE k.file IS NOT NULL");
+            return row.step() ? number(row, 0) : 0;
+        });
+    }
+    Answer<std::set<std::string>> keptFiles() override {
+        return read<std::set<std::string>>([](Transaction& transaction) {
+            std::set<std::string> files;
+            auto& row = transaction.prepare("SELECT DISTINCT file FROM listener_stored WHERE file IS NOT NULL");
+            while (row.step()) files.emplace(row.text(0));
+            return files;
+        });
+    }
+
+    Answer<std::uint64_t> lost(std::string file) override {
+        return write<std::uint64_t>([file = std::move(file)](Transaction& transaction) { return loseFile(transaction, file); });
+    }
+    Answer<std::vector<Unfetched>> unfetched(std::int64_t folder) override {
+        return read<std::vector<Unfetched>>([folder](Transaction& transaction) {
+            std::vector<Unfetched> all;
+            auto& row = transaction.prepare(sql::selectUnfetched).bind(0, folder);
+            while (row.step())
+                all.push_back({row.integer(0), number(row, 1), stored::deliveryId(row.blob(2)), stored::digest(row.blob(3)), number(row, 4)});
+            return all;
+        });
+    }
+    Answer<void> fetched(std::int64_t row, Kept kept, std::vector<std::string> flags, std::uint64_t size, Digest sha256) override {
+        return write<void>([row, kept = std::move(kept), flags = std::move(flags), size, sha256, now = clock_.wall()](Transaction& transaction) {
+            std::string text;
+            for (const auto& flag : flags) text.append(text.empty() ? "" : "\n").append(flag);
+            transaction.prepare(sql::updateKept).bind(0, kept.file).bind(1, stored::number(kept.start)).bind(2, text).bind(3, row).run();
+            transaction.prepare(sql::setNext).bind(0, stored::time(now)).bind(1, row).run();
+            transaction.prepare("UPDATE listener_message SET size = ?, sha256 = ? WHERE number = ?")
+                .bind(0, stored::number(size))
+                .bindBlob(1, sha256)
+                .bind(2, row)
+                .run();
+        });
+    }
+    Answer<void> gone(std::vector<std::int64_t> rows) override {
+        return write<void>([rows = std::move(rows)](Transaction& transaction) {
+            for (const auto row : rows) endAsMissing(transaction, row);
+        });
+    }
+
+    Answer<Replayed> replay(ReplayQuery query, std::string sink) override {
+        return write<Replayed>([query = std::move(query), sink = std::move(sink), now = clock_.wall()](Transaction& transaction) {
+            const auto rows = rowsOf(transaction, query);
+            Replaying replaying(transaction, sink, now);
+            for (const auto row : rows) replaying.row(row);
+            return replaying.finish();
+        });
+    }
+    Answer<void> disable(std::string sink, std::string why) override {
+        return write<void>([sink = std::move(sink), why = std::move(why)](Transaction& transaction) {
+            const auto id = writing::sinkId(transaction, sink);
+            transaction.prepare("UPDATE listener_sink SET disabled = ? WHERE sink_id = ?").bind(0, why).bind(1, id).run();
+        });
+    }
+    Answer<std::optional<std::string>> disabled(std::string sink) override {
+        return read<std::optional<std::string>>([sink = std::move(sink)](Transaction& transaction) -> std::optional<std::string> {
+            auto& row = transaction.prepare("SELECT disabled FROM listener_sink WHERE name = ? AND disabled IS NOT NULL").bind(0, sink);
+            if (!row.step()) return std::nullopt;
+            return std::string(row.text(0));
+        });
+    }
+    Answer<bool> resume(std::string sink) override {
+        return write<bool>([sink = std::move(sink)](Transaction& transaction) {
+            transaction.prepare("UPDATE listener_sink SET disabled = NULL WHERE name = ? AND disabled IS NOT NULL").bind(0, sink).run();
+            const bool changed = transaction.changes() > 0;
+            writing::countOperatorChange(transaction);
+            return changed;
+        });
+    }
+
+private:
+    template <class T, class Body>
+    Answer<T> read(Body body) {
+        return ask<T>(database_, &plugin::Database::read, std::move(body));
+    }
+    template <class T, class Body>
+    Answer<T> write(Body body) {
+        return ask<T>(database_, &plugin::Database::write, std::move(body));
+    }
+    /// 0: nothing was ever given to it.
+    static std::int64_t knownSink(Transaction& transaction, const std::string& name) {
+        auto& row = transaction.prepare("SELECT sink_id FROM listener_sink WHERE name = ?").bind(0, name);
+        const auto id = row.step() ? row.integer(0) : 0;
+        row.reset();
+        return id;
+    }
+
+    plugin::Database& database_;
+    plugin::Clock& clock_;
+};
+
+}  // namespace
+
+std::unique_ptr<OutboxLedger> makeOutboxLedger(plugin::Database& database, plugin::Clock& clock) {
+    return std::make_unique<SqlOutboxLedger>(database, clock);
+}
+
+}  // namespace listener
