@@ -21,7 +21,8 @@ class SecretReader;
 
 /// A connected byte stream, encrypted or not. Belongs to the loop it was dialled on; one reader and one writer at a time.
 /// Errors: reconnect (closed, time-out, TLS), retryLater (stopped). After an error only the destructor is of use, but for a
-/// read that timed out: it has taken nothing and may be repeated. Never blocks.
+/// read that timed out: it has taken nothing and may be repeated; and after a write that failed what had come before can still be read. Never
+/// blocks.
 class Channel {
 public:
     virtual ~Channel() = default;
@@ -52,6 +53,8 @@ struct Target {
     std::string proxy{};       ///< alias; none: the default alias where there is one (rules: proxy.h). Not for hosts on its bypass list
     std::string keystore{};    ///< alias of the client certificate and its key; empty: none is shown
     std::string keyAlias{};    ///< which of the keystore; may be empty where it holds exactly one
+
+    bool operator==(const Target&) const = default;
 };
 
 /// Thread-safe; the Channel belongs to the loop of the caller.

@@ -1,5 +1,8 @@
 #include "auth/channel/http_client.h"
 
+#include "auth/channel/tcp.h"
+#include "plugin/contract/loop.h"
+
 #include <openssl/crypto.h>
 
 #include <algorithm>
@@ -18,6 +21,8 @@ using plugin::Result;
 using plugin::Task;
 
 constexpr std::size_t readSize = 16 * 1024;  // one TLS record
+// Of a body at a time. Up to this a request is taken by the buffers of any socket: nobody has to look for an answer while it is being sent.
+constexpr std::size_t pieceSize = 64 * 1024;
 
 /// What requests and token answers carry must not stay behind in freed memory.
 void wipe(std::string& text) {
@@ -50,8 +55,10 @@ std::string serialize(const HttpRequest& request, const HttpUrl& url, bool keep)
     }
     wire.append("Accept-Encoding: identity\r\n");
     if (!keep) wire.append("Connection: close\r\n");
-    const bool bodiless = request.body.empty() && (request.method == "GET" || request.method == "HEAD");
-    if (!bodiless) wire.append("Content-Length: ").append(std::to_string(request.body.size())).append("\r\n");
+    if (request.source && !request.body.empty()) throw std::logic_error("a request has two bodies");
+    const bool bodiless = !request.source && request.body.empty() && (request.method == "GET" || request.method == "HEAD");
+    const auto length = request.source ? request.source->size : request.body.size();
+    if (!bodiless) wire.append("Content-Length: ").append(std::to_string(length)).append("\r\n");
     wire.append("\r\n").append(request.body);
     return wire;
 }
@@ -62,10 +69,33 @@ bool repeatable(const HttpRequest& request) {
     return std::find(methods.begin(), methods.end(), request.method) != methods.end() || request.headers.find("Idempotency-Key").has_value();
 }
 
+Target targetOf(const HttpUrl& url, const HttpRequest& request) {
+    return {.host = url.host,
+            .port = url.port,
+            .tls = url.tls ? Target::Tls::implicit : Target::Tls::none,
+            .truststore = request.truststore,
+            .proxy = request.proxy,
+            .keystore = request.keystore,
+            .keyAlias = request.keyAlias};
+}
+
 /// Gone from memory when it goes out of scope.
 struct Wiped {
     std::string text;
     ~Wiped() { wipe(text); }
+};
+
+/// Sending and reading at the same time: each can end the other, and whoever asks for both can end both.
+struct Ends {
+    std::stop_source sending{};
+    std::stop_source reading{};
+    bool sourceFailed = false;
+};
+struct EndsOther {  // also where a bug passes through
+    std::stop_source* other;
+    ~EndsOther() {
+        if (other != nullptr) other->request_stop();
+    }
 };
 
 }  // namespace
@@ -73,35 +103,35 @@ struct Wiped {
 /// One connection and the answer that is being read from it.
 class HttpSession::Connection {
 public:
-    Connection(std::unique_ptr<Channel> channel, HttpUrl url, std::string truststore, std::string proxy)
-        : channel_(std::move(channel)), url_(std::move(url)), truststore_(std::move(truststore)), proxy_(std::move(proxy)) {}
+    Connection(std::unique_ptr<Channel> channel, HttpUrl url, Target target)
+        : channel_(std::move(channel)), url_(std::move(url)), target_(std::move(target)) {}
     ~Connection() { OPENSSL_cleanse(buffer_.data(), buffer_.size()); }
 
-    bool fits(const HttpUrl& url, const HttpRequest& request) const {
-        return url.tls == url_.tls && url.host == url_.host && url.port == url_.port && request.truststore == truststore_ && request.proxy == proxy_;
-    }
+    bool leadsTo(const Target& target) const { return target == target_; }
 
     /// The last answer is whole, the connection open, and nothing has come that nobody asked for.
     Task<bool> reusable(Deadline now, std::stop_token stop) {
-        if (!parser_.reusable() || !unread_.empty()) co_return false;
+        if (!sentWhole_ || !parser_.reusable() || !unread_.empty()) co_return false;
         auto got = co_await channel_->read(buffer_, now, stop);
         co_return !got && got.error().code == plugin::Code::channelTimeout;
     }
     /// Nothing at all has come since the request was sent.
     bool silent() const { return silent_; }
 
-    /// Sends, and reads up to the end of the answer's head.
-    Task<Result<HttpAnswer>> exchange(std::string_view wire, HttpLimits limits, bool toHead, Deadline deadline, std::stop_token stop) {
+    /// Sends, and reads up to the end of the answer's head. `wire` outlives the task.
+    Task<Result<HttpAnswer>> exchange(std::string_view wire, std::shared_ptr<const HttpBody> source, HttpLimits limits, bool toHead,
+                                      Deadline deadline, std::stop_token stop) {
         parser_ = HttpParser(limits, toHead ? HttpParser::To::head : HttpParser::To::ordinary);
         unread_ = {};
         silent_ = true;
+        if (source || wire.size() > pieceSize) {
+            auto answer = co_await exchangeAtOnce(wire, std::move(source), deadline, stop);
+            co_return answer;
+        }
         auto written = co_await channel_->write(wire, deadline, stop);
         if (!written) co_return written.error();
-        while (parser_.phase() == HttpParser::Phase::head) {
-            auto fed = co_await step(deadline, stop);
-            if (!fed) co_return fed.error();
-        }
-        co_return HttpAnswer{parser_.status(), parser_.headers(), {}};
+        auto head = co_await readHead(deadline, stop);
+        co_return head;
     }
 
     /// The next piece of the body, inside the buffer; empty = the body is whole.
@@ -116,6 +146,79 @@ public:
     std::optional<std::uint64_t> announced() const { return parser_.announced(); }
 
 private:
+    /// Reads while it sends: an answer may come before everything is sent, and whoever gives it may take no more.
+    Task<Result<HttpAnswer>> exchangeAtOnce(std::string_view wire, std::shared_ptr<const HttpBody> source, Deadline deadline, std::stop_token stop) {
+        auto& loop = co_await plugin::thisLoop();
+        Ends ends;
+        const std::stop_callback both(stop, [&ends] {
+            ends.sending.request_stop();
+            ends.reading.request_stop();
+        });
+        sentWhole_ = false;
+        auto sender = plugin::start(loop, send(wire, std::move(source), &ends, deadline));
+        auto reader = plugin::start(loop, hear(&ends, deadline));
+        auto heard = reader->wait(Deadline::max(), {});  // both live in this frame: neither is left behind
+        co_await heard;
+        auto over = sender->wait(Deadline::max(), {});
+        co_await over;
+        const auto& sent = sender->get();
+        auto& head = reader->get();
+        sentWhole_ = static_cast<bool>(sent);
+        // A success of what did not arrive is none; and where the connection broke, reading knows as much as writing.
+        const bool pointless = head && head->status < 300;
+        if (!sent && (pointless || (!head && ends.sourceFailed))) co_return sent.error();
+        co_return std::move(head);
+    }
+
+    /// Ends the reading only where no answer can come any more: a write that fails may have met an early answer and its end.
+    Task<Result<void>> send(std::string_view wire, std::shared_ptr<const HttpBody> source, Ends* ends, Deadline deadline) {
+        const auto stop = ends->sending.get_token();
+        auto written = co_await channel_->write(wire, deadline, stop);
+        if (!written || !source) co_return written;
+        Wiped piece{std::string(static_cast<std::size_t>(std::min<std::uint64_t>(pieceSize, source->size)), '\0')};
+        for (std::uint64_t at = 0; at < source->size;) {
+            if (stop.stop_requested()) co_return givenUp(origin(url_));
+            const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(piece.text.size(), source->size - at));
+            auto got = co_await take(source.get(), at, std::span(piece.text).first(wanted), ends);
+            if (!got) co_return got.error();
+            written = co_await channel_->write(std::string_view(piece.text).substr(0, *got), deadline, stop);
+            if (!written) co_return written;
+            at += *got;
+        }
+        co_return Result<void>{};
+    }
+
+    /// At least one octet of the body, or why there is none.
+    Task<Result<std::size_t>> take(const HttpBody* source, std::uint64_t at, std::span<char> into, Ends* ends) {
+        EndsOther unless{&ends->reading};
+        auto got = co_await source->read(at, into);
+        if (got && *got > into.size()) throw std::logic_error("a body gave more than it was asked for");
+        ends->sourceFailed = !got || *got == 0;
+        if (!got) co_return got;
+        if (*got == 0)
+            co_return plugin::Error{Reaction::retryLater, plugin::Code::channelHttpProtocol,
+                                    "a request to " + origin(url_) + " was not sent whole: its body ended after " + std::to_string(at) + " of " +
+                                        std::to_string(source->size) + " octets"};
+        unless.other = nullptr;
+        co_return got;
+    }
+
+    /// The head while the request is being sent. Ends the sending where nobody wants the rest; behind a success the rest is still owed.
+    Task<Result<HttpAnswer>> hear(Ends* ends, Deadline deadline) {
+        EndsOther unless{&ends->sending};
+        auto head = co_await readHead(deadline, ends->reading.get_token());
+        if (head && head->status < 300) unless.other = nullptr;
+        co_return head;
+    }
+
+    Task<Result<HttpAnswer>> readHead(Deadline deadline, std::stop_token stop) {
+        while (parser_.phase() == HttpParser::Phase::head) {
+            auto fed = co_await step(deadline, stop);
+            if (!fed) co_return fed.error();
+        }
+        co_return HttpAnswer{parser_.status(), parser_.headers(), {}};
+    }
+
     /// One step of the parser; waits only where nothing is left of what was read.
     Task<Result<void>> step(Deadline deadline, std::stop_token stop) {
         if (unread_.empty()) {
@@ -136,13 +239,13 @@ private:
 
     std::unique_ptr<Channel> channel_;
     HttpUrl url_;
-    std::string truststore_;
-    std::string proxy_;
+    Target target_;
     HttpParser parser_{HttpLimits{}};
     std::vector<char> buffer_ = std::vector<char>(readSize);
     std::string_view unread_{};  // of the buffer, not yet parsed
     std::string_view piece_{};   // of the buffer, body not yet taken
     bool silent_ = true;
+    bool sentWhole_ = true;
 };
 
 HttpSession::HttpSession(Dialer& dialer, Keep keep) : dialer_(dialer), keep_(keep) {}
@@ -154,25 +257,25 @@ Task<Result<HttpAnswer>> HttpSession::begin(HttpRequest request, Deadline deadli
     if (!url)
         co_return plugin::Error{Reaction::askOperator, plugin::Code::channelHttpProtocol, "a URL is not of the form http[s]://host[:port]/path"};
     Wiped wire{serialize(request, *url, keep_ == Keep::yes)};
+    const auto target = targetOf(*url, request);
     const bool mayRepeat = repeatable(request);
     wipe(request.body);
     for (auto& field : request.headers.fields()) wipe(field.second);
 
     if (connection_) {
         auto& loop = co_await plugin::thisLoop();
-        bool reuse = connection_->fits(*url, request);
+        bool reuse = connection_->leadsTo(target);
         if (reuse) reuse = co_await connection_->reusable(loop.clock().steady(), stop);
         if (!reuse) connection_.reset();
     }
     for (;;) {
         const bool kept = connection_ != nullptr;
         if (!kept) {
-            Target target{url->host, url->port, url->tls ? Target::Tls::implicit : Target::Tls::none, request.truststore, request.proxy};
-            auto channel = co_await dialer_.dial(std::move(target), deadline, stop);
+            auto channel = co_await dialer_.dial(target, deadline, stop);
             if (!channel) co_return channel.error();
-            connection_ = std::make_unique<Connection>(std::move(*channel), *url, request.truststore, request.proxy);
+            connection_ = std::make_unique<Connection>(std::move(*channel), *url, target);
         }
-        auto answer = co_await connection_->exchange(wire.text, request.limits, request.method == "HEAD", deadline, stop);
+        auto answer = co_await connection_->exchange(wire.text, request.source, request.limits, request.method == "HEAD", deadline, stop);
         if (answer) co_return answer;
         const bool again = kept && mayRepeat && connection_->silent() && answer.error().code == plugin::Code::channelClosed;
         connection_.reset();

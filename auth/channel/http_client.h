@@ -14,7 +14,8 @@
 namespace auth {
 
 /// A body that is not held in memory. `read` fills what it is given from `offset` on and answers how much that was, 0 only at the end; it may
-/// be asked for the same octets again (a request that is repeated). An Error of it ends the request with that Error.
+/// be asked for the same octets again (a request that is repeated). An Error of it, or an end before `size` (retryLater channelHttpProtocol),
+/// ends the request and the connection. It is not stopped: what it is asked for is waited for, past the request's deadline too.
 struct HttpBody {
     std::uint64_t size = 0;  ///< exactly
     std::function<plugin::Task<plugin::Result<std::size_t>>(std::uint64_t offset, std::span<char> into)> read;
@@ -27,7 +28,7 @@ struct HttpRequest {
     std::string url;  ///< absolute; plain http is the configuration's business
     HttpHeaders headers{};
     std::string body{};                        ///< Content-Length is sent for it, also when empty unless the method is GET or HEAD
-    std::shared_ptr<const HttpBody> source{};  ///< instead of `body`
+    std::shared_ptr<const HttpBody> source{};  ///< instead of `body`; both is a bug
     std::string truststore{};                  ///< alias, as in Target
     std::string keystore{}, keyAlias{};        ///< as in Target
     std::string proxy{};                       ///< alias, as in Target; http:// goes through a tunnel too
@@ -46,6 +47,8 @@ struct HttpAnswer {
 /// Channel. They name scheme, host and port of the URL only. After an error the connection is gone, the next request dials anew.
 /// A kept connection that turns out to be closed before one byte of the answer came is replaced, and the request sent once more, only
 /// where that cannot do harm: the method is GET, HEAD, PUT, DELETE or OPTIONS (RFC 9110 section 9.2.2), or it carries Idempotency-Key.
+/// An answer of 300 and above may come before the body is sent (RFC 9112 section 9.5): it is the answer, and the connection is not kept. With a
+/// smaller one the body is sent to its end, and if that fails, the failure is the answer.
 class HttpSession {
 public:
     enum class Keep { yes, no };  ///< no: says "Connection: close"

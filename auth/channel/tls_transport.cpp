@@ -118,8 +118,9 @@ struct TlsTransport::Glue {
         auto* const self = static_cast<TlsTransport*>(BIO_get_data(bio));
         if (self->out_.size() > maxHeld) return done(bio, *self, {State::wantWrite});
         self->out_.append(bytes, static_cast<std::size_t>(size));
-        if (self->flushOut().state == State::failed) return done(bio, *self, {State::failed});
-        return size;
+        if (self->flushOut().state != State::failed) return size;
+        if (self->established_) self->unsent_ = self->lower_.failure();
+        return self->established_ ? -1 : done(bio, *self, {State::failed});
     }
     static int done(BIO* bio, TlsTransport& self, Moved moved) {
         switch (moved.state) {
@@ -200,7 +201,7 @@ int TlsTransport::newSession(SSL* ssl, SSL_SESSION* session) {
 
 TlsTransport::~TlsTransport() {
     ERR_clear_error();
-    if (established_ && !failure_) {
+    if (established_ && !failure_ && !unsent_) {
         SSL_shutdown(ssl_.get());
         tryFlush();
     }
@@ -224,11 +225,10 @@ Transport::Moved TlsTransport::flushOut() {
 }
 
 Transport::Moved TlsTransport::tryFlush() {
-    if (failure_) return {State::failed};
+    if (failure_ || unsent_) return {State::failed};
     auto moved = flushOut();
     if (moved.state == State::moved) moved = lower_.tryFlush();
-    if (moved.state != State::failed) return moved;
-    failure_ = lower_.failure();
+    if (moved.state == State::failed) (established_ ? unsent_ : failure_) = lower_.failure();
     return moved;
 }
 
@@ -247,7 +247,7 @@ Transport::Moved TlsTransport::tryHandshake() {
 
 Transport::Moved TlsTransport::tryRead(std::span<char> into) {
     if (failure_) return {State::failed};
-    if (!out_.empty() && tryFlush().state == State::failed) return {State::failed};
+    if (!out_.empty()) tryFlush();  // where it cannot, what the other side said before may still be here
     std::size_t all = 0;
     while (all < into.size()) {  // one record at a time is what OpenSSL gives
         ERR_clear_error();
@@ -267,7 +267,9 @@ Transport::Moved TlsTransport::tryWrite(std::string_view bytes) {
     std::size_t put = 0;
     const int done = SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &put);
     if (done == 1) return {State::moved, put};
-    return outcome(done);
+    if (!unsent_) return outcome(done);
+    ERR_clear_error();
+    return {State::failed};
 }
 
 Transport::Moved TlsTransport::outcome(int returned) {
@@ -287,6 +289,8 @@ Transport::Moved TlsTransport::outcome(int returned) {
         failure_ = handshakeError(code);
     } else if (lowerFailed_) {
         failure_ = lower_.failure();
+    } else if (unsent_ && code == 0) {  // reading has to write now and then
+        failure_ = unsent_;
     } else if (ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING) {
         // Whoever sits on the way can cut, but not say goodbye: what came so far may not be all (RFC 8446 section 6.1).
         failure_ = plugin::Error{plugin::Reaction::reconnect, plugin::Code::channelClosed,

@@ -28,7 +28,7 @@ public:
     Moved tryRead(std::span<char> into) override;
     Moved tryWrite(std::string_view bytes) override;
     Moved tryFlush() override;
-    plugin::Error failure() const override { return *failure_; }
+    plugin::Error failure() const override { return failure_ ? *failure_ : *unsent_; }
 
     std::string security() const;  ///< "TLSv1.3 TLS_AES_256_GCM_SHA384"
     bool resumed() const { return SSL_session_reused(ssl_.get()) == 1; }
@@ -55,6 +55,7 @@ private:
     std::string out_{};          // records the layer below has not taken yet
     std::string certificate_{};  // of the refused one: what a person wants to know of it
     std::optional<plugin::Error> failure_{};
+    std::optional<plugin::Error> unsent_{};  // nothing more can be written; what has come can still be read
 };
 
 }  // namespace auth
