@@ -193,6 +193,11 @@ std::vector<Key> keys() {
     std::vector<Key> all;
     addMailboxKeys(all);
     for (auto& key : sinkKeys()) all.push_back(std::move(key));
+    all.push_back({.pattern = "outbox.max_size",
+                   .type = KeyType::size,
+                   .fallback = "10GB",
+                   .restart = true,
+                   .doc = "so much may wait for sinks; then nothing more is fetched for those that refuse"});
     return all;
 }
 
