@@ -1,5 +1,6 @@
 #include "listener/imap/fetching.h"
 
+#include "listener/imap/body.h"
 #include "listener/imap/lexer.h"
 #include "listener/imap/refusal.h"
 #include "listener/imap/substitute.h"
@@ -27,9 +28,6 @@ constexpr std::size_t setOctets = 4'000;     ///< half of what RFC 2683 section 
 constexpr std::size_t leastUnderWay = 2;
 constexpr std::size_t mostUnderWay = 6;
 constexpr std::uint64_t octetsUnderWay = 4 << 20;
-/// Octets gathered before they are written to a file: each write is a trip to the worker pool.
-constexpr std::size_t writeSize = Connection::bufferSize;
-
 /// One UID FETCH under way.
 struct Batch {
     std::string tag{};
@@ -63,7 +61,7 @@ public:
             Result<void> done{};
             switch (*next) {
                 case Connection::Next::needMore:
-                    done = co_await fill();
+                    done = co_await wire_.fill(stop_);
                     break;
                 case Connection::Next::body:
                     done = co_await takeBody();
@@ -129,52 +127,12 @@ private:
         co_return co_await wire_.write(piece, stop_);
     }
 
-    Task<Result<void>> fill() {
-        auto filled = co_await wire_.fill(stop_);
-        if (filled || !bodyLeft_ || filled.error().code != Code::channelClosed) co_return filled;
-        auto error = filled.error();
-        error.code = Code::messageTruncated;
-        error.what += ", " + std::to_string(bodyLeft_) + " octets before the announced end of a message";
-        co_return error;
-    }
-
-    /// A literal, from the wire into a Content.
     Task<Result<void>> takeBody() {
-        bodyLeft_ = wire_.bodySize();
-        octets_ += bodyLeft_;
+        octets_ += wire_.body().size;
         ++bodies_;
-        builder_.emplace(staging_, bodyLeft_);
-        while (bodyLeft_ > 0) {
-            const auto bytes = wire_.buffered().substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(bodyLeft_, Connection::bufferSize)));
-            const bool spills = !bytes.empty() && builder_->spills(bytes.size());
-            if (bytes.empty() || (spills && bytes.size() < std::min<std::uint64_t>(bodyLeft_, writeSize) && !wire_.full())) {
-                const auto filled = co_await fill();
-                if (!filled) co_return filled.error();
-                continue;
-            }
-            Result<void> appended{};
-            if (spills) {
-                auto append = [builder = &*builder_, bytes] { return builder->append(bytes); };
-                appended = co_await plugin::offload(wire_.loop(), append);
-            } else {
-                appended = builder_->append(bytes);
-            }
-            if (!appended) co_return appended.error();
-            wire_.consume(bytes.size());
-            bodyLeft_ -= bytes.size();
-        }
-        built_.reset();
-        if (builder_->size() > Content::memoryLimit) {
-            auto finish = [builder = &*builder_] { return builder->finish(); };
-            auto built = co_await plugin::offload(wire_.loop(), finish);
-            if (!built) co_return built.error();
-            built_ = std::move(*built);
-        } else {
-            auto built = builder_->finish();
-            if (!built) co_return built.error();
-            built_ = std::move(*built);
-        }
-        builder_.reset();
+        auto built = co_await takeContent(wire_, staging_, stop_);
+        if (!built) co_return built.error();
+        built_ = std::move(*built);
         co_return Result<void>{};
     }
 
@@ -260,10 +218,8 @@ private:
     std::stop_token stop_;
     std::deque<std::vector<std::uint64_t>> waiting_{};  ///< UIDs of commands still to be sent
     std::deque<Batch> underWay_{};
-    std::optional<ContentBuilder> builder_{};
     std::uint64_t octets_ = 0;  ///< of all bodies so far
     std::uint64_t bodies_ = 0;
-    std::uint64_t bodyLeft_ = 0;
     std::optional<ContentBuilder::Built> built_{};  ///< the body of the FETCH at hand
     std::optional<Fetched> message_{};              ///< to be handed over
     std::vector<Fetched> empty_{};                  ///< to be looked at again in the end
