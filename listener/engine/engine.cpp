@@ -37,11 +37,11 @@ void describeMetrics(plugin::Metrics& metrics) {
 
 }  // namespace
 
-Engine::Engine(plugin::Host& host)
+Engine::Engine(plugin::Host& host, Programs& programs)
     : host_(host),
       configuration_(host.configuration()),
       ledger_(makeLedger(host.database(), host.clock())),
-      outlets_(host, [this](const std::string& mailbox) { mailboxHasWork(mailbox); }),
+      outlets_(host, programs, [this](const std::string& mailbox) { mailboxHasWork(mailbox); }),
       parts_{host.access(),
              *ledger_,
              outlets_.ledger(),

@@ -24,8 +24,8 @@ public:
     /// And how long after a reload that changes or removes their mailbox.
     static constexpr std::chrono::seconds patienceToChange{60};
 
-    /// Blocks nothing, begins nothing. `host` outlives the engine.
-    explicit Engine(plugin::Host& host);
+    /// Blocks nothing, begins nothing. `host` and `programs` outlive the engine.
+    Engine(plugin::Host& host, Programs& programs);
     ~Engine();
 
     /// Begins work; `ended` as plugin::Package::start says.

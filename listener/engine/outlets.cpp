@@ -14,11 +14,11 @@ namespace {
 constexpr std::string_view logger = "listener.engine";
 }
 
-Outlets::Outlets(plugin::Host& host, std::function<void(const std::string& mailbox)> mailboxHasWork)
+Outlets::Outlets(plugin::Host& host, Programs& programs, std::function<void(const std::string& mailbox)> mailboxHasWork)
     : host_(host),
       ledger_(makeOutboxLedger(host.database(), host.clock())),
       files_(host.disk(), host.clock(), host.random(), host.dataDirectory(), host.configuration()->size("outbox.max_size")),
-      programs_(makePrograms()),
+      programs_(programs),
       parts_{*ledger_, files_, host.log(), host.metrics(), host.random(), std::move(mailboxHasWork)} {}
 
 std::shared_ptr<Sink> Outlets::makeSink(const plugin::Configuration& configuration, const SinkSettings& settings) {
@@ -28,7 +28,7 @@ std::shared_ptr<Sink> Outlets::makeSink(const plugin::Configuration& configurati
         case SinkSettings::Type::http:
             return makeHttp(httpSettings(configuration, settings.name), host_.access(), host_.clock());
         case SinkSettings::Type::exec:
-            return makeExec(execSettings(configuration, settings.name), *programs_);
+            return makeExec(execSettings(configuration, settings.name), programs_);
     }
     throw std::logic_error("a sink of no type");
 }

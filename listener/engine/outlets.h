@@ -21,8 +21,8 @@ namespace listener {
 /// those that say otherwise.
 class Outlets {
 public:
-    /// `mailboxHasWork`: as Outlet::Parts says. `host` outlives the object.
-    Outlets(plugin::Host& host, std::function<void(const std::string& mailbox)> mailboxHasWork);
+    /// `mailboxHasWork`: as Outlet::Parts says. `host` and `programs` outlive the object.
+    Outlets(plugin::Host& host, Programs& programs, std::function<void(const std::string& mailbox)> mailboxHasWork);
 
     OutboxLedger& ledger() { return *ledger_; }  ///< any thread
     OutboxFiles& files() { return files_; }      ///< any thread
@@ -64,7 +64,7 @@ private:
     plugin::Host& host_;
     std::unique_ptr<OutboxLedger> ledger_;
     OutboxFiles files_;
-    std::unique_ptr<Programs> programs_;
+    Programs& programs_;
     Outlet::Parts parts_;
     std::stop_token finish_{}, giveUp_{};
     bool running_ = false;

@@ -6,7 +6,7 @@
 #include "listener/ledger/stored_form.h"
 #include "listener/ledger/writing.h"
 
-#include <functional>
+#include <algorithm>
 
 namespace listener {
 namespace {
@@ -378,6 +378,7 @@ public:
             while (row.step())
                 work.unfetched.push_back(
                     {row.integer(0), number(row, 1), stored::deliveryId(row.blob(2)), stored::digest(row.blob(3)), number(row, 4)});
+            std::sort(work.unfetched.begin(), work.unfetched.end(), [](const Unfetched& a, const Unfetched& b) { return a.ordinal < b.ordinal; });
             auto& gone = transaction.prepare(sql::selectMissing).bind(0, folder).bind(1, stored::time(since));
             while (gone.step()) work.missing.push_back({number(gone, 0), stored::deliveryId(gone.blob(1))});
             return work;

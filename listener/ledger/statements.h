@@ -136,7 +136,7 @@ inline constexpr std::string_view countDelivered =
     "UPDATE listener_folder SET delivered = delivered + 1, other = other - 1, last_delivery = ? WHERE folder_id = ?";
 inline constexpr std::string_view selectUnfetched =
     "SELECT k.message, m.ordinal, m.delivery_id, m.sha256, m.size FROM listener_stored k CROSS JOIN listener_message m ON m.number = k.message "
-    "WHERE k.file IS NULL AND m.folder_id = ?1 AND m.validity = (SELECT validity FROM listener_folder WHERE folder_id = ?1) ORDER BY m.ordinal";
+    "WHERE k.file IS NULL AND m.folder_id = ?1 AND m.validity = (SELECT validity FROM listener_folder WHERE folder_id = ?1)";
 /// A hundred at a time: each costs a question to the server with each turn.
 inline constexpr std::string_view selectMissing =
     "SELECT m.ordinal, m.delivery_id FROM listener_message m WHERE m.folder_id = ?1 AND m.state = 'missing' AND m.settled >= ?2 AND m.validity = "
