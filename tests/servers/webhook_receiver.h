@@ -84,7 +84,7 @@ public:
     std::string url() const;  ///< of 127.0.0.1
 
     /// The next requests are answered with these, in this order; then with what decide() says, or 200. What is wrong gets 400 all the same.
-    /// A decision is made when the head is here, the body not yet.
+    /// A decision is made when the head is here, the body not yet, on the thread of that connection. It may wait.
     void script(std::vector<Reply> replies);
     void decide(std::function<Reply(const Request&)> decision);
 

@@ -165,8 +165,8 @@ SCENARIO("without an answer in whole nothing is delivered", "[webhook]") {
     SECTION("an end of the stream") { CHECK(fails({.way = Way::half}, seconds(20)) == Code::channelClosed); }
     SECTION("a reset") { CHECK(fails({.way = Way::reset}, seconds(20)) == Code::channelClosed); }
     SECTION("a reset before the octets are there") { CHECK(fails({.way = Way::resetMid}, seconds(20)) == Code::channelClosed); }
-    SECTION("silence until the deadline") { CHECK(fails({.way = Way::hang}, milliseconds(300)) == Code::channelTimeout); }
-    SECTION("deafness until the deadline") { CHECK(fails({.way = Way::deaf}, milliseconds(300)) == Code::channelTimeout); }
+    SECTION("silence until the deadline") { CHECK(fails({.way = Way::hang}, milliseconds(1000)) == Code::channelTimeout); }
+    SECTION("deafness until the deadline") { CHECK(fails({.way = Way::deaf}, milliseconds(1000)) == Code::channelTimeout); }
     CHECK(path.receiver.taken().empty());
     CHECK(path.deliver(message).verdict() == Verdict::delivered);
     CHECK(path.receiver.taken().size() == 1);
@@ -190,6 +190,15 @@ SCENARIO("an answer may come before the octets have been taken", "[webhook]") {
     const auto error = refusalOf(path.deliver(message, {.status = status, .way = Way::early, .close = true}));
     CHECK(error.code == (status == 401 ? Code::sinkSignIn : Code::sinkRefused));
     CHECK(path.deliver(message).verdict() == Verdict::delivered);
+}
+
+SCENARIO("a success that comes early counts once all octets are there", "[webhook]") {
+    Path path;
+    const auto message = stagedMessage(std::make_shared<MadeUpFile>(3'000'000));
+    CHECK(path.deliver(message, {.way = Way::early}).verdict() == Verdict::delivered);
+    CHECK(path.deliver(message).verdict() == Verdict::delivered);
+    CHECK(path.receiver.connections() == 1);
+    CHECK(path.receiver.taken().size() == 1);
 }
 
 SCENARIO("connections are kept and used again", "[webhook]") {
@@ -223,6 +232,7 @@ SCENARIO("connections are kept and used again", "[webhook]") {
         std::atomic<int> there{0};
         path.receiver.decide([&, together = allThere.get_future().share()](const WebhookReceiver::Request&) {
             if (++there == 5) allThere.set_value();
+            together.wait_for(std::chrono::seconds(20));
             return Reply();
         });
         auto deliveries = spooling::deliveriesOf(messages);
@@ -258,7 +268,7 @@ SCENARIO("nothing begins after the deadline, or when it is time to stop", "[webh
     }
     GIVEN("time for the first only") {
         path.receiver.script({{.way = Way::hang}});
-        const auto deliveries = path.deliver(messages, path.world.in(std::chrono::milliseconds(300)));
+        const auto deliveries = path.deliver(messages, path.world.in(std::chrono::milliseconds(1000)));
         CHECK(refusalOf(deliveries[0]).code == Code::channelTimeout);
         CHECK(refusalOf(deliveries[1]).code == Code::sinkUnavailable);
     }
