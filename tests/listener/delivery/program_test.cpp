@@ -88,7 +88,7 @@ SCENARIO("a program sees its arguments, its environment and nothing else of ours
             for word in "$@"; do echo "[$word]"; done > words
             grep SigIgn /proc/self/status > ignored
             grep SigBlk /proc/self/status > blocked
-            ps -o pgid= -p $$ > group
+            cut -d' ' -f5 /proc/$$/stat > group
             echo $$ > id)sh");
         runner.succeeds({{program, "two words", "$HOME;'", ""}, {{"A", "1=2"}, {"B", ""}, {"LANG", "ours"}}, inMemory(bytes)});
         auto lines = wordsOf(runner.scripts.read("environment"));
