@@ -51,6 +51,7 @@ std::map<std::string, std::string> environmentFor(const Message& message) {
         {"POSTERN_SHA256", plugin::hexText(message.content.sha256())},
         {"POSTERN_FLAGS", flagsText(message.flags)},
     };
+    if (!message.reference.empty()) all["POSTERN_REFERENCE"] = message.reference;
     if (message.messageId) all["POSTERN_MESSAGE_ID"] = *message.messageId;
     return all;
 }
@@ -76,7 +77,8 @@ public:
     plugin::Task<void> deliver(std::span<Delivery> batch, plugin::Deadline deadline, std::stop_token stop) override {
         for (auto& delivery : batch) {
             const auto& message = delivery.message();
-            auto running = programs_.run({settings_.command, environmentFor(message), message.content}, deadline, stop);
+            auto running =
+                programs_.run({settings_.command, environmentFor(message), message.reference.empty() ? message.content : Content{}}, deadline, stop);
             const auto end = co_await running;
             if (!end)
                 delivery.refused(end.error());

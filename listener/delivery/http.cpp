@@ -5,6 +5,7 @@
 #include "listener/delivery/http_verdict.h"
 #include "listener/delivery/staged_body.h"
 #include "listener/delivery/webhook_signature.h"
+#include "listener/message/metadata.h"
 #include "plugin/contract/loop.h"
 #include "plugin/contract/text.h"
 
@@ -186,7 +187,7 @@ private:
     }
 
     Task<Result<auth::HttpRequest>> request(const Message* message, const HttpSecrets* secrets, std::optional<auth::Token> token) {
-        const auto& content = message->content;
+        const auto content = bodyOf(*message);
         auth::HttpRequest request{.method = "POST", .url = settings_.url};
         request.truststore = settings_.truststore;
         request.keystore = settings_.keystore;
@@ -205,7 +206,7 @@ private:
         else
             throw std::logic_error("message " + message->id + " has no content");
         if (!secrets->keys.empty()) {
-            auto signing = addSignature(&request.headers, message, secrets, now);
+            auto signing = addSignature(&request.headers, message->id, content, secrets, now);
             auto isSigned = co_await signing;
             if (!isSigned) co_return isSigned.error();
         }
@@ -213,7 +214,7 @@ private:
     }
 
     static void addOurs(auth::HttpHeaders& headers, const Message& message, std::int64_t now) {
-        headers.add("Content-Type", "message/rfc822");
+        headers.add("Content-Type", message.reference.empty() ? "message/rfc822" : "application/json");
         headers.add("Idempotency-Key", message.id);
         headers.add("webhook-id", message.id);
         headers.add("webhook-timestamp", std::to_string(now));
@@ -223,13 +224,19 @@ private:
         headers.add("X-Postern-Sha256", plugin::hexText(message.content.sha256()));
     }
 
-    Task<Result<void>> addSignature(auth::HttpHeaders* headers, const Message* message, const HttpSecrets* secrets, std::int64_t now) {
-        auto signer = std::make_shared<WebhookSigner>(secrets->keys, message->id, now);
-        if (message->content.inMemory() != nullptr) {
-            signer->update(*message->content.inMemory());
+    /// What is sent: the message, or of one that is too large for this sink what is known of it, and where it lies.
+    static Content bodyOf(const Message& message) {
+        if (message.reference.empty()) return message.content;
+        return Content(std::make_shared<const std::string>(metadataJson(message)), message.content.sha256());
+    }
+
+    Task<Result<void>> addSignature(auth::HttpHeaders* headers, std::string id, Content body, const HttpSecrets* secrets, std::int64_t now) {
+        auto signer = std::make_shared<WebhookSigner>(secrets->keys, std::move(id), now);
+        if (body.inMemory() != nullptr) {
+            signer->update(*body.inMemory());
         } else {
             auto& loop = co_await plugin::thisLoop();
-            auto work = plugin::offload(loop, [content = message->content, signer] { return signStaged(content, *signer); });
+            auto work = plugin::offload(loop, [body, signer] { return signStaged(body, *signer); });
             auto read = co_await work;
             if (!read) co_return read;
         }

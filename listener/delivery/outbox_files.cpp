@@ -148,8 +148,8 @@ Result<std::string> OutboxFiles::refer(const Message& message) {
 
 Result<Content> OutboxFiles::load(const Kept& kept, std::uint64_t size, const Digest& sha256) {
     const auto [folder, name] = split(kept.file);
-    auto directory = disk_.directory(directory_ + "/" + folder, false);
-    if (!directory) return damaged(kept.file, directory.error().what);
+    auto directory = disk_.directory(directory_ + "/" + folder, true);
+    if (!directory) return staging(directory.error());
     auto opened = (*directory)->open(name);
     if (!opened) {
         const auto there = (*directory)->exists(name);
@@ -186,8 +186,9 @@ Result<OutboxFiles::Inspection> OutboxFiles::inspect(const std::set<std::string>
     Inspection inspection;
     for (const auto& file : needed) {
         const auto [folder, name] = split(file);
-        const auto directory = disk_.directory(directory_ + "/" + folder, false);
-        const auto there = directory ? (*directory)->exists(name) : Result<bool>(false);
+        const auto directory = disk_.directory(directory_ + "/" + folder, true);
+        if (!directory) return staging(directory.error());
+        const auto there = (*directory)->exists(name);
         if (!there) return staging(there.error());
         if (!*there) inspection.missing.push_back(file);
     }

@@ -86,7 +86,10 @@ Task<std::vector<Outlet::Offered>> Outlet::offer(std::vector<Message> messages, 
         if (co_await ends != plugin::Wake::done) break;
     }
     std::vector<Offered> answers;
-    for (const auto& job : jobs) answers.push_back(job->answer(loop_.clock(), retryPause(0, settings_.retryMaxInterval, parts_.random), reserve));
+    for (const auto& job : jobs) {
+        answers.push_back(job->answer(loop_.clock(), retryPause(0, settings_.retryMaxInterval, parts_.random), reserve));
+        if (answers.back().answer == Answer::underWay) answers.back().job = job;
+    }
     std::erase_if(queue_, [&](const JobPtr& each) {
         if (each->group != group) return false;
         queued_ -= inMemory(each->message);
@@ -187,7 +190,7 @@ void Outlet::judge(const std::vector<Delivery>& deliveries) {
         parts_.metrics.add("postern_sink_deliveries_total", {{"sink", settings_.name}, {"result", result}}, 1);
     }
     if (alive) {
-        if (health_.succeeded()) {
+        if (health_.succeeded(loop_.clock().steady())) {
             parts_.log.notice(logger, "the sink is well again", {{"sink", settings_.name}, {"waiting", waiting_}});
             sweeping_ = true;
             swept_ = 0;

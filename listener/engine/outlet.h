@@ -106,6 +106,7 @@ private:
         bool failed = false;
     };
     plugin::Task<Page> nextPage();
+    void noticeClock();
     plugin::Task<void> refresh();
     plugin::Task<void> attempt(std::vector<OutboxEntry> entries);
     plugin::Task<JobPtr> jobOf(OutboxEntry entry);
@@ -137,6 +138,7 @@ private:
     View view_{};
     std::uint64_t waiting_ = 0;
     bool recount_ = true;
+    std::optional<std::chrono::nanoseconds> between_{};  ///< the wall clock and the steady one
     plugin::Steady counted_{};
 };
 

@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::string_view logger = "listener.engine";
 constexpr auto longestRest = 60s;  ///< clocks jump, and other processes write: look again now and then
+constexpr std::chrono::nanoseconds clockTolerance = 5s;
 constexpr auto afterTrouble = 5s;  ///< with the store or the disk
 constexpr std::size_t expiredAtOnce = 500;
 
@@ -62,6 +63,16 @@ Task<void> Outlet::refresh() {
     show();
 }
 
+/// When the wall clock has jumped, the times that entries wait for mean nothing.
+void Outlet::noticeClock() {
+    const auto between = loop_.clock().wall().time_since_epoch() - loop_.clock().steady().time_since_epoch();
+    const bool jumped = between_ && (between > *between_ + clockTolerance || between < *between_ - clockTolerance);
+    between_ = between;
+    if (!jumped) return;
+    sweeping_ = true;
+    swept_ = 0;
+}
+
 Task<Outlet::Page> Outlet::nextPage() {
     const auto now = loop_.clock().wall();
     const bool resting = health_.state() == SinkHealth::State::resting;
@@ -72,10 +83,10 @@ Task<Outlet::Page> Outlet::nextPage() {
     }
     // A resting sink is tried with one after the other, so that a message it cannot take does not stand for all.
     auto& from = resting ? probed_ : swept_;
-    auto entries = co_await parts_.outbox.after(settings_.name, from, now, pageSize());
+    auto entries = co_await parts_.outbox.after(settings_.name, from, pageSize());
     if (entries && entries->empty() && resting && from > 0) {
         from = 0;
-        entries = co_await parts_.outbox.after(settings_.name, from, now, pageSize());
+        entries = co_await parts_.outbox.after(settings_.name, from, pageSize());
     }
     if (!entries) co_return Page{.failed = true};
     if (entries->empty()) sweeping_ = false;
@@ -85,7 +96,9 @@ Task<Outlet::Page> Outlet::nextPage() {
 Task<void> Outlet::run(std::stop_token finish, std::stop_token giveUp) {
     giveUp_ = giveUp;
     co_await refresh();
+    sweeping_ = true;  // whatever the clock was when its time was set
     while (!finish.stop_requested()) {
+        noticeClock();
         const bool resting = health_.state() == SinkHealth::State::resting;
         if (health_.state() == SinkHealth::State::disabled || (resting && loop_.clock().steady() < health_.probeAt())) {
             co_await rest(finish);

@@ -39,6 +39,7 @@ public:
         co_return co_await flush();
     }
 
+    std::size_t kept() const { return kept_; }
     Task<Result<void>> flush() {
         if (messages_.empty()) co_return Result<void>{};
         auto& loop = co_await plugin::thisLoop();
@@ -54,6 +55,7 @@ public:
             auto& message = messages_[i];
             fetches.push_back({rows_[i], std::move((*kept)[i]), std::move(message.flags), message.content.size(), message.content.sha256()});
         }
+        kept_ += messages_.size();
         messages_.clear();
         rows_.clear();
         bytes_ = 0;
@@ -66,6 +68,7 @@ private:
     std::vector<Message> messages_{};
     std::vector<std::int64_t> rows_{};
     std::uint64_t bytes_ = 0;
+    std::size_t kept_ = 0;
 };
 
 }  // namespace
@@ -107,6 +110,11 @@ Task<Result<void>> Round::fetchAgain(std::vector<Unfetched> unfetched) {
     if (!fetched) co_return fetched;
     auto kept = co_await keeper.flush();
     if (!kept) co_return kept;
+    parts_.log.notice(logger, "fetched again for the outbox",
+                      {{"mailbox", parts_.settings.alias},
+                       {"folder", folder_},
+                       {"wanted", std::uint64_t{unfetched.size()}},
+                       {"came", std::uint64_t{keeper.kept()}}});
     parts_.outboxChanged();
     const ListRequest request{.above = ordinals.front() - 1};
     auto listing = co_await mailbox_.list(request, stops_.giveUp);

@@ -18,10 +18,12 @@ std::chrono::milliseconds retryPause(std::uint32_t failures, std::chrono::millis
     return std::chrono::milliseconds(static_cast<std::int64_t>(static_cast<double>(pause.count()) * (0.8 + 0.4 * random.fraction())));
 }
 
-bool SinkHealth::succeeded() {
+bool SinkHealth::succeeded(plugin::Steady now) {
+    if (state_ == State::resting && asked_ && now < probeAt_) return false;
     failures_ = rests_ = 0;
     if (state_ != State::resting) return false;
     state_ = State::working;
+    asked_ = false;
     lastError_.reset();
     return true;
 }
@@ -37,16 +39,21 @@ bool SinkHealth::failed(const plugin::Error& error, plugin::Steady now) {
     if (state_ == State::disabled) return false;
     if (state_ == State::working && failures_ < failuresInARow && !error.retryAfter) return false;
     const bool fresh = state_ == State::working;
+    const bool straggler = !fresh && now < probeAt_;  // it was under way when the rest began
     state_ = State::resting;
-    auto pause = retryPause(rests_++, longest_, random_);
+    auto pause = std::chrono::milliseconds::zero();
+    if (!straggler) pause = retryPause(rests_++, longest_, random_);
     if (error.retryAfter) pause = std::max(pause, std::min(*error.retryAfter, longestAskedFor));
-    probeAt_ = now + pause;
+    if (!straggler) asked_ = false;
+    asked_ = asked_ || error.retryAfter;
+    probeAt_ = std::max(straggler ? probeAt_ : now, now + pause);
     return fresh;
 }
 
 void SinkHealth::resume() {
     state_ = State::working;
     failures_ = rests_ = 0;
+    asked_ = false;
 }
 
 }  // namespace listener

@@ -28,8 +28,8 @@ public:
     plugin::Steady probeAt() const { return probeAt_; }
     const std::optional<plugin::Error>& lastError() const { return lastError_; }
 
-    /// True: it is well again.
-    bool succeeded();
+    /// True: it is well again. One that asked to be left alone is not asked before its time, though a call that was under way ends well.
+    bool succeeded(plugin::Steady now);
     /// True: it rests, or is disabled, from now on.
     bool failed(const plugin::Error& error, plugin::Steady now);
     void disable() { state_ = State::disabled; }
@@ -42,6 +42,7 @@ private:
     unsigned failures_ = 0;  ///< in a row
     unsigned rests_ = 0;     ///< in a row
     plugin::Steady probeAt_{};
+    bool asked_ = false;  ///< the sink itself said when to come again
     std::optional<plugin::Error> lastError_{};
 };
 

@@ -309,15 +309,11 @@ public:
             return entriesFrom(transaction.prepare(sql::selectDueEntries).bind(0, id).bind(1, stored::time(now)).bind(2, stored::number(limit)));
         });
     }
-    Answer<std::vector<OutboxEntry>> after(std::string sink, std::int64_t entry, plugin::Wall now, std::size_t limit) override {
-        return read<std::vector<OutboxEntry>>([sink = std::move(sink), entry, now, limit](Transaction& transaction) {
+    Answer<std::vector<OutboxEntry>> after(std::string sink, std::int64_t entry, std::size_t limit) override {
+        return read<std::vector<OutboxEntry>>([sink = std::move(sink), entry, limit](Transaction& transaction) {
             const auto id = knownSink(transaction, sink);
-            return entriesFrom(transaction.prepare(sql::selectEntriesAfter)
-                                   .bind(0, id)
-                                   .bind(1, entry)
-                                   .bind(2, stored::number(limit))
-                                   .bind(3, stored::time(now))
-                                   .bind(4, whenFetched));
+            return entriesFrom(
+                transaction.prepare(sql::selectEntriesAfter).bind(0, id).bind(1, entry).bind(2, stored::number(limit)).bind(3, whenFetched));
         });
     }
     Answer<std::optional<plugin::Wall>> nextDue(std::string sink) override {

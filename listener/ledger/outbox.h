@@ -100,8 +100,8 @@ public:
 
     /// Of one sink: due at `now`, those that have waited longest first.
     virtual Answer<std::vector<OutboxEntry>> due(std::string sink, plugin::Wall now, std::size_t limit) = 0;
-    /// Of one sink: with a number above `entry`, in the order they came, due or not; without those whose first attempt is under way.
-    virtual Answer<std::vector<OutboxEntry>> after(std::string sink, std::int64_t entry, plugin::Wall now, std::size_t limit) = 0;
+    /// Of one sink: with a number above `entry`, in the order they came, due or not.
+    virtual Answer<std::vector<OutboxEntry>> after(std::string sink, std::int64_t entry, std::size_t limit) = 0;
     /// When the next one of this sink is due; nothing: none waits.
     virtual Answer<std::optional<plugin::Wall>> nextDue(std::string sink) = 0;
     /// One transaction: what came of attempts; of a message no sink of which is waited for any more the state and what is due in its mailbox. An

@@ -116,9 +116,8 @@ inline const std::string selectEntries =
     "JOIN listener_stored k ON k.message = o.message CROSS JOIN listener_folder f ON f.folder_id = m.folder_id CROSS JOIN listener_mailbox b ON "
     "b.mailbox_id = f.mailbox_id WHERE o.sink_id = ?1 AND o.dead = 0 ";
 inline const std::string selectDueEntries = selectEntries + "AND o.next <= ?2 ORDER BY o.next LIMIT ?3";
-/// In the order they came; without those whose first attempt is under way, or whose bytes are to be fetched.
-inline const std::string selectEntriesAfter =
-    selectEntries + "AND o.entry > ?2 AND (o.next <= ?4 OR (o.attempts > 0 AND o.next < ?5)) ORDER BY o.entry LIMIT ?3";
+/// In the order they came; without those whose bytes are to be fetched.
+inline const std::string selectEntriesAfter = selectEntries + "AND o.entry > ?2 AND o.next < ?4 ORDER BY o.entry LIMIT ?3";
 inline constexpr std::string_view selectNextEntry = "SELECT next FROM listener_outbox WHERE sink_id = ? AND dead = 0 ORDER BY next LIMIT 1";
 inline constexpr std::string_view countWaiting = "SELECT count(*) FROM listener_outbox WHERE sink_id = ? AND dead = 0";
 /// Of the first so many: entries are made in the order of time.

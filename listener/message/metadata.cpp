@@ -36,6 +36,7 @@ std::string metadataJson(const Message& message) {
     else
         key("message_id") += "null";
     put(key("flags"), message.flags);
+    if (!message.reference.empty()) key("reference") += plugin::jsonText(message.reference);
     return out += "}\n";
 }
 

@@ -530,7 +530,7 @@ private:
                 fail((equal.mayBe == 0 ? "delivered though it was there before the start: " : "delivered under several ids: ") + what + ", " +
                      std::to_string(times) + " ids, sent " + std::to_string(equal.sent) + " times, of which " + std::to_string(equal.mayBe) +
                      " may be delivered");
-            removed += equal.disturbed || (disorder_ && equal.sent > 1)
+            removed += equal.disturbed || (disorder_ && equal.sent > 1) || excusedClass(of.first)
                            ? times
                            : 0;  // it may have gone between its sink and its verdict: then no row tells of it
         }
@@ -618,7 +618,7 @@ private:
     }
 
     void checkAfter(const Sent& sent) {
-        if (sent.moved || sent.copy || !isDue(sent)) return;
+        if (sent.moved || sent.copy || !isDue(sent) || excusedClass(sent.bytes)) return;
         const auto what = "mail " + std::to_string(sent.serial);
         const auto* mail = findBySerial(sent.serial, true);
         const bool expunges = mail_.capabilities.contains("UIDPLUS");
