@@ -237,6 +237,17 @@ public:
         if (transaction_.changes() == 1) count(folder_, false, 1);
     }
 
+    /// A folder whose messages were found here under another name is there no more. If one comes back under that name, it is matched anew: a record
+    /// left in force would take the messages below its cursor for its own.
+    void supersedeOrigins() {
+        for (const auto& [folder, change] : counts_)
+            if (folder != folder_)
+                transaction_.prepare("UPDATE listener_folder SET forgotten = ? WHERE folder_id = ? AND forgotten = 0")
+                    .bind(0, supersededRow)
+                    .bind(1, folder)
+                    .run();
+    }
+
     void finish() {
         for (const auto& [folder, change] : counts_)
             transaction_.prepare("UPDATE listener_folder SET delivered = delivered + ?, other = other + ? WHERE folder_id = ?")
@@ -307,6 +318,7 @@ std::optional<Rebuilt> rebuild(plugin::Transaction& transaction, const Rebuild& 
     for (const auto& match : rebuild.matches)
         if (match.number != 0) bringing.row(match.number, match.ordinal);
     bringMembers(transaction, bringing, rebuild.matches);
+    bringing.supersedeOrigins();
     bringing.finish();
     Rebuilt rebuilt;
     if (inForce) {
