@@ -1,0 +1,138 @@
+#include "listener/delivery/http_secrets.h"
+
+#include "auth/sasl/base64.h"
+#include "auth/secret_source.h"
+#include "listener/delivery/webhook_signature.h"
+
+#include <algorithm>
+#include <array>
+
+namespace listener {
+namespace {
+
+using plugin::Code;
+using plugin::Error;
+using plugin::Reaction;
+using plugin::Result;
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+bool isLetterOrDigit(char c) { return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z'); }
+
+std::string lowered(std::string_view text) {
+    std::string result(text);
+    std::ranges::transform(result, result.begin(), lower);
+    return result;
+}
+
+/// RFC 9110 section 5.6.2.
+bool isToken(std::string_view text) {
+    return !text.empty() && std::ranges::all_of(text, [](char c) {
+        return isLetterOrDigit(c) || std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+    });
+}
+
+int hexDigit(char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    return lower(c) >= 'a' && lower(c) <= 'f' ? lower(c) - 'a' + 10 : -1;
+}
+
+/// Letters and digits alone, in lower case; %XX is the character it stands for.
+auth::Secret folded(std::string_view text) {
+    auth::SecretBuilder result(text.size());
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        char c = text[i];
+        if (c == '%' && i + 2 < text.size() && hexDigit(text[i + 1]) >= 0 && hexDigit(text[i + 2]) >= 0) {
+            c = static_cast<char>(hexDigit(text[i + 1]) * 16 + hexDigit(text[i + 2]));
+            i += 2;
+        }
+        if (isLetterOrDigit(c)) result.add(lower(c));
+    }
+    return result.finish();
+}
+
+Error of(const std::string& what, Error error) {
+    error.what = what + ": " + error.what;
+    return error;
+}
+
+}  // namespace
+
+std::optional<std::string> headerProblem(std::string_view name, bool withCredential) {
+    constexpr std::array ours{"content-type", "content-encoding", "idempotency-key", "webhook-id", "webhook-timestamp", "webhook-signature"};
+    constexpr std::array ofTheConnection{
+        "host",       "content-length", "connection", "accept-encoding",    "transfer-encoding", "te", "trailer", "proxy-connection",
+        "keep-alive", "upgrade",        "expect",     "proxy-authorization"};
+    if (!isToken(name)) return "is no name a header can have";
+    const auto plain = lowered(name);
+    if (std::ranges::find(ours, plain) != ours.end() || plain.starts_with("x-postern-")) return "is one that Postern sets itself";
+    if (std::ranges::find(ofTheConnection, plain) != ofTheConnection.end()) return "belongs to the connection and cannot be set";
+    if (withCredential && plain == "authorization") return "is set from .credential: use one of the two";
+    return std::nullopt;
+}
+
+bool readingBlocks(const HttpSettings& settings) {
+    const auto blocks = [](const std::string& written) {
+        const auto source = auth::parseSecretSource(written);
+        return source && source->kind != auth::SecretSource::Kind::literal;
+    };
+    return blocks(settings.signingSecret) || std::ranges::any_of(settings.headers, [&](const auto& header) { return blocks(header.second); });
+}
+
+Result<HttpSecrets> readHttpSecrets(const HttpSettings& settings, auth::Access& access) {
+    HttpSecrets secrets;
+    for (const auto& [name, written] : settings.headers) {
+        const auto where = "sink " + settings.name + ", header " + plugin::printable(name, 64);
+        if (const auto problem = headerProblem(name, !settings.credential.empty()))
+            return Error{Reaction::askOperator, Code::configBadValue, where + ": it " + *problem};
+        auto value = access.secret(written);
+        if (!value) return of(where, value.error());
+        const auto isControl = [](char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f; };
+        if (std::ranges::any_of(value->reveal(), isControl))
+            return Error{Reaction::askOperator, Code::configBadValue, where + ": its value has a line end or another control character"};
+        secrets.headers.emplace_back(name, std::move(*value));
+    }
+    if (settings.signingSecret.empty()) return secrets;
+    const auto where = "sink " + settings.name + ", signing_secret";
+    auto written = access.secret(settings.signingSecret);
+    if (!written) return of(where, written.error());
+    auto keys = webhookKeys(*written);
+    if (!keys) return of(where, keys.error());
+    secrets.keys = std::move(*keys);
+    return secrets;
+}
+
+void Hidden::add(std::string_view secret) {
+    asTheyAre_.emplace_back(secret);
+    folded_.push_back(folded(secret));
+}
+
+void Hidden::addKey(std::string_view key) {
+    add(key);
+    const auto written = auth::sasl::base64(key);
+    add(written.reveal());
+}
+
+void Hidden::addHeader(std::string_view value) {
+    add(value);
+    const auto blank = value.find(' ');
+    if (blank == std::string_view::npos) return;
+    add(value.substr(blank + 1));
+    if (lowered(value.substr(0, blank)) != "basic") return;
+    const auto pair = auth::sasl::decodeBase64(value.substr(blank + 1));
+    if (!pair) return;
+    add(pair->reveal());
+    const auto colon = pair->reveal().find(':');
+    if (colon != std::string_view::npos) add(pair->reveal().substr(colon + 1));
+}
+
+void Hidden::addMessage(std::string_view beginning) { folded_.push_back(folded(beginning)); }
+
+bool Hidden::isIn(std::string_view text) const {
+    const auto isRepeated = [](const std::vector<auth::Secret>& secrets, std::string_view in) {
+        return std::ranges::any_of(secrets, [in](const auth::Secret& secret) { return auth::repeatsPartOf(secret.reveal(), in); });
+    };
+    const auto plain = folded(text);
+    return isRepeated(asTheyAre_, text) || isRepeated(folded_, plain.reveal());
+}
+
+}  // namespace listener

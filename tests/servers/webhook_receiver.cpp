@@ -1,0 +1,323 @@
+#include "tests/servers/webhook_receiver.h"
+
+#include <openssl/evp.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <ctime>
+#include <regex>
+#include <stdexcept>
+
+namespace servers {
+
+namespace {
+
+std::string lowered(std::string text) {
+    std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    return text;
+}
+
+/// A digest, with a key an HMAC.
+class Hash {
+public:
+    explicit Hash(const std::string* key = nullptr) : context_(EVP_MD_CTX_new(), &EVP_MD_CTX_free) {
+        if (key == nullptr) {
+            EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr);
+        } else {
+            const auto* octets = reinterpret_cast<const unsigned char*>(key->data());
+            key_.reset(EVP_PKEY_new_raw_private_key(EVP_PKEY_HMAC, nullptr, octets, key->size()), &EVP_PKEY_free);
+            EVP_DigestSignInit(context_.get(), nullptr, EVP_sha256(), nullptr, key_.get());
+        }
+    }
+    void add(std::string_view bytes) {
+        if (key_)
+            EVP_DigestSignUpdate(context_.get(), bytes.data(), bytes.size());
+        else
+            EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size());
+    }
+    std::string hex() {
+        std::string text;
+        for (const unsigned char octet : octets()) {
+            text += "0123456789abcdef"[octet >> 4];
+            text += "0123456789abcdef"[octet & 15];
+        }
+        return text;
+    }
+    std::string base64() {
+        const auto bytes = octets();
+        unsigned char text[64];
+        const int size = EVP_EncodeBlock(text, bytes.data(), static_cast<int>(bytes.size()));
+        return {reinterpret_cast<const char*>(text), static_cast<std::size_t>(size)};
+    }
+
+private:
+    std::vector<unsigned char> octets() {
+        std::vector<unsigned char> out(32);
+        std::size_t size = out.size();
+        unsigned int length = 32;
+        if (key_)
+            EVP_DigestSignFinal(context_.get(), out.data(), &size);
+        else
+            EVP_DigestFinal_ex(context_.get(), out.data(), &length);
+        return out;
+    }
+    std::shared_ptr<EVP_PKEY> key_{};
+    std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
+};
+
+}  // namespace
+
+/// One request while it is being read and judged.
+struct WebhookReceiver::Incoming {
+    Request request{};
+    std::string line{};
+    std::vector<std::string> wrong{};
+    std::size_t noted = 0;  ///< of them, in problems()
+    std::uint64_t announced = 0;
+    std::string digest{};     ///< of the body
+    std::string signature{};  ///< as it should be; "" = none
+
+    std::string field(const char* name) const {
+        const auto found = request.headers.find(name);
+        return found == request.headers.end() ? std::string() : found->second;
+    }
+    void expect(bool holds, const std::string& otherwise) {
+        if (!holds) wrong.push_back(otherwise);
+    }
+    void parse(const std::string& head);
+};
+
+void WebhookReceiver::Incoming::parse(const std::string& head) {
+    static const std::regex form("([!#$%&'*+.^_`|~0-9A-Za-z-]+): ?([\\x20-\\x7e\\t]*)");
+    std::size_t at = head.find("\r\n");
+    line = head.substr(0, at);
+    for (at += 2; at + 2 < head.size();) {
+        const auto end = head.find("\r\n", at);
+        const auto written = head.substr(at, end - at);
+        at = end + 2;
+        std::smatch parts;
+        if (!std::regex_match(written, parts, form)) {
+            wrong.push_back("no header field: " + written);
+            continue;
+        }
+        const auto name = lowered(parts[1]);
+        if (!request.headers.emplace(name, parts[2]).second) wrong.push_back("given twice: " + name);
+    }
+    const auto length = field("content-length");
+    expect(!length.empty() && length.find_first_not_of("0123456789") == std::string::npos, "Content-Length is \"" + length + "\"");
+    announced = std::strtoull(length.c_str(), nullptr, 10);
+    request.id = field("webhook-id");
+    request.mailbox = field("x-postern-mailbox");
+    request.folder = field("x-postern-folder");
+    request.received = field("x-postern-received");
+    request.sha256 = field("x-postern-sha256");
+    request.timestamp = std::strtoll(field("webhook-timestamp").c_str(), nullptr, 10);
+}
+
+WebhookReceiver::WebhookReceiver(Options options) : options_(std::move(options)) {
+    TlsServer::Options tls;
+    tls.chain = options_.chain;
+    tls.demandsClientCertificate = options_.demandsClientCertificate;
+    tls.receiveBuffer = options_.receiveBuffer;
+    server_ = std::make_unique<TlsServer>(tls, [this](TlsServer::Stream& stream) { serve(stream); });
+    port_ = server_->port();
+}
+WebhookReceiver::~WebhookReceiver() {
+    {
+        const std::lock_guard lock(mutex_);
+        stopping_ = true;
+    }
+    changed_.notify_all();
+    server_.reset();
+}
+
+std::string WebhookReceiver::url() const {
+    return (options_.chain.empty() ? "http://127.0.0.1:" : "https://127.0.0.1:") + std::to_string(port()) + options_.path;
+}
+
+void WebhookReceiver::script(std::vector<Reply> replies) {
+    const std::lock_guard lock(mutex_);
+    for (auto& reply : replies) script_.push_back(std::move(reply));
+}
+void WebhookReceiver::decide(std::function<Reply(const Request&)> decision) {
+    const std::lock_guard lock(mutex_);
+    decision_ = std::move(decision);
+}
+std::vector<WebhookReceiver::Request> WebhookReceiver::requests() const {
+    const std::lock_guard lock(mutex_);
+    return requests_;
+}
+std::size_t WebhookReceiver::count() const {
+    const std::lock_guard lock(mutex_);
+    return requests_.size();
+}
+std::map<std::string, std::string> WebhookReceiver::taken() const {
+    const std::lock_guard lock(mutex_);
+    return taken_;
+}
+std::size_t WebhookReceiver::repeats() const {
+    const std::lock_guard lock(mutex_);
+    return repeats_;
+}
+std::vector<std::string> WebhookReceiver::problems() const {
+    const std::lock_guard lock(mutex_);
+    return problems_;
+}
+bool WebhookReceiver::waitForTaken(std::size_t ids, std::chrono::milliseconds time) const {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, time, [&] { return taken_.size() >= ids; });
+}
+
+/// A client may leave at any moment; what it leaves unfinished is seen in requests().
+void WebhookReceiver::serve(TlsServer::Stream& stream) {
+    int connection = 0;
+    {
+        const std::lock_guard lock(mutex_);
+        connection = ++connections_;
+    }
+    try {
+        while (serveOne(stream, connection)) {
+        }
+    } catch (const std::runtime_error&) {  // of the stream: the client has gone, or this server goes
+    }
+}
+
+bool WebhookReceiver::serveOne(TlsServer::Stream& stream, int connection) {
+    const auto head = stream.readUntil("\r\n\r\n");
+    if (!head.ends_with("\r\n\r\n")) return false;
+    Incoming incoming;
+    incoming.request.connection = connection;
+    incoming.parse(head);
+    checkHead(incoming);
+    const auto [number, reply] = record(incoming);
+    using Way = Reply::Way;
+    if (reply.way == Way::resetMid) return note(number, incoming), stream.reset(), false;
+    if (reply.way == Way::deaf) {
+        note(number, incoming);
+        std::unique_lock lock(mutex_);
+        changed_.wait(lock, [this] { return stopping_; });
+        return false;
+    }
+    if (reply.way == Way::early) {
+        note(number, incoming);
+        settle(number, incoming, reply.status);
+        if (!respond(stream, reply)) return false;
+    }
+    readBody(stream, incoming);
+    checkBody(incoming);
+    note(number, incoming);
+    const auto given = incoming.wrong.empty() ? reply : answer(400, {{"Content-Type", "text/plain"}}, incoming.wrong.front());
+    const bool answers = given.way == Way::whole || given.way == Way::early;
+    settle(number, incoming, answers ? given.status : 0);
+    if (given.way == Way::reset) stream.reset();
+    if (given.way == Way::hang) stream.read();
+    if (given.way == Way::half) stream.write(given.raw), stream.goodbye();
+    return given.way == Way::early || (given.way == Way::whole && respond(stream, given));
+}
+
+void WebhookReceiver::checkHead(Incoming& incoming) const {
+    static const std::regex id("[a-z2-7]{32}"), alias("[A-Za-z0-9_-]{1,64}"), folder("([^%]|%[0-9A-F]{2})+"), digest("[0-9a-f]{64}"),
+        seconds("[0-9]{9,11}"), date("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z");
+    const auto& request = incoming.request;
+    const auto fits = [&](const std::string& value, const std::regex& form, const char* name) {
+        incoming.expect(std::regex_match(value, form), std::string(name) + " is \"" + value + "\"");
+    };
+    incoming.expect(incoming.line == "POST " + options_.path + " HTTP/1.1", "the request begins: " + incoming.line);
+    const auto host = incoming.field("host");
+    const auto tail = ":" + std::to_string(port());
+    incoming.expect(host == "127.0.0.1" + tail || host == "localhost" + tail, "Host is \"" + host + "\"");
+    incoming.expect(incoming.field("content-type") == "message/rfc822", "Content-Type is \"" + incoming.field("content-type") + "\"");
+    for (const auto* unwanted : {"transfer-encoding", "content-encoding", "expect", "upgrade"})
+        incoming.expect(!request.headers.contains(unwanted), std::string("there is ") + unwanted);
+    fits(request.id, id, "webhook-id");
+    incoming.expect(incoming.field("idempotency-key") == request.id, "Idempotency-Key is not webhook-id");
+    fits(request.mailbox, alias, "X-Postern-Mailbox");
+    fits(request.folder, folder, "X-Postern-Folder");
+    fits(request.received, date, "X-Postern-Received");
+    fits(request.sha256, digest, "X-Postern-Sha256");
+    fits(incoming.field("webhook-timestamp"), seconds, "webhook-timestamp");
+    const auto now = options_.now ? options_.now() : static_cast<std::int64_t>(std::time(nullptr));
+    incoming.expect(std::abs(now - request.timestamp) <= options_.tolerance.count(), "webhook-timestamp is not now");
+    for (const auto& [name, value] : options_.demands) incoming.expect(incoming.field(name.c_str()) == value, name + " is not what it should be");
+}
+
+std::pair<std::size_t, WebhookReceiver::Reply> WebhookReceiver::record(Incoming& incoming) {
+    std::unique_lock lock(mutex_);
+    const auto before = taken_.find(incoming.request.id);
+    incoming.request.isRepeat = before != taken_.end();
+    incoming.expect(!incoming.request.isRepeat || before->second == incoming.request.sha256, "an id comes again with other octets");
+    requests_.push_back(incoming.request);
+    const auto number = requests_.size() - 1;
+    if (!script_.empty()) {
+        auto reply = std::move(script_.front());
+        script_.pop_front();
+        return {number, std::move(reply)};
+    }
+    const auto decision = decision_;
+    lock.unlock();  // it may wait for other requests
+    return {number, decision ? decision(incoming.request) : Reply()};
+}
+
+/// In pieces, whatever its size.
+void WebhookReceiver::readBody(TlsServer::Stream& stream, Incoming& incoming) const {
+    Hash hash;
+    std::optional<Hash> mac;
+    if (!options_.key.empty()) mac.emplace(&options_.key).add(incoming.request.id + "." + incoming.field("webhook-timestamp") + ".");
+    auto& request = incoming.request;
+    while (request.size < incoming.announced) {
+        const auto piece = stream.read(static_cast<std::size_t>(std::min<std::uint64_t>(65536, incoming.announced - request.size)));
+        if (piece.empty()) throw std::runtime_error("the client has gone within a body");
+        request.size += piece.size();
+        hash.add(piece);
+        if (mac) mac->add(piece);
+        if (incoming.announced <= options_.keepsBodiesUpTo) request.body += piece;
+    }
+    incoming.digest = hash.hex();
+    if (mac) incoming.signature = "v1," + mac->base64();
+}
+
+void WebhookReceiver::checkBody(Incoming& incoming) const {
+    incoming.expect(incoming.digest == incoming.request.sha256, "the octets are not those of X-Postern-Sha256");
+    auto given = incoming.field("webhook-signature");
+    if (incoming.signature.empty()) {
+        incoming.expect(given.empty(), "it is signed, though nobody agreed on a key");
+    } else {  // one of several is enough
+        given = " " + given + " ";
+        incoming.expect(given.find(" " + incoming.signature + " ") != std::string::npos, "webhook-signature is wrong");
+    }
+    incoming.request.isWhole = incoming.wrong.empty();
+}
+
+void WebhookReceiver::note(std::size_t number, Incoming& incoming) {
+    const std::lock_guard lock(mutex_);
+    for (; incoming.noted < incoming.wrong.size(); ++incoming.noted)
+        problems_.push_back("request " + std::to_string(number + 1) + ": " + incoming.wrong[incoming.noted]);
+}
+
+void WebhookReceiver::settle(std::size_t number, const Incoming& incoming, int status) {
+    {
+        const std::lock_guard lock(mutex_);
+        auto& request = requests_[number];
+        const bool wasRepeat = request.isRepeat;
+        request = incoming.request;
+        request.isRepeat = wasRepeat;
+        request.answered = status;
+        if (request.isWhole && request.isRepeat) ++repeats_;
+        if (request.isWhole && status >= 200 && status < 300) taken_.emplace(request.id, request.sha256);
+    }
+    changed_.notify_all();
+}
+
+/// False: the connection is not to be used again.
+bool WebhookReceiver::respond(TlsServer::Stream& stream, const Reply& reply) {
+    std::string wire = reply.raw + "HTTP/1.1 " + std::to_string(reply.status) + " \r\n";
+    for (const auto& [name, value] : reply.headers) wire += name + ": " + value + "\r\n";
+    if (reply.close) wire += "Connection: close\r\n";
+    if (reply.status != 204 && reply.status != 304) wire += "Content-Length: " + std::to_string(reply.body.size()) + "\r\n";
+    stream.write(wire + "\r\n" + (reply.stub.empty() ? reply.body : reply.stub));
+    const bool isOver = (reply.close && reply.way != Reply::Way::early) || reply.drops || !reply.stub.empty();
+    if (isOver) stream.goodbye();
+    return !isOver;
+}
+
+}  // namespace servers
