@@ -1,6 +1,7 @@
 #include "listener/alerting/messenger.h"
 
 #include "auth/channel/http_client.h"
+#include "listener/delivery/webhook_signature.h"
 #include "listener/message/sha256.h"
 #include "plugin/contract/loop.h"
 
@@ -23,16 +24,27 @@ bool fitsHeader(std::string_view value) {
     return std::none_of(value.begin(), value.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
 }
 
+struct Secrets {
+    auth::HttpHeaders headers{};
+    std::vector<auth::Secret> keys{};  // of the signature; empty: there is none
+};
+
 /// Blocks where a value is the source of a secret.
-Result<auth::HttpHeaders> headersOf(const std::map<std::string, std::string>& written, auth::Access& access) {
-    auth::HttpHeaders headers;
-    for (const auto& [name, value] : written) {
+Result<Secrets> secretsOf(const AlertSettings& settings, auth::Access& access) {
+    Secrets secrets;
+    for (const auto& [name, value] : settings.headers) {
         const auto secret = access.secret(value);
         if (!secret) return secret.error();
         if (!fitsHeader(secret->reveal())) return notTold("the value of its header " + name + " has a control character");
-        headers.add(name, std::string(secret->reveal()));
+        secrets.headers.add(name, std::string(secret->reveal()));
     }
-    return headers;
+    if (settings.signingSecret.empty()) return secrets;
+    const auto written = access.secret(settings.signingSecret);
+    if (!written) return written.error();
+    auto keys = webhookKeys(*written);
+    if (!keys) return keys.error();
+    secrets.keys = std::move(*keys);
+    return secrets;
 }
 
 class Webhook final : public Messenger {
@@ -42,18 +54,10 @@ public:
 
     Task<Result<void>> tell(Notice notice, plugin::Deadline deadline, std::stop_token stop) override {
         auto& loop = co_await plugin::thisLoop();
-        auto reading = plugin::offload(loop, [written = settings_.headers, &access = access_] { return headersOf(written, access); });
-        auto headers = co_await reading;
-        if (!headers) co_return headers.error();
-        auth::HttpRequest request;
-        request.method = "POST";
-        request.url = settings_.url;
-        request.headers = std::move(*headers);
-        request.headers.add("Content-Type", "application/json");
-        request.headers.add("Idempotency-Key", idempotencyKey(notice, settings_.name));
-        request.body = payload(notice, instance_);
-        request.truststore = settings_.truststore;
-        request.proxy = settings_.proxy;
+        auto reading = plugin::offload(loop, [settings = settings_, &access = access_] { return secretsOf(settings, access); });
+        auto secrets = co_await reading;
+        if (!secrets) co_return secrets.error();
+        auto request = requestOf(notice, std::move(*secrets), loop.clock().wall());
         auth::HttpSession session(access_.dialer(), auth::HttpSession::Keep::no);
         auto answer = co_await session.begin(std::move(request), deadline, stop);
         if (!answer) co_return answer.error();
@@ -64,6 +68,27 @@ public:
     }
 
 private:
+    auth::HttpRequest requestOf(const Notice& notice, Secrets secrets, plugin::Wall now) const {
+        auth::HttpRequest request;
+        request.method = "POST";
+        request.url = settings_.url;
+        request.truststore = settings_.truststore;
+        request.proxy = settings_.proxy;
+        request.body = payload(notice, instance_);
+        request.headers = std::move(secrets.headers);
+        const auto id = idempotencyKey(notice, settings_.name);
+        request.headers.add("Content-Type", "application/json");
+        request.headers.add("Idempotency-Key", id);
+        if (secrets.keys.empty()) return request;
+        const auto timestamp = std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count();
+        WebhookSigner signer(secrets.keys, id, timestamp);
+        signer.update(request.body);
+        request.headers.add("webhook-id", id);
+        request.headers.add("webhook-timestamp", std::to_string(timestamp));
+        request.headers.add("webhook-signature", signer.finish());
+        return request;
+    }
+
     /// A body changes no answer; but some servers take a client that leaves before its end for one that has given up. `session` outlives the task.
     static Task<void> readRest(auth::HttpSession* session, plugin::Deadline deadline, std::stop_token stop) {
         std::array<char, 4096> piece{};

@@ -27,6 +27,7 @@ struct AlertSettings {
     std::vector<std::string> command{};            ///< exec: the program, an absolute path, and its arguments
     std::string url{};                             ///< http
     std::map<std::string, std::string> headers{};  ///< http: further ones; a value may be the source of a secret (auth/secret_source.h)
+    std::string signingSecret{};                   ///< http: the source of the Standard Webhooks secret; empty: requests are not signed
     std::string truststore{}, proxy{};             ///< http: as in auth::Target
     bool operator==(const AlertSettings&) const = default;
 };
@@ -39,7 +40,8 @@ public:
     virtual plugin::Task<plugin::Result<void>> tell(Notice notice, plugin::Deadline deadline, std::stop_token stop) = 0;
 };
 
-/// POST of the payload as application/json with Idempotency-Key; 2xx is told. Redirects are not followed.
+/// POST of the payload as application/json with Idempotency-Key, with a signing secret also webhook-id (the same), webhook-timestamp and
+/// webhook-signature; 2xx is told. Redirects are not followed.
 std::unique_ptr<Messenger> makeWebhook(AlertSettings settings, std::string instance, auth::Access& access);
 /// A program with the notice in its environment and the payload on its standard input; exit status 0 is told.
 std::unique_ptr<Messenger> makeProgramCall(AlertSettings settings, std::string instance, Programs& programs);

@@ -1,8 +1,9 @@
 #include "listener/engine/alert_settings.h"
 
+#include "listener/delivery/http.h"
+
 #include <algorithm>
 #include <array>
-#include <cctype>
 
 namespace listener {
 
@@ -29,19 +30,8 @@ std::optional<std::string> kindsForm(std::string_view text) {
 }
 
 /// Keys that mean something to one type only.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 4> owners{
-    {{"url", "http"}, {"proxy", "http"}, {"truststore", "http"}, {"command", "exec"}}};
-
-/// What a request says itself, or what HTTP needs for its own ends.
-constexpr std::array<std::string_view, 8> ownHeaders{"host",       "content-length",  "content-type",      "connection",
-                                                     "keep-alive", "accept-encoding", "transfer-encoding", "idempotency-key"};
-
-/// RFC 9110 section 5.6.2.
-bool isHeaderName(std::string_view name) {
-    return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
-        return std::isalnum(static_cast<unsigned char>(c)) != 0 || std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-    });
-}
+constexpr std::array<std::pair<std::string_view, std::string_view>, 5> owners{
+    {{"url", "http"}, {"signing_secret", "http"}, {"proxy", "http"}, {"truststore", "http"}, {"command", "exec"}}};
 
 class AlertCheck {
 public:
@@ -53,15 +43,11 @@ public:
         for (const auto& [key, owner] : owners)
             if (type_ != owner && configuration_.has(prefix_ + std::string(key))) foreign(key, owner);
         for (const auto& [name, value] : configuration_.below(prefix_ + "headers.")) {
-            auto lower = name;
-            std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
             const auto key = "headers." + name;
             if (type_ != "http")
                 foreign(key, "http");
-            else if (!isHeaderName(name))
-                report(key, Code::configBadValue, "is no name a header can have");
-            else if (std::find(ownHeaders.begin(), ownHeaders.end(), lower) != ownHeaders.end())
-                report(key, Code::configConflict, "is a header that each request brings itself");
+            else if (auto problem = headerProblem(name))
+                report(key, Code::configBadValue, std::move(*problem));
         }
     }
 
@@ -103,14 +89,12 @@ std::vector<Key> alertKeys() {
          .maximum = 600});
     add({.pattern = "alert.<name>.url", .type = KeyType::url, .doc = "http: where it is POSTed to"});
     add({.pattern = "alert.<name>.headers.<h>", .type = KeyType::maybeSecret, .doc = "http: a further header; ${file:...} and the like are read"});
+    add({.pattern = "alert.<name>.signing_secret", .type = KeyType::secret, .doc = "http: signs each request as Standard Webhooks says (whsec_...)"});
     add({.pattern = "alert.<name>.truststore", .reference = "truststore", .doc = "http: whose certificates to trust instead of the system's roots"});
     add({.pattern = "alert.<name>.proxy", .reference = "proxy", .doc = "http: proxy alias; none: the default one, if there is one"});
     add({.pattern = "alert.<name>.command",
          .doc = "exec: the program, an absolute path, and its arguments by blanks; no shell",
          .form = commandForm});
-    Key signing{.pattern = "alert.<name>.signing_secret", .type = KeyType::secret, .doc = "not in this version"};
-    signing.planned = true;
-    add(std::move(signing));
     return keys;
 }
 
@@ -130,6 +114,7 @@ std::vector<AlertSettings> alertSettings(const Configuration& configuration) {
         settings.command = plugin::parseCommand(configuration.text(prefix + "command")).value_or(std::vector<std::string>{});
         settings.url = configuration.text(prefix + "url");
         settings.headers = configuration.below(prefix + "headers.");
+        settings.signingSecret = configuration.text(prefix + "signing_secret");
         settings.truststore = configuration.text(prefix + "truststore");
         settings.proxy = configuration.text(prefix + "proxy");
         all.push_back(std::move(settings));

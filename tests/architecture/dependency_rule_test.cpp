@@ -68,7 +68,8 @@ const std::vector<std::pair<std::string, std::vector<std::string>>> mayInclude{
     {"listener/ledger/", {"listener/ledger/", "listener/mailbox.h", "listener/message/", "plugin/contract/"}},
     {"listener/delivery/", {"listener/delivery/", "listener/message/", "auth/", "plugin/contract/"}},
     {"listener/alerting/",
-     {"listener/alerting/", "listener/delivery/program.h", "listener/ledger/ledger.h", "listener/message/", "auth/", "plugin/contract/"}},
+     {"listener/alerting/", "listener/delivery/program.h", "listener/delivery/webhook_signature.h", "listener/ledger/ledger.h", "listener/message/",
+      "auth/", "plugin/contract/"}},
     {"listener/engine/", {"listener/", "auth/", "plugin/contract/"}},
 };
 

@@ -1,5 +1,7 @@
 #include "tests/listener/alerting/alert_world.h"
 
+#include "listener/delivery/webhook_signature.h"
+
 using namespace alert_test;
 
 namespace {
@@ -45,6 +47,37 @@ SCENARIO("a webhook is told in JSON, under a key of its own", "[alerts]") {
     const auto first = Hook::field(request, "Idempotency-Key");
     REQUIRE(first.size() == 32);
     REQUIRE(first != Hook::field(world.hook.calls.back().request, "Idempotency-Key"));
+}
+
+SCENARIO("a webhook with a signing secret is signed, anew for each attempt", "[alerts]") {
+    World world;
+    world.hook.status = 503;
+    auto settings = hook("ops");
+    settings.signingSecret = "whsec_c2VjcmV0";
+    Life life(world, {settings}, {quoted()});
+    life.pass(2500ms);
+    REQUIRE(world.hook.calls.size() == 2);
+    std::set<std::string> timestamps;
+    for (const auto& [request, answered] : world.hook.calls) {
+        REQUIRE(Hook::field(request, "webhook-id") == Hook::field(request, "Idempotency-Key"));
+        const auto timestamp = Hook::field(request, "webhook-timestamp");
+        timestamps.insert(timestamp);
+        WebhookSigner signer(*webhookKeys(auth::Secret(settings.signingSecret)), Hook::field(request, "webhook-id"), std::stoll(timestamp));
+        signer.update(raisedPayload);
+        REQUIRE(Hook::field(request, "webhook-signature") == signer.finish());
+    }
+    REQUIRE(timestamps.size() == 2);
+}
+
+SCENARIO("a signing secret that is none is told without showing it", "[alerts]") {
+    World world;
+    auto settings = hook("ops");
+    settings.signingSecret = "whsec_hunter2!";
+    Life life(world, {settings}, {blocked("orders")});
+    life.pass(100s);
+    REQUIRE(world.hook.calls.empty());
+    REQUIRE(world.logged("PO-6012") == 1);
+    REQUIRE(world.logged("hunter2") == 0);
 }
 
 SCENARIO("a program is told in its environment and on its standard input", "[alerts]") {

@@ -53,13 +53,13 @@ SCENARIO("settings of alerts are taken as written", "[settings]") {
         validated(complete +
                   "truststore.corp.path = /etc/corp.pem\nproxy.out.type = http\nproxy.out.host = proxy.example\nproxy.out.port = 3128\n"
                   "alert.ops.on = mailbox-blocked, sink-disabled\nalert.ops.timeout = 3s\nalert.ops.headers.X-Api-Key = ${file:/run/key}\n"
-                  "alert.ops.truststore = corp\nalert.ops.proxy = out\n");
-    for (const auto& problem : result.problems) UNSCOPED_INFO(problem.key << " " << problem.what);
+                  "alert.ops.signing_secret = ${file:/run/hook}\nalert.ops.truststore = corp\nalert.ops.proxy = out\n");
     REQUIRE(result.problems.empty());
     const auto ops = alertSettings(*result.configuration).front();
     REQUIRE(ops.kinds == std::set<std::string, std::less<>>{"mailbox-blocked", "sink-disabled"});
     REQUIRE(ops.timeout == std::chrono::seconds(3));
     REQUIRE(ops.headers == std::map<std::string, std::string>{{"X-Api-Key", "${file:/run/key}"}});
+    REQUIRE(ops.signingSecret == "${file:/run/hook}");
     REQUIRE(ops.truststore == "corp");
     REQUIRE(ops.proxy == "out");
     REQUIRE(ops == alertSettings(*result.configuration).front());
@@ -78,12 +78,13 @@ SCENARIO("an alert that could never be told is refused before anything runs", "[
     REQUIRE(problems(complete + "alert.ops.proxy = nobody\nalert.ops.truststore = nobody\n") ==
             Told{"PO-1008 alert.ops.proxy", "PO-1008 alert.ops.truststore"});
     REQUIRE(problems(complete + "alert.ops.headers.X@Key = a\nalert.ops.headers.Idempotency-key = a\nalert.ops.headers.HOST = a\n") ==
-            Told{"PO-1006 alert.ops.headers.X@Key", "PO-1013 alert.ops.headers.HOST", "PO-1013 alert.ops.headers.Idempotency-key"});
+            Told{"PO-1006 alert.ops.headers.HOST", "PO-1006 alert.ops.headers.Idempotency-key", "PO-1006 alert.ops.headers.X@Key"});
+    REQUIRE(problems(complete + "alert.ops.signing_secret = whsec_AAAA\n") == Told{"PO-1010 alert.ops.signing_secret"});
 }
 
 SCENARIO("keys of the other type are named", "[settings]") {
     REQUIRE(problems(complete + "alert.ops.command = /usr/bin/page\n") == Told{"PO-1013 alert.ops.command"});
     REQUIRE(problems("truststore.corp.path = /c\nalert.p.type = exec\nalert.p.command = /usr/bin/page\nalert.p.url = https://hooks.example/\n"
-                     "alert.p.headers.X-Key = a\nalert.p.truststore = corp\n") ==
-            Told{"PO-1013 alert.p.headers.X-Key", "PO-1013 alert.p.truststore", "PO-1013 alert.p.url"});
+                     "alert.p.headers.X-Key = a\nalert.p.truststore = corp\nalert.p.signing_secret = ${file:/s}\n") ==
+            Told{"PO-1013 alert.p.headers.X-Key", "PO-1013 alert.p.signing_secret", "PO-1013 alert.p.truststore", "PO-1013 alert.p.url"});
 }
