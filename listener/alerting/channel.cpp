@@ -133,8 +133,7 @@ Task<void> AlertChannel::attempt(Notice notice) {
     if (outcome) {
         told(notice);
         auto saving = parts_.journal.save();
-        auto saved = co_await saving;
-        if (!saved) parts_.log.debug(logger, plugin::describe(saved.error()));  // the next save takes it along; till then a crash tells it again
+        static_cast<void>(co_await saving);  // what cannot be saved stays noted: the next observe() tries again, and says so
     } else if (!giveUp_.stop_requested() && messenger == messenger_) {
         failed(outcome.error());
     }

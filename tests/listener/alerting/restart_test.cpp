@@ -114,18 +114,21 @@ SCENARIO("a death at any effect on the disk neither repeats nor forgets", "[aler
 
 SCENARIO("nothing is told that is not durable, and nothing is lost while the disk is full", "[alerts]") {
     World world;
-    Life life(world, {hook("ops")});
+    world.hook.status = 503;
+    Life life(world, {hook("ops")}, {blocked("orders")});
     life.pass(5s);
     world.files.judge([](SimVfs::Effect effect, std::uint64_t, const std::string&) {
         return effect == SimVfs::Effect::write ? SimVfs::Fate::full : SimVfs::Fate::pass;
     });
-    life.be({blocked("orders")}, 1min);
-    life.be({}, 1min);
-    REQUIRE(world.hook.calls.empty());
+    life.be({blocked("orders"), blocked("sales")}, 1min);
+    world.hook.status = 200;
+    life.be({blocked("orders")}, 5min);
+    REQUIRE(world.hook.told() == Told{"raised orders"});
+    REQUIRE(world.hook.calls.back().answered == 200);
     REQUIRE(world.logged("PO-7") == 1);
     world.files.judge([](SimVfs::Effect, std::uint64_t, const std::string&) { return SimVfs::Fate::pass; });
     life.pass(10s);
-    REQUIRE(world.hook.told() == Told{"raised orders", "cleared orders"});
+    REQUIRE(world.hook.told() == Told{"raised orders", "raised sales", "cleared sales"});
 }
 
 SCENARIO("the tables are found in a database of the version before, and their numbers leave room", "[alerts]") {
