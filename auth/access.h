@@ -34,7 +34,7 @@ public:
     virtual plugin::Result<Secret> secret(std::string_view written) = 0;
 };
 
-/// The keys of credentials, truststores (and, as they come, keystores and proxies), and what only their combination shows.
+/// The keys of credentials, truststores, keystores and proxies, and what only their combination shows.
 std::vector<plugin::Key> keys();
 void check(const plugin::Configuration& configuration, std::vector<plugin::Problem>& problems);
 

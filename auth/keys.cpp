@@ -1,5 +1,6 @@
 #include "auth/access.h"
 #include "auth/channel/proxy.h"
+#include "auth/keystore/configured_keystore.h"
 #include "auth/token/credential.h"
 
 #include <algorithm>
@@ -100,9 +101,6 @@ constexpr std::array planned{
     Planned{"credential.<name>.refresh_style", "where refresh parameters go"},
     Planned{"credential.<name>.secret_expires", "when the secret ends, for a warning"},
     Planned{"truststore.<alias>.password", "password of a truststore"},
-    Planned{"keystore.<alias>.type", "kind of a keystore"},
-    Planned{"keystore.<alias>.path", "file of a keystore"},
-    Planned{"keystore.<alias>.password", "password of a keystore"},
     Planned{"keystore.<alias>.key.<key_alias>.password", "password of a key"},
     Planned{"issuer.enabled", "the authorization server"},
     Planned{"issuer.url", "base URL of the authorization server"},
@@ -170,6 +168,7 @@ std::vector<Key> keys() {
     std::vector<Key> all;
     addCredentialKeys(all);
     addProxyKeys(all);
+    addKeystoreKeys(all);
     auto path = key("truststore.<alias>.path", KeyType::path, "PEM file with the certificates that are trusted in place of the system's");
     path.required = true;
     all.push_back(std::move(path));
@@ -184,6 +183,7 @@ std::vector<Key> keys() {
 void check(const Configuration& configuration, std::vector<Problem>& problems) {
     for (auto& name : configuration.aliases("credential")) Checker(configuration, name, problems).check();
     checkProxies(configuration, problems);
+    checkKeystores(configuration, problems);
 }
 
 }  // namespace auth

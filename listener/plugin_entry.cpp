@@ -20,7 +20,7 @@ public:
     std::vector<plugin::Migration> migrations() const override { return listenerMigrations(); }
     std::vector<plugin::Command> commands() const override { return listener::commands(); }
     plugin::Result<void> start(plugin::Host& host, plugin::Mode mode, std::function<void(int status)> ended) override {
-        engine_ = std::make_unique<Engine>(host);
+        engine_ = std::make_unique<Engine>(host, *programs_);
         engine_->start(mode, std::move(ended));
         return {};
     }
@@ -32,6 +32,7 @@ public:
     }
 
 private:
+    std::unique_ptr<Programs> programs_ = makePrograms();
     std::unique_ptr<Engine> engine_{};
 };
 

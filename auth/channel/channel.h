@@ -58,16 +58,18 @@ struct Target {
 };
 
 /// Thread-safe; the Channel belongs to the loop of the caller.
-/// Errors name host and port and what to do: 2xxx; askOperator for certificates, truststores and names, else reconnect.
+/// Errors name host and port and what to do: 2xxx; askOperator for certificates, truststores, keystores and names, else reconnect. A server that
+/// wants a client certificate may say so only at the first read (TLS 1.3).
 class Dialer {
 public:
     virtual ~Dialer() = default;
     virtual plugin::Task<plugin::Result<std::unique_ptr<Channel>>> dial(Target target, plugin::Deadline deadline, std::stop_token stop) = 0;
 };
 
-/// Names come from the system's resolver, trust from `truststore.<alias>.path` (looked at again at each dial) or the system's roots, ways
-/// from `proxy.<alias>` (proxy.h); behind a proxy the target's name is looked up there and not here. TLS 1.2 or newer; one session per host
-/// and port is kept and resumed. `secrets` (passwords of proxies) and `log` outlive the Dialer and the last job of the worker pool.
+/// Names come from the system's resolver, trust from `truststore.<alias>.path` or the system's roots, client certificates from
+/// `keystore.<alias>` (both files are looked at again at each dial), ways from `proxy.<alias>` (proxy.h); behind a proxy the target's name is looked
+/// up there and not here. TLS 1.2 or newer; one session per host, port and pair of them is kept and resumed. `secrets` (passwords of proxies and
+/// keystores) and `log` outlive the Dialer and the last job of the worker pool.
 std::unique_ptr<Dialer> makeDialer(plugin::CurrentConfiguration configuration, SecretReader& secrets, plugin::Log& log);
 
 }  // namespace auth

@@ -71,14 +71,17 @@ struct Plan {
     std::string host;  // to be connected to
     std::uint16_t port = 0;
     bool tls = false;
-    std::string truststore{};
+    TlsChoice choice{};
     std::shared_ptr<const Proxy> proxy{};
 };
 
 class SystemDialer final : public Dialer {
 public:
     SystemDialer(plugin::CurrentConfiguration configuration, SecretReader& secrets, plugin::Log& log)
-        : configuration_(configuration), contexts_(std::make_shared<TlsContexts>(std::move(configuration), log)), secrets_(secrets), log_(log) {}
+        : configuration_(configuration),
+          contexts_(std::make_shared<TlsContexts>(std::move(configuration), secrets, log)),
+          secrets_(secrets),
+          log_(log) {}
 
     Task<Result<std::unique_ptr<Channel>>> dial(Target target, Deadline deadline, std::stop_token stop) override {
         const auto name = hostAndPort(target.host, target.port);
@@ -115,7 +118,8 @@ public:
 private:
     /// Going without the proxy could help.
     static bool isProxys(const plugin::Error& error) {
-        return error.code != plugin::Code::channelStopped && error.code != plugin::Code::channelTruststore;
+        using plugin::Code;
+        return error.code != Code::channelStopped && error.code != Code::channelTruststore && error.code != Code::channelKeystore;
     }
 
     /// A channel whose other side is the target, as yet without TLS.
@@ -123,7 +127,7 @@ private:
         auto& loop = co_await plugin::thisLoop();
         const auto name = hostAndPort(target.host, target.port);
         const bool tls = target.tls != Target::Tls::none;
-        Plan plan{target.host, target.port, tls, target.truststore, way.proxy};
+        Plan plan{target.host, target.port, tls, {target.truststore, target.keystore, target.keyAlias}, way.proxy};
         if (way.proxy) {
             plan.host = way.proxy->host;
             plan.port = way.proxy->port;
@@ -159,7 +163,7 @@ private:
     Task<Result<Prepared>> prepare(Plan plan, Deadline deadline, std::stop_token stop) {
         Prepared known;
         if (auto numeric = lookUp(plan.host, plan.port, AI_NUMERICHOST); numeric) known.addresses = std::move(*numeric);
-        if (plan.tls && plan.truststore.empty()) known.context = contexts_->systemIfLoaded();
+        if (plan.tls && plan.choice == TlsChoice{}) known.context = contexts_->systemIfLoaded();
         const bool signsIn = plan.proxy && !plan.proxy->username.empty();
         if (!known.addresses.empty() && (!plan.tls || known.context) && !signsIn) co_return known;
 
@@ -181,7 +185,7 @@ private:
 
     static Result<Prepared> finish(Prepared known, const Plan& plan, TlsContexts& contexts, SecretReader& secrets) {
         if (plan.tls && !known.context) {
-            auto context = contexts.forTruststore(plan.truststore);
+            auto context = contexts.get(plan.choice);
             if (!context) return context.error();
             known.context = std::move(*context);
         }

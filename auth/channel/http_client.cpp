@@ -129,7 +129,8 @@ public:
             co_return answer;
         }
         auto written = co_await channel_->write(wire, deadline, stop);
-        if (!written) co_return written.error();
+        // Where the connection broke, reading knows as much as writing, and perhaps why.
+        if (!written && written.error().code != plugin::Code::channelClosed) co_return written.error();
         auto head = co_await readHead(deadline, stop);
         co_return head;
     }

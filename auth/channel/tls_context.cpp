@@ -1,6 +1,8 @@
 #include "auth/channel/tls_context.h"
 
 #include "auth/channel/tls_transport.h"
+#include "auth/keystore/configured_keystore.h"
+#include "auth/settings_behind.h"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -22,6 +24,8 @@ namespace {
 constexpr int missesBeforeAnother = 8;
 // Larger than any collection of roots.
 constexpr std::uintmax_t maxTruststore = 16U << 20;
+
+std::string truststoreName(const std::string& alias, const std::string& path) { return "truststore." + alias + ".path = " + path; }
 
 plugin::Error truststoreError(const std::string& name, const std::string& why) {
     return {plugin::Reaction::askOperator, plugin::Code::channelTruststore, name + ": " + why};
@@ -77,6 +81,7 @@ plugin::Result<std::shared_ptr<TlsContext>> TlsContext::make(const std::optional
     SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(ssl, TlsTransport::newSession);
+    SSL_CTX_set_cert_cb(ssl, TlsTransport::certificateAsked, nullptr);
     if (!pem) {
         must(SSL_CTX_set_default_verify_paths(ssl) == 1, "find the system's roots");
     } else {
@@ -86,6 +91,16 @@ plugin::Result<std::shared_ptr<TlsContext>> TlsContext::make(const std::optional
         must(X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN) == 1, "trust single certificates");
     }
     return std::shared_ptr<TlsContext>(new TlsContext(std::move(context)));
+}
+
+plugin::Result<void> TlsContext::show(const KeyEntry& own, const std::string& name) {
+    ERR_clear_error();
+    const std::unique_ptr<STACK_OF(X509), void (*)(STACK_OF(X509)*)> chain(sk_X509_new_null(), [](STACK_OF(X509) * each) { sk_X509_free(each); });
+    if (!chain) throw std::bad_alloc();
+    for (const auto& each : own.chain) sk_X509_push(chain.get(), each.get());
+    if (SSL_CTX_use_cert_and_key(context_.get(), own.certificate.get(), own.key.get(), chain.get(), 1) == 1) return {};
+    return plugin::Error{plugin::Reaction::askOperator, plugin::Code::channelKeystore,
+                         name + ": TLS cannot use the key '" + plugin::printable(own.alias) + "': " + opensslReason()};
 }
 
 TlsContext::Session TlsContext::resume(const std::string& hostAndPort, plugin::Steady now) {
@@ -118,45 +133,88 @@ void TlsContext::keep(const std::string& hostAndPort, Session session, plugin::S
     kept = Kept{std::move(session), now};
 }
 
+std::shared_ptr<TlsContexts::Slot> TlsContexts::slot(const TlsChoice& choice) {
+    const std::lock_guard lock(mutex_);
+    auto& found = slots_[choice];
+    if (!found) found = std::make_shared<Slot>();
+    return found;
+}
+
 std::shared_ptr<TlsContext> TlsContexts::systemIfLoaded() {
     const std::lock_guard lock(mutex_);
-    const auto found = loaded_.find("");
-    return found == loaded_.end() ? nullptr : found->second.context;
+    const auto found = slots_.find({});
+    return found == slots_.end() ? nullptr : found->second->context;
 }
 
-plugin::Result<std::shared_ptr<TlsContext>> TlsContexts::forTruststore(const std::string& alias) {
-    const std::lock_guard lock(mutex_);  // so that a thundering herd loads once
-    if (alias.empty()) {
-        if (const auto found = loaded_.find(""); found != loaded_.end()) return found->second.context;
-        auto made = TlsContext::make(std::nullopt, "the system's roots");
-        if (made) loaded_[""].context = *made;
-        return made;
-    }
-    const auto path = configuration_.get()->text("truststore." + alias + ".path");
-    if (path.empty()) return truststoreError("truststore." + alias, "there is no such truststore, or it has no .path");
-    return load(alias, path);
-}
-
-plugin::Result<std::shared_ptr<TlsContext>> TlsContexts::load(const std::string& alias, const std::string& path) {
-    const auto name = "truststore." + alias + ".path = " + path;
-    std::error_code error;
-    const auto size = std::filesystem::file_size(path, error);
-    if (error) return truststoreError(name, error.message());
-    const auto written = std::filesystem::last_write_time(path, error);
-    if (error) return truststoreError(name, error.message());
-    if (size == 0) return truststoreError(name, "the file is empty");
-    if (size > maxTruststore) return truststoreError(name, "the file is larger than any truststore");
-    if (const auto found = loaded_.find(alias); found != loaded_.end())
-        if (found->second.size == size && found->second.written == written && found->second.path == path) return found->second.context;
-
-    std::ifstream file(path, std::ios::binary);
-    const std::string pem{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-    if (!file) return truststoreError(name, "the file cannot be read: " + std::generic_category().message(errno));
-    auto made = TlsContext::make(pem, name);
-    if (!made) return made;  // not remembered: the file is looked at again at the next dial
-    loaded_[alias] = Loaded{written, size, path, *made};
-    log_.information("auth.channel", "truststore loaded", {{"truststore", alias}, {"path", path}, {"bytes", static_cast<std::uint64_t>(size)}});
+plugin::Result<std::shared_ptr<TlsContext>> TlsContexts::get(const TlsChoice& choice) {
+    const auto own = slot(choice);
+    const std::lock_guard loading(own->loading);
+    const auto configuration = configuration_.get();
+    auto origin = look(*configuration, choice);
+    if (!origin) return origin.error();
+    if (own->context && own->origin == *origin) return own->context;
+    auto made = load(*configuration, choice, *origin);
+    if (!made) return made;  // not remembered: the files are looked at again at the next dial
+    own->origin = std::move(*origin);
+    const std::lock_guard lock(mutex_);
+    own->context = *made;
     return made;
+}
+
+plugin::Result<TlsContexts::Origin> TlsContexts::look(const plugin::Configuration& configuration, const TlsChoice& choice) {
+    Origin origin;
+    if (!choice.truststore.empty()) {
+        origin.path = configuration.text("truststore." + choice.truststore + ".path");
+        if (origin.path.empty()) return truststoreError("truststore." + choice.truststore, "there is no such truststore, or it has no .path");
+        const auto name = truststoreName(choice.truststore, origin.path);
+        std::error_code error;
+        origin.size = std::filesystem::file_size(origin.path, error);
+        if (error) return truststoreError(name, error.message());
+        origin.written = std::filesystem::last_write_time(origin.path, error);
+        if (error) return truststoreError(name, error.message());
+        if (origin.size == 0) return truststoreError(name, "the file is empty");
+        if (origin.size > maxTruststore) return truststoreError(name, "the file is larger than any truststore");
+    }
+    if (!choice.keystore.empty()) {
+        const auto prefix = "keystore." + choice.keystore + ".";
+        origin.keystore = settingsBehind(configuration, prefix);
+        origin.stamp = secrets_.stamp(configuration.text(prefix + "path"));
+    }
+    return origin;
+}
+
+plugin::Result<std::shared_ptr<TlsContext>> TlsContexts::load(const plugin::Configuration& configuration, const TlsChoice& choice, Origin& origin) {
+    std::optional<std::string> pem;
+    const auto name = choice.truststore.empty() ? "the system's roots" : truststoreName(choice.truststore, origin.path);
+    if (!choice.truststore.empty()) {
+        std::ifstream file(origin.path, std::ios::binary);
+        pem.emplace(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+        if (!file) return truststoreError(name, "the file cannot be read: " + std::generic_category().message(errno));
+    }
+    auto made = TlsContext::make(pem, name);
+    if (!made) return made;
+    if (pem)
+        log_.information("auth.channel", "truststore loaded",
+                         {{"truststore", choice.truststore}, {"path", origin.path}, {"bytes", static_cast<std::uint64_t>(origin.size)}});
+    if (choice.keystore.empty()) return made;
+    const auto shown = show(**made, configuration, choice, origin);
+    if (!shown) return shown.error();
+    return made;
+}
+
+plugin::Result<void> TlsContexts::show(TlsContext& context, const plugin::Configuration& configuration, const TlsChoice& choice, Origin& origin) {
+    const auto name = keystoreName(configuration, choice.keystore);
+    const auto keystore = configuredKeystore(configuration, choice.keystore, secrets_, &origin.stamp);
+    if (!keystore) return keystore.error();
+    const auto own = keyCalled(*keystore, choice.keyAlias, name);
+    if (!own) return own.error();
+    const auto shown = context.show(*own, name);
+    if (!shown) return shown.error();
+    log_.information("auth.channel", "keystore loaded",
+                     {{"keystore", choice.keystore},
+                      {"path", configuration.text("keystore." + choice.keystore + ".path")},
+                      {"key", plugin::printable(own->alias)}});
+    return shown;
 }
 
 }  // namespace auth

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "auth/keystore/keystore.h"
+#include "auth/secret_source.h"
 #include "plugin/contract/clock.h"
 #include "plugin/contract/configuration.h"
 #include "plugin/contract/log.h"
@@ -17,9 +19,9 @@
 
 namespace auth {
 
-/// Whom we trust (one truststore or the system's roots), and one TLS session kept per host and port. Thread-safe.
-/// Resumed connections share the certificates of one session, which halves the memory of a parked one. A resumed handshake does not
-/// check the chain again; so sessions belong to a context, and changed trust makes a new context.
+/// Whom we trust (one truststore or the system's roots), who we are (one key of a keystore, or nobody), and one TLS session kept per host and
+/// port. Thread-safe. Resumed connections share the certificates of one session, which halves the memory of a parked one. A resumed handshake
+/// does not check the chain again, and makes us who we were; so sessions belong to a context, and changed trust or another key makes a new one.
 class TlsContext {
 public:
     struct Free {
@@ -32,6 +34,10 @@ public:
     /// Takes a PEM text of certificates, each of which is trusted by itself, also when it is no root; nothing: the system's roots.
     /// Errors askOperator channelTruststore: no certificate, or one that cannot be read; `name` says where the text comes from.
     static plugin::Result<std::shared_ptr<TlsContext>> make(const std::optional<std::string>& pem, const std::string& name);
+
+    /// Shows this certificate to whoever asks for one. Before the first connection. `name` says where it comes from.
+    /// Errors askOperator channelKeystore: TLS cannot use it, or not safely.
+    plugin::Result<void> show(const KeyEntry& own, const std::string& name);
 
     SSL_CTX* get() const { return context_.get(); }
     /// A session to resume, or null.
@@ -53,29 +59,52 @@ private:
     std::map<std::string, Kept, std::less<>> sessions_{};
 };
 
-/// The contexts of all truststores, made at first use and again when a file has changed. Thread-safe.
+/// Aliases of the configuration: whom to trust and who to be.
+struct TlsChoice {
+    std::string truststore{};  ///< "" = the system's roots
+    std::string keystore{};    ///< "" = no certificate of ours is shown
+    std::string keyAlias{};
+    auto operator<=>(const TlsChoice&) const = default;
+};
+
+/// The contexts of all truststores and keystores, made at first use and again when a file, or what the configuration says of it, has changed.
+/// Thread-safe. `secrets` and `log` outlive it.
 class TlsContexts {
 public:
-    TlsContexts(plugin::CurrentConfiguration configuration, plugin::Log& log) : configuration_(std::move(configuration)), log_(log) {}
+    TlsContexts(plugin::CurrentConfiguration configuration, SecretReader& secrets, plugin::Log& log)
+        : configuration_(std::move(configuration)), secrets_(secrets), log_(log) {}
 
-    /// Looks at the truststore's file each time: blocks, call it through offload. "" = the system's roots.
-    plugin::Result<std::shared_ptr<TlsContext>> forTruststore(const std::string& alias);
-    /// The system's roots, if they have been loaded: never blocks.
+    /// Looks at the files each time: blocks, call it through offload. Errors askOperator: channelTruststore, channelKeystore (that one may also
+    /// be retryLater).
+    plugin::Result<std::shared_ptr<TlsContext>> get(const TlsChoice& choice);
+    /// The system's roots and no certificate of ours, if they have been loaded: never blocks.
     std::shared_ptr<TlsContext> systemIfLoaded();
 
 private:
-    struct Loaded {
+    /// What of the files and of the configuration a context was made from.
+    struct Origin {
+        std::string path{};  // of the truststore
         std::filesystem::file_time_type written{};
         std::uintmax_t size = 0;
-        std::string path{};
-        std::shared_ptr<TlsContext> context;
+        std::string keystore{};  // its settings
+        std::optional<SecretReader::Stamp> stamp{};
+        bool operator==(const Origin&) const = default;
     };
-    plugin::Result<std::shared_ptr<TlsContext>> load(const std::string& alias, const std::string& path);
+    struct Slot {
+        std::mutex loading{};  // so that a thundering herd loads once; held while files are read and a password is got
+        Origin origin{};       // of the one who loads
+        std::shared_ptr<TlsContext> context{};
+    };
+    plugin::Result<Origin> look(const plugin::Configuration& configuration, const TlsChoice& choice);
+    plugin::Result<std::shared_ptr<TlsContext>> load(const plugin::Configuration& configuration, const TlsChoice& choice, Origin& origin);
+    plugin::Result<void> show(TlsContext& context, const plugin::Configuration& configuration, const TlsChoice& choice, Origin& origin);
+    std::shared_ptr<Slot> slot(const TlsChoice& choice);
 
     const plugin::CurrentConfiguration configuration_;
+    SecretReader& secrets_;
     plugin::Log& log_;
-    std::mutex mutex_{};
-    std::map<std::string, Loaded, std::less<>> loaded_{};
+    std::mutex mutex_{};  // for the map and the contexts in it, never held for long
+    std::map<TlsChoice, std::shared_ptr<Slot>> slots_{};
 };
 
 /// The oldest entry of this thread's OpenSSL error queue in plain words; the queue is empty afterwards.

@@ -8,6 +8,7 @@
 #include <openssl/x509v3.h>
 
 #include <algorithm>
+#include <array>
 #include <new>
 #include <stdexcept>
 
@@ -199,6 +200,11 @@ int TlsTransport::newSession(SSL* ssl, SSL_SESSION* session) {
     return 1;  // the reference is ours now
 }
 
+int TlsTransport::certificateAsked(SSL* ssl, void*) {
+    if (auto* const self = Glue::of(ssl); self != nullptr) self->asked_ = true;
+    return 1;
+}
+
 TlsTransport::~TlsTransport() {
     ERR_clear_error();
     if (established_ && !failure_ && !unsent_) {
@@ -297,8 +303,10 @@ Transport::Moved TlsTransport::outcome(int returned) {
                                  peer_.hostAndPort + " has cut the connection (no TLS close_notify)"};
     } else if (ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) >= SSL_AD_REASON_OFFSET) {
         // TLS 1.3 tells us only now what it dislikes of our handshake: a missing client certificate, for one.
-        failure_ =
-            plugin::Error{plugin::Reaction::reconnect, plugin::Code::channelTlsHandshake, peer_.hostAndPort + " ended TLS: " + opensslReason()};
+        failure_ = ownCertificateError(code);
+        if (!failure_)
+            failure_ =
+                plugin::Error{plugin::Reaction::reconnect, plugin::Code::channelTlsHandshake, peer_.hostAndPort + " ended TLS: " + opensslReason()};
     } else {
         failure_ =
             plugin::Error{plugin::Reaction::reconnect, plugin::Code::channelClosed, "TLS with " + peer_.hostAndPort + " failed: " + opensslReason()};
@@ -316,6 +324,7 @@ plugin::Error TlsTransport::handshakeError(unsigned long code) const {
         error.what += " during the TLS handshake";
         return error;
     }
+    if (auto error = ownCertificateError(code)) return *error;
     const bool ssl = ERR_GET_LIB(code) == ERR_LIB_SSL;
     const int reason = ERR_GET_REASON(code);
     if (ssl && (reason == SSL_R_WRONG_VERSION_NUMBER || reason == SSL_R_HTTP_REQUEST || reason == SSL_R_HTTPS_PROXY_REQUEST))
@@ -324,6 +333,24 @@ plugin::Error TlsTransport::handshakeError(unsigned long code) const {
         return {Reaction::reconnect, Code::channelClosed, peer_.hostAndPort + " closed the connection during the TLS handshake"};
     const char* const why = ERR_reason_error_string(code);
     return {Reaction::reconnect, Code::channelTlsHandshake, "no TLS with " + peer_.hostAndPort + ": " + (why != nullptr ? why : "no reason given")};
+}
+
+/// Whether the other side has something against our certificate, or against there being none (RFC 8446 section 6.2). Before TLS 1.3 it calls
+/// a missing one a failed handshake; alerts of certificates are never about its own.
+std::optional<plugin::Error> TlsTransport::ownCertificateError(unsigned long code) const {
+    if (!asked_ || ERR_GET_LIB(code) != ERR_LIB_SSL) return std::nullopt;
+    const auto* const own = SSL_get_certificate(ssl_.get());
+    const int alert = ERR_GET_REASON(code) - SSL_AD_REASON_OFFSET;
+    constexpr std::array ofCertificates{SSL_AD_BAD_CERTIFICATE,     SSL_AD_UNSUPPORTED_CERTIFICATE, SSL_AD_CERTIFICATE_REVOKED,
+                                        SSL_AD_CERTIFICATE_EXPIRED, SSL_AD_CERTIFICATE_UNKNOWN,     SSL_AD_UNKNOWN_CA,
+                                        SSL_AD_CERTIFICATE_REQUIRED};
+    const bool certificate = std::find(ofCertificates.begin(), ofCertificates.end(), alert) != ofCertificates.end();
+    if (!certificate && (own != nullptr || alert != SSL_AD_HANDSHAKE_FAILURE)) return std::nullopt;
+    const char* const said = ERR_reason_error_string(code);
+    const auto why = std::string(" (") + (said != nullptr ? said : "no reason given") + ")";
+    const auto what = own == nullptr ? " demands a client certificate, and no .keystore is named for it"
+                                     : " refuses our client certificate " + text(X509_get_subject_name(own));
+    return plugin::Error{plugin::Reaction::askOperator, plugin::Code::channelTlsHandshake, peer_.hostAndPort + what + why};
 }
 
 plugin::Error TlsTransport::certificateError(long result) const {

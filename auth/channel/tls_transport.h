@@ -35,6 +35,8 @@ public:
 
     /// What a TlsContext tells OpenSSL to call when a server gives a session.
     static int newSession(SSL* ssl, SSL_SESSION* session);
+    /// ... and when it asks for a certificate of ours.
+    static int certificateAsked(SSL* ssl, void*);
 
 private:
     struct Glue;  // what OpenSSL calls
@@ -43,6 +45,7 @@ private:
     Moved flushOut();
     plugin::Error handshakeError(unsigned long code) const;
     plugin::Error certificateError(long result) const;
+    std::optional<plugin::Error> ownCertificateError(unsigned long code) const;
 
     Transport& lower_;
     const std::shared_ptr<TlsContext> context_;
@@ -50,6 +53,7 @@ private:
     plugin::Clock& clock_;
     std::unique_ptr<SSL, TlsContext::Free> ssl_;
     bool offered_ = false;  // a session to resume
+    bool asked_ = false;    // for a certificate of ours
     bool established_ = false;
     bool lowerFailed_ = false;
     std::string out_{};          // records the layer below has not taken yet

@@ -1,7 +1,7 @@
 #include "listener/delivery/spool.h"
 
+#include "listener/delivery/copying.h"
 #include "listener/message/metadata.h"
-#include "listener/message/sha256.h"
 #include "plugin/contract/loop.h"
 
 #include <algorithm>
@@ -17,28 +17,8 @@ using plugin::Error;
 using plugin::Reaction;
 using plugin::Result;
 
-constexpr std::size_t copySize = 256 * 1024;
 /// Up to so many files are cheaper to sync one by one than with all else the file system has to write (syncfs).
 constexpr std::size_t fewFiles = 8;
-
-/// Copies staged bytes, and sees on the way that they are the ones that were hashed: after a failed write-back a page may read as anything.
-Result<void> copy(const Content& content, plugin::File& into, std::string& buffer) {
-    Sha256 hash;
-    buffer.resize(copySize);
-    std::uint64_t offset = 0;
-    while (true) {
-        const auto got = content.file()->readAt(offset, buffer);
-        if (!got) return got.error();
-        if (*got == 0) break;
-        const std::string_view piece(buffer.data(), *got);
-        hash.update(piece);
-        if (auto written = into.append(piece); !written) return written;
-        offset += *got;
-    }
-    if (offset != content.size() || hash.finish() != content.sha256())
-        return Error{Reaction::retryLater, Code::messageStaging, content.directory() + ": a staged message does not hold the bytes it was given"};
-    return {};
-}
 
 /// One batch of one mailbox on its way into its directory, in four steps; each can fail for single messages or for all.
 /// What comes to nothing leaves no name: a file is named only after its bytes are durable.
@@ -137,7 +117,7 @@ private:
         if (!file) return file.error();
         item.content = std::move(*file);
         item.isSynced = false;
-        return content.inMemory() != nullptr ? item.content->append(*content.inMemory()) : copy(content, *item.content, buffer_);
+        return copyContent(content, *item.content, buffer_);
     }
 
     Result<void> publishContent(Item& item) {

@@ -1,5 +1,8 @@
 #include "listener/engine/batcher.h"
 
+#include "listener/engine/outlet_job.h"
+#include "plugin/contract/fault.h"
+
 #include <algorithm>
 #include <exception>
 
@@ -12,7 +15,7 @@ using plugin::Task;
 namespace {
 
 constexpr std::string_view logger = "listener.engine";
-constexpr std::chrono::seconds sinkPatience{60};  // what has no verdict by then is not delivered, and tried again
+constexpr std::chrono::seconds patience{5};  // what has no verdict by then is the outbox's, so that the mailbox goes on
 
 std::string describe(const std::exception_ptr& bug) {
     try {
@@ -43,6 +46,12 @@ Task<Result<void>> Batcher::take(Fetched fetched) {
                      ? known->second
                      : deliveryId(message.received, message.mailbox, message.protocol, message.folder, message.position.text);
     if (fetched.sourceDefect) defects_.insert(message.position.ordinal);
+    if (fetched.tooLarge) {
+        tooLarge_.insert(message.position.ordinal);
+        message.content = Content(*fetched.tooLarge, {});
+        gathering_.push_back(std::move(message));
+        co_return gathering_.size() < Round::batchMessages ? Result<void>{} : co_await flush();
+    }
     const auto size = message.content.size();
     (message.content.inMemory() ? inMemory_ : staged_) += size;
     bytes_ += size;
@@ -86,47 +95,6 @@ Task<Result<void>> Batcher::join() {
     co_return Result<void>{};
 }
 
-Task<void> Batcher::give(Sink& sink, std::vector<Delivery>& deliveries) {
-    auto& loop = co_await plugin::thisLoop();
-    const auto deadline = loop.clock().steady() + sinkPatience;
-    try {
-        co_await sink.deliver(deliveries, deadline, giveUp_);
-    } catch (...) {  // what has no verdict counts as not delivered
-        const auto what = plugin::printable(describe(std::current_exception()));
-        parts_.log.error(logger, "a sink failed with a bug", {{"sink", sink.name()}, {"what", what}});
-        for (auto& delivery : deliveries)
-            if (delivery.verdict() == Delivery::Verdict::notDelivered)
-                delivery.refused({plugin::Reaction::retryLater, plugin::Code::internalBug, "sink " + sink.name() + " failed: " + what});
-    }
-}
-
-/// The settled ones; the first refusal becomes the failure.
-std::vector<Settled> Batcher::judge(const Batch& batch, const std::vector<std::vector<Delivery>>& bySink) {
-    std::vector<Settled> settled;
-    settled.reserve(batch.size());
-    for (std::size_t i = 0; i < batch.size(); ++i) {
-        Settled one{.message = batch[i], .after = parts_.settings.after};
-        bool all = true;
-        for (std::size_t s = 0; s < bySink.size(); ++s) {
-            const auto& delivery = bySink[s][i];
-            const auto& sink = *parts_.sinks[s];
-            const bool fine = delivery.verdict() != Delivery::Verdict::notDelivered;
-            const auto* result = !fine ? "refused" : delivery.verdict() == Delivery::Verdict::known ? "known" : "delivered";
-            parts_.metrics.add("postern_sink_deliveries_total", {{"sink", sink.name()}, {"result", result}}, 1);
-            if (fine) {
-                one.verdicts.push_back({sink.name(), delivery.verdict() == Delivery::Verdict::known});
-            } else {
-                all = false;
-                if (!failure_)
-                    failure_ = delivery.error().value_or(
-                        Error{plugin::Reaction::retryLater, plugin::Code::sinkUnavailable, "sink " + sink.name() + " gave no verdict in time"});
-            }
-        }
-        if (all) settled.push_back(std::move(one));
-    }
-    return settled;
-}
-
 /// The batch without those that may be known from elsewhere; the others under the id they have to have.
 Task<Result<Batcher::Batch>> Batcher::recognise(Batch batch) {
     std::vector<Newcomer> newcomers;
@@ -168,39 +136,215 @@ Task<Result<std::int64_t>> Batcher::intend(const Batch& batch) {
     co_return co_await parts_.ledger.intend(record_.id, std::move(ordinals), std::move(identities));
 }
 
-/// What the server gives out in place of a message is no message: it is recorded, shown, and goes nowhere.
-std::vector<Settled> Batcher::setAside(Batch& batch) {
-    std::vector<Settled> quarantined;
-    const auto isDefect = [this](const Message& message) { return defects_.contains(message.position.ordinal); };
-    for (const auto& message : batch)
-        if (isDefect(message)) quarantined.push_back({.message = message, .state = MessageState::quarantined});
-    if (quarantined.empty()) return quarantined;
-    std::erase_if(batch, isDefect);
-    const auto count = static_cast<double>(quarantined.size());
-    parts_.metrics.add("postern_messages_total", {{"mailbox", parts_.settings.alias}, {"result", "quarantined"}}, count);
-    parts_.metrics.add("postern_errors_total", {{"mailbox", parts_.settings.alias}, {"code", plugin::codeName(plugin::Code::messageSourceDefect)}},
-                       count);
-    const Error error{plugin::Reaction::setAside, plugin::Code::messageSourceDefect,
-                      "the server gives out a substitute for messages it cannot render: they are set aside and go to no sink"};
+void Batcher::report(plugin::Code code, const char* what, const std::vector<Settled>& those) {
+    if (those.empty()) return;
+    parts_.metrics.add("postern_errors_total", {{"mailbox", parts_.settings.alias}, {"code", plugin::codeName(code)}},
+                       static_cast<double>(those.size()));
+    const Error error{plugin::Reaction::setAside, code, what};
     parts_.log.error(logger, plugin::describe(error),
                      {{"mailbox", parts_.settings.alias},
                       {"folder", record_.name},
-                      {"messages", std::uint64_t{quarantined.size()}},
-                      {"first_uid", quarantined.front().message.position.ordinal}});
-    return quarantined;
+                      {"messages", std::uint64_t{those.size()}},
+                      {"first_uid", those.front().message.position.ordinal}});
 }
 
-Task<std::vector<Settled>> Batcher::giveToAll(Batch batch) {
-    auto& loop = co_await plugin::thisLoop();
-    std::vector<std::vector<Delivery>> bySink(parts_.sinks.size());
-    std::vector<std::shared_ptr<plugin::Shared<plugin::Nothing>>> others;
-    for (std::size_t s = 0; s < parts_.sinks.size(); ++s) {
-        for (const auto& message : batch) bySink[s].emplace_back(message);
-        if (s > 0) others.push_back(plugin::start(loop, give(*parts_.sinks[s], bySink[s])));
+/// What goes to no sink: substitutes, which are no messages, and what is larger than the mailbox may hand on. It is recorded and shown.
+Task<std::vector<Settled>> Batcher::setAside(Batch& batch) {
+    std::vector<Settled> defects, large;
+    for (const auto& message : batch) {
+        const auto ordinal = message.position.ordinal;
+        Settled one{.message = message, .state = MessageState::quarantined, .after = parts_.settings.afterQuarantine};
+        if (tooLarge_.contains(ordinal))
+            large.push_back(std::move(one));
+        else if (defects_.contains(ordinal))
+            defects.push_back(std::move(one));
     }
-    co_await give(*parts_.sinks[0], bySink[0]);
-    for (const auto& other : others) co_await other->wait(plugin::Deadline::max(), {});
-    co_return judge(batch, bySink);
+    if (defects.empty() && large.empty()) co_return std::vector<Settled>{};
+    std::erase_if(batch, [this](const Message& message) {
+        return defects_.contains(message.position.ordinal) || tooLarge_.contains(message.position.ordinal);
+    });
+    report(plugin::Code::messageSourceDefect, "the server gives out a substitute for messages it cannot render: they are set aside and go to no sink",
+           defects);
+    report(plugin::Code::messageTooLarge, "messages are larger than max_size allows: they are set aside and not fetched", large);
+    auto& loop = co_await plugin::thisLoop();
+    for (auto& one : defects) {
+        auto keep = plugin::offload(loop, [&files = parts_.files, &message = one.message] { return files.quarantine(message); });
+        auto kept = co_await keep;
+        if (kept) parts_.files.use(one.message.content.size());
+        if (kept) one.kept = std::move(*kept);
+    }
+    for (auto& one : large) defects.push_back(std::move(one));
+    co_return std::move(defects);
+}
+
+/// What one sink makes of a batch. A message too large for it is not offered, or by its place only.
+Task<std::vector<Outlet::Offered>> Batcher::offerTo(Outlet& outlet, std::shared_ptr<const Batch> batch) {
+    using Answer = Outlet::Offered::Answer;
+    auto& loop = co_await plugin::thisLoop();
+    const auto& limit = outlet.settings().maxSize;
+    std::vector<Outlet::Offered> answers(batch->size());
+    std::vector<std::size_t> offered;
+    std::vector<Message> messages;
+    for (std::size_t i = 0; i < batch->size(); ++i) {
+        auto message = (*batch)[i];
+        if (limit && message.content.size() > *limit) {
+            if (outlet.settings().oversize == SinkSettings::Oversize::quarantine) {
+                answers[i].answer = Answer::refused;
+                answers[i].error = Error{plugin::Reaction::setAside, plugin::Code::messageTooLarge,
+                                         "larger than sink." + outlet.settings().name + ".max_size allows"};
+                continue;
+            }
+            auto refer = plugin::offload(loop, [&files = parts_.files, &message] { return files.refer(message); });
+            auto path = co_await refer;
+            if (!path) {
+                answers[i].error = path.error();
+                continue;
+            }
+            message.reference = std::move(*path);
+        }
+        offered.push_back(i);
+        messages.push_back(std::move(message));
+    }
+    const auto until = parts_.mode == plugin::Mode::once ? plugin::Deadline::max() : loop.clock().steady() + patience;
+    auto verdicts = plugin::startOn(outlet.loop(), outlet.offer(std::move(messages), until, giveUp_));
+    co_await verdicts->wait(plugin::Deadline::max(), {});
+    auto& those = verdicts->get();
+    for (std::size_t i = 0; i < offered.size(); ++i) answers[offered[i]] = std::move(those[i]);
+    co_return answers;
+}
+
+Task<Batcher::Offers> Batcher::offerToAll(std::shared_ptr<const Batch> batch) {
+    auto& loop = co_await plugin::thisLoop();
+    std::vector<std::shared_ptr<plugin::Shared<std::vector<Outlet::Offered>>>> under;
+    for (auto* outlet : parts_.outlets) under.push_back(plugin::start(loop, offerTo(*outlet, batch)));
+    Offers offers;
+    for (const auto& one : under) {
+        co_await one->wait(plugin::Deadline::max(), {});
+        offers.push_back(std::move(one->get()));
+    }
+    co_return offers;
+}
+
+/// What the answers of all sinks make of one message; `pending`: the outbox has to have it.
+Settled Batcher::judge(const Message& message, const Offers& offers, std::size_t index) const {
+    using Answer = Outlet::Offered::Answer;
+    Settled one{.message = message, .after = parts_.settings.after, .afterQuarantine = parts_.settings.afterQuarantine};
+    bool waits = false;
+    for (std::size_t s = 0; s < offers.size(); ++s) {
+        const auto& offered = offers[s][index];
+        const auto& name = parts_.outlets[s]->settings().name;
+        if (offered.answer == Answer::delivered || offered.answer == Answer::known) {
+            one.verdicts.push_back({name, offered.answer == Answer::known});
+            continue;
+        }
+        Outstanding rest{.sink = name, .next = offered.next, .attempts = offered.attempts};
+        if (offered.error) {
+            rest.code = offered.error->code;
+            rest.what = offered.error->what;
+            if (offered.error->reaction == plugin::Reaction::setAside) rest.end = Outstanding::End::aside;
+        }
+        waits = waits || rest.end == Outstanding::End::none;
+        one.outstanding.push_back(std::move(rest));
+    }
+    if (waits)
+        one.state = MessageState::pending;
+    else if (!one.outstanding.empty())
+        one.state = MessageState::quarantined;
+    if (one.state == MessageState::quarantined) one.after = parts_.settings.afterQuarantine;
+    return one;
+}
+
+/// Makes durable what some sink has not taken; leaves out what cannot be kept: it stays where it is, in the mailbox.
+Task<std::vector<Settled>> Batcher::keepRest(std::vector<Settled> judged, const Offers& offers) {
+    auto& loop = co_await plugin::thisLoop();
+    std::vector<OutboxFiles::Request> requests;
+    std::vector<Settled*> waiting;
+    std::vector<Settled> aside;
+    for (std::size_t i = 0; i < judged.size(); ++i) {
+        auto& one = judged[i];
+        if (one.state == MessageState::quarantined) {
+            auto keep = plugin::offload(loop, [&files = parts_.files, &message = one.message] { return files.quarantine(message); });
+            auto kept = co_await keep;
+            if (kept) parts_.files.use(one.message.content.size());
+            if (kept) one.kept = std::move(*kept);
+            if (!kept && !failure_) failure_ = kept.error();
+            aside.push_back(one);
+        }
+        if (one.state != MessageState::pending) continue;
+        const bool shared =
+            std::any_of(offers.begin(), offers.end(), [i](const auto& those) { return those[i].answer == Outlet::Offered::Answer::underWay; });
+        requests.push_back({&one.message, shared});
+        waiting.push_back(&one);
+    }
+    report(plugin::Code::messageUnfit, "a sink can never take these messages: they are set aside", aside);
+    if (!requests.empty()) {
+        auto keep = plugin::offload(loop, [&files = parts_.files, &requests] { return files.keep(requests); });
+        auto kept = co_await keep;
+        if (!kept && !failure_) failure_ = kept.error();
+        for (std::size_t i = 0; kept && i < waiting.size(); ++i) waiting[i]->kept = std::move((*kept)[i]);
+        plugin::faultPoint("kept");
+    }
+    std::erase_if(judged,
+                  [](const Settled& one) { return (one.state == MessageState::pending || one.state == MessageState::quarantined) && !one.kept; });
+    co_return std::move(judged);
+}
+
+Batcher::Totals Batcher::totalsOf(const std::vector<Settled>& settled) {
+    Totals totals;
+    for (const auto& one : settled) {
+        totals.quarantined += one.state == MessageState::quarantined ? 1 : 0;
+        totals.pending += one.state == MessageState::pending ? 1 : 0;
+        if (one.state != MessageState::delivered) continue;
+        ++totals.delivered;
+        totals.bytes += one.message.content.size();
+    }
+    return totals;
+}
+
+void Batcher::count(const Totals& totals) {
+    const auto add = [this](const char* result, std::size_t amount) {
+        if (amount > 0)
+            parts_.metrics.add("postern_messages_total", {{"mailbox", parts_.settings.alias}, {"result", result}}, static_cast<double>(amount));
+    };
+    add("delivered", totals.delivered);
+    add("quarantined", totals.quarantined);
+    parts_.metrics.add("postern_message_bytes_total", {{"mailbox", parts_.settings.alias}}, static_cast<double>(totals.bytes));
+    delivered_ += totals.delivered;
+    owed_ += totals.pending;
+}
+
+/// VERDICT, and what follows from it: files nobody needs any more, and what the outlets owe from now on.
+Task<void> Batcher::settleBatch(std::int64_t intent, std::vector<Settled> settled, const Offers& offers) {
+    std::vector<std::uint64_t> final;
+    std::vector<std::size_t> owed(parts_.outlets.size());
+    std::vector<std::vector<std::shared_ptr<OutletJob>>> underWay(parts_.outlets.size());
+    std::set<std::uint64_t> pending;
+    for (const auto& one : settled) {
+        final.push_back(one.message.position.ordinal);
+        for (const auto& rest : one.outstanding)
+            for (std::size_t s = 0; s < owed.size(); ++s)
+                if (rest.end == Outstanding::End::none && parts_.outlets[s]->settings().name == rest.sink) ++owed[s];
+        if (one.state == MessageState::pending) pending.insert(one.message.position.ordinal);
+    }
+    for (std::size_t s = 0; s < offers.size(); ++s)
+        for (const auto& offered : offers[s])
+            if (offered.answer == Outlet::Offered::Answer::underWay && pending.contains(offered.job->message.position.ordinal))
+                underWay[s].push_back(offered.job);
+    const auto cursor = cursorAfter_(final);
+    const auto totals = totalsOf(settled);
+    auto done = co_await parts_.ledger.settle(record_.id, intent, std::move(settled), cursor);
+    if (!done) {
+        if (!failure_) failure_ = done.error();
+        co_return;
+    }
+    plugin::faultPoint("settled");
+    count(totals);
+    for (std::size_t s = 0; s < owed.size(); ++s)
+        if (owed[s] > 0) parts_.outlets[s]->owe(owed[s], std::move(underWay[s]));
+    if (done->empty()) co_return;
+    auto& loop = co_await plugin::thisLoop();
+    auto remove = plugin::offload(loop, [&files = parts_.files, freed = std::move(*done)] { files.remove(freed); });
+    co_await remove;
 }
 
 Task<Result<void>> Batcher::deliver(Batch batch) {
@@ -214,26 +358,20 @@ Task<Result<void>> Batcher::deliver(Batch batch) {
     }
     auto intent = co_await intend(batch);
     if (!intent) co_return intent.error();
+    plugin::faultPoint("intended");
 
-    auto settled = setAside(batch);
-    std::uint64_t bytes = 0;
-    std::size_t count = 0;
+    auto settled = co_await setAside(batch);
+    Offers offers;
     if (!batch.empty()) {
-        auto delivered = co_await giveToAll(std::move(batch));
-        count = delivered.size();
-        for (auto& one : delivered) {
-            bytes += one.message.content.size();
-            settled.push_back(std::move(one));
-        }
+        const auto given = std::make_shared<const Batch>(std::move(batch));
+        offers = co_await offerToAll(given);
+        plugin::faultPoint("offered");
+        std::vector<Settled> judged;
+        for (std::size_t i = 0; i < given->size(); ++i) judged.push_back(judge((*given)[i], offers, i));
+        judged = co_await keepRest(std::move(judged), offers);
+        for (auto& one : judged) settled.push_back(std::move(one));
     }
-    std::vector<std::uint64_t> final;
-    for (const auto& one : settled) final.push_back(one.message.position.ordinal);
-    const auto cursor = cursorAfter_(final);
-    auto done = co_await parts_.ledger.settle(record_.id, *intent, std::move(settled), cursor);
-    if (!done) co_return done.error();
-    delivered_ += count;
-    parts_.metrics.add("postern_messages_total", {{"mailbox", parts_.settings.alias}, {"result", "delivered"}}, static_cast<double>(count));
-    parts_.metrics.add("postern_message_bytes_total", {{"mailbox", parts_.settings.alias}}, static_cast<double>(bytes));
+    co_await settleBatch(*intent, std::move(settled), offers);
     if (failure_) co_return *failure_;
     co_return Result<void>{};
 }

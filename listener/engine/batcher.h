@@ -11,7 +11,7 @@
 namespace listener {
 
 /// Gathers fetched messages into batches and delivers one while the next is being fetched.
-/// INTENT → sinks → VERDICT of a batch happen here, one batch after the other.
+/// INTENT → sinks, outbox → VERDICT of a batch happen here, one batch after the other.
 class Batcher final : public Receiver {
 public:
     /// Where the cursor may stand once these ordinals are final too.
@@ -29,11 +29,13 @@ public:
 
     plugin::Task<plugin::Result<void>> take(Fetched fetched) override;
     bool enough() const override { return failure_.has_value() || enough_(); }
+    std::optional<std::uint64_t> sizeLimit() const override { return parts_.settings.maxSize; }
 
     /// Delivers what has been gathered and waits for what is under way: the first failure, if any. Never throws.
     plugin::Task<plugin::Result<void>> finish();
 
     std::size_t delivered() const { return delivered_; }
+    std::size_t owed() const { return owed_; }  ///< the outbox has them
     std::uint64_t bytes() const { return bytes_; }
     /// After finish(): messages that were not delivered because they may have been, elsewhere.
     std::vector<Suspect>& suspects() { return suspects_; }
@@ -44,11 +46,21 @@ private:
     plugin::Task<plugin::Result<void>> join();
     plugin::Task<plugin::Result<void>> deliver(Batch batch);
     plugin::Task<plugin::Result<std::int64_t>> intend(const Batch& batch);
-    plugin::Task<std::vector<Settled>> giveToAll(Batch batch);
+    using Offers = std::vector<std::vector<Outlet::Offered>>;  ///< by outlet, beside the messages
+    plugin::Task<Offers> offerToAll(std::shared_ptr<const Batch> batch);
+    plugin::Task<std::vector<Outlet::Offered>> offerTo(Outlet& outlet, std::shared_ptr<const Batch> batch);
+    plugin::Task<std::vector<Settled>> keepRest(std::vector<Settled> judged, const Offers& offers);
+    plugin::Task<void> settleBatch(std::int64_t intent, std::vector<Settled> settled, const Offers& offers);
     plugin::Task<plugin::Result<Batch>> recognise(Batch batch);
-    std::vector<Settled> setAside(Batch& batch);
-    plugin::Task<void> give(Sink& sink, std::vector<Delivery>& deliveries);
-    std::vector<Settled> judge(const Batch& batch, const std::vector<std::vector<Delivery>>& bySink);
+    plugin::Task<std::vector<Settled>> setAside(Batch& batch);
+    Settled judge(const Message& message, const Offers& offers, std::size_t index) const;
+    struct Totals {
+        std::size_t delivered = 0, quarantined = 0, pending = 0;
+        std::uint64_t bytes = 0;  ///< delivered
+    };
+    static Totals totalsOf(const std::vector<Settled>& settled);
+    void count(const Totals& totals);
+    void report(plugin::Code code, const char* what, const std::vector<Settled>& those);
 
     const RoundParts& parts_;
     const FolderRecord& record_;
@@ -58,9 +70,10 @@ private:
     std::stop_token giveUp_;
     Batch gathering_{};
     std::uint64_t inMemory_ = 0, staged_ = 0, bytes_ = 0;
-    std::size_t delivered_ = 0;
+    std::size_t delivered_ = 0, owed_ = 0;
     std::vector<Suspect> suspects_{};
-    std::set<std::uint64_t> defects_{};  ///< ordinals of what the server gives out in place of a message
+    std::set<std::uint64_t> defects_{};   ///< ordinals of what the server gives out in place of a message
+    std::set<std::uint64_t> tooLarge_{};  ///< ordinals of what was not fetched
     std::shared_ptr<plugin::Shared<plugin::Result<void>>> underWay_{};
     std::optional<plugin::Error> failure_{};
 };

@@ -1,9 +1,12 @@
 #pragma once
 
+#include "listener/ledger/ledger.h"
+#include "plugin/contract/log.h"
 #include "plugin/contract/loop.h"
 #include "plugin/contract/package.h"
 #include "plugin/contract/text.h"
 
+#include <algorithm>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -13,7 +16,7 @@
 #include <string_view>
 #include <vector>
 
-// What the commands share: waiting for a task, and JSON.
+// What the commands share: waiting for a task, tables and JSON.
 namespace listener {
 
 /// Runs a task on a loop of the host and waits for it here, in the main thread.
@@ -66,5 +69,32 @@ inline void printArray(std::ostream& out, const std::vector<std::string>& items)
     for (std::size_t i = 0; i < items.size(); ++i) out << (i ? ",\n " : "") << items[i];
     out << "]\n";
 }
+
+/// Lines up columns for a terminal; text from outside is escaped.
+class Table {
+public:
+    explicit Table(std::vector<std::string> head) : rows_{std::move(head)} {}
+    void add(std::vector<std::string> row) {
+        for (auto& cell : row) cell = plugin::printable(cell, 120);
+        rows_.push_back(std::move(row));
+    }
+    void print(std::ostream& out) const {
+        std::vector<std::size_t> widths(rows_.front().size());
+        for (const auto& row : rows_)
+            for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+        for (const auto& row : rows_) {
+            std::string line;
+            for (std::size_t i = 0; i < row.size(); ++i) line += row[i] + std::string(i + 1 < row.size() ? widths[i] - row[i].size() + 2 : 0, ' ');
+            out << line << "\n";
+        }
+    }
+
+private:
+    std::vector<std::vector<std::string>> rows_;
+};
+
+/// Names of states, as people write and read them. Nothing: no such state.
+std::string_view nameOf(MessageState state);
+std::optional<MessageState> messageStateOf(std::string_view name);
 
 }  // namespace listener

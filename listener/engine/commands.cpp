@@ -1,6 +1,7 @@
 #include "listener/engine/commands.h"
 
 #include "listener/engine/command_support.h"
+#include "listener/engine/outbox_commands.h"
 #include "listener/engine/settings.h"
 #include "listener/engine/validate.h"
 #include "listener/ledger/ledger.h"
@@ -30,29 +31,6 @@ int misused(Command::Call& call, const std::string& what) {
     call.error << "postern: " << what << "\n";
     return usage;
 }
-
-/// Lines up columns for a terminal; text from outside is escaped.
-class Table {
-public:
-    explicit Table(std::vector<std::string> head) : rows_{std::move(head)} {}
-    void add(std::vector<std::string> row) {
-        for (auto& cell : row) cell = plugin::printable(cell, 120);
-        rows_.push_back(std::move(row));
-    }
-    void print(std::ostream& out) const {
-        std::vector<std::size_t> widths(rows_.front().size());
-        for (const auto& row : rows_)
-            for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-        for (const auto& row : rows_) {
-            std::string line;
-            for (std::size_t i = 0; i < row.size(); ++i) line += row[i] + std::string(i + 1 < row.size() ? widths[i] - row[i].size() + 2 : 0, ' ');
-            out << line << "\n";
-        }
-    }
-
-private:
-    std::vector<std::vector<std::string>> rows_;
-};
 
 // ---- mailboxes
 
@@ -131,16 +109,6 @@ int runMailboxes(Command::Call& call) {
 
 // ---- ledger
 
-constexpr std::pair<std::string_view, MessageState> states[] = {{"pending", MessageState::pending},   {"delivered", MessageState::delivered},
-                                                                {"filtered", MessageState::filtered}, {"quarantined", MessageState::quarantined},
-                                                                {"dead", MessageState::dead},         {"missing", MessageState::missing}};
-
-std::string_view stateName(MessageState state) {
-    for (const auto& [text, value] : states)
-        if (value == state) return text;
-    return "";
-}
-
 /// Nothing: understood; else what is wrong.
 std::optional<std::string> parseQuery(const std::vector<std::string>& arguments, LedgerQuery& query) {
     for (std::size_t i = 0; i < arguments.size(); i += 2) {
@@ -151,9 +119,8 @@ std::optional<std::string> parseQuery(const std::vector<std::string>& arguments,
         if (option == "--mailbox") query.mailbox = value;
         if (option == "--find") query.find = value;
         if (option == "--state") {
-            const auto* found = std::find_if(std::begin(states), std::end(states), [&](const auto& each) { return each.first == value; });
-            if (found == std::end(states)) return "ledger: --state is one of pending delivered filtered quarantined dead missing";
-            query.state = found->second;
+            query.state = messageStateOf(value);
+            if (!query.state) return "ledger: --state is one of pending delivered filtered quarantined dead missing";
         }
         if (option == "--limit") {
             const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), query.limit);
@@ -178,21 +145,21 @@ int runLedger(Command::Call& call) {
                 .text("folder", row.folder)
                 .text("protocol", row.protocol)
                 .text("position", row.position);
-            item.text("state", stateName(row.state))
+            item.text("state", nameOf(row.state))
                 .time("received", row.received)
                 .time("settled", row.settled)
                 .number("size", row.size)
                 .text("sha256", plugin::hexText(row.sha256));
             item.raw("message_id", row.messageId ? jsonText(*row.messageId) : "null");
-            items.push_back(item.text("sinks", row.sinks).text("after", row.after).str());
+            items.push_back(item.text("sinks", row.sinks).text("waiting", row.waiting).text("after", row.after).str());
         }
         printArray(call.out, items);
         return ok;
     }
-    Table table({"ID", "MAILBOX", "FOLDER", "POSITION", "STATE", "RECEIVED", "SIZE", "SINKS", "AFTER"});
+    Table table({"ID", "MAILBOX", "FOLDER", "POSITION", "STATE", "RECEIVED", "SIZE", "SINKS", "WAITING", "AFTER"});
     for (const auto& row : *rows)
-        table.add({row.id, row.mailbox, row.folder, row.position, std::string(stateName(row.state)), utcText(row.received), std::to_string(row.size),
-                   row.sinks, row.after.empty() ? "-" : row.after});
+        table.add({row.id, row.mailbox, row.folder, row.position, std::string(nameOf(row.state)), utcText(row.received), std::to_string(row.size),
+                   row.sinks, row.waiting.empty() ? "-" : row.waiting, row.after.empty() ? "-" : row.after});
     table.print(call.out);
     return ok;
 }
@@ -209,6 +176,7 @@ std::vector<Command> commands() {
          "what is known of each mailbox; or forget positions and start again", restartWrites, runMailboxes},
         {"ledger", "ledger [--mailbox M] [--state S] [--find TEXT] [--limit N]", "messages and what became of them, newest first", reads, runLedger},
     };
+    for (auto& each : outboxCommands()) all.push_back(std::move(each));
     for (auto& each : validationCommands()) all.push_back(std::move(each));
     return all;
 }

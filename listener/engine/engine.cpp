@@ -1,8 +1,6 @@
 #include "listener/engine/engine.h"
 
 #include "auth/settings_behind.h"
-#include "listener/delivery/spool.h"
-#include "listener/engine/sink_settings.h"
 #include "listener/imap/imap_mailbox.h"
 
 #include <algorithm>
@@ -32,16 +30,23 @@ void describeMetrics(plugin::Metrics& metrics) {
     metrics.describe("postern_message_bytes_total", Kind::counter, "Bytes of messages that became final");
     metrics.describe("postern_errors_total", Kind::counter, "Failures of a mailbox by code");
     metrics.describe("postern_sink_deliveries_total", Kind::counter, "Verdicts of sinks");
+    metrics.describe("postern_sink_state", Kind::gauge, "1 for the state the sink is in");
+    metrics.describe("postern_outbox_messages", Kind::gauge, "Deliveries the outbox owes to a sink");
+    metrics.describe("postern_outbox_bytes", Kind::gauge, "Bytes of messages kept in outbox and quarantine");
 }
 
 }  // namespace
 
-Engine::Engine(plugin::Host& host)
+Engine::Engine(plugin::Host& host, Programs& programs)
     : host_(host),
       configuration_(host.configuration()),
       ledger_(makeLedger(host.database(), host.clock())),
+      outlets_(host, programs, [this](const std::string& mailbox) { mailboxHasWork(mailbox); }),
       parts_{host.access(),
              *ledger_,
+             outlets_.ledger(),
+             outlets_.files(),
+             [this] { outlets_.lookAgain(); },
              host.disk(),
              host.log(),
              host.metrics(),
@@ -50,7 +55,7 @@ Engine::Engine(plugin::Host& host)
              host.dataDirectory() + "/staging",
              host.version(),
              [this](const MailboxSettings& settings) { return imap::makeMailbox(settings.session, host_.access(), host_.log(), host_.version()); }} {
-    openSinks();
+    outlets_.open(*configuration_);
     for (const auto& alias : configuration_->aliases("mailbox")) fill(alias);
     describeMetrics(host_.metrics());
     collector_ = host_.metrics().addCollector([this] { showStatus(); });
@@ -58,26 +63,12 @@ Engine::Engine(plugin::Host& host)
 
 Engine::~Engine() { host_.metrics().removeCollector(collector_); }
 
-Engine::Post::Post(std::string made, std::vector<std::shared_ptr<Sink>> to, std::unique_ptr<Worker> by, const Stops& all)
+Engine::Post::Post(std::string made, std::vector<std::shared_ptr<Outlet>> to, std::unique_ptr<Worker> by, const Stops& all)
     : fingerprint(std::move(made)),
-      sinks(std::move(to)),
+      outlets(std::move(to)),
       worker(std::move(by)),
       whenAllFinish(all.finish, [mine = finish]() mutable { mine.request_stop(); }),
       whenAllGiveUp(all.giveUp, [mine = giveUp]() mutable { mine.request_stop(); }) {}
-
-/// One of each that is configured: what has not changed is used on.
-void Engine::openSinks() {
-    std::map<std::string, KnownSink> wanted;
-    for (const auto& name : configuration_->aliases("sink")) {
-        auto fingerprint = auth::settingsBehind(*configuration_, "sink." + name + ".");
-        const auto known = sinks_.find(name);
-        std::shared_ptr<Sink> sink = known != sinks_.end() && known->second.fingerprint == fingerprint
-                                         ? known->second.sink
-                                         : makeSpool(spoolSettings(*configuration_, name), host_.disk());
-        wanted.emplace(name, KnownSink{std::move(fingerprint), std::move(sink)});
-    }
-    sinks_ = std::move(wanted);
-}
 
 /// All that makes a difference to a mailbox.
 std::string Engine::fingerprintOf(const std::string& alias) const {
@@ -89,16 +80,16 @@ std::string Engine::fingerprintOf(const std::string& alias) const {
 
 std::shared_ptr<Engine::Post> Engine::fill(const std::string& alias) {
     auto settings = mailboxSettings(*configuration_, alias);
-    std::vector<std::shared_ptr<Sink>> sinks;
-    std::vector<Sink*> lent;
+    std::vector<std::shared_ptr<Outlet>> outlets;
+    std::vector<Outlet*> lent;
     for (const auto& wanted : settings.sinks)
-        if (const auto found = sinks_.find(wanted); found != sinks_.end()) {
-            sinks.push_back(found->second.sink);
-            lent.push_back(sinks.back().get());
+        if (auto found = outlets_.find(wanted)) {
+            lent.push_back(found.get());
+            outlets.push_back(std::move(found));
         }
     const auto loops = host_.loops();
     auto worker = std::make_unique<Worker>(parts_, *loops[filled_++ % loops.size()], std::move(settings), std::move(lent));
-    auto post = std::make_shared<Post>(fingerprintOf(alias), std::move(sinks), std::move(worker), Stops{finish_.get_token(), giveUp_.get_token()});
+    auto post = std::make_shared<Post>(fingerprintOf(alias), std::move(outlets), std::move(worker), Stops{finish_.get_token(), giveUp_.get_token()});
     const std::lock_guard lock(mutex_);
     return posts_[alias] = std::move(post);
 }
@@ -125,12 +116,17 @@ void Engine::stop() {
 
 Task<void> Engine::supervise(Mode mode, std::function<void(int status)> ended) {
     auto ready = co_await blockAfterLoss();
+    if (ready) ready = co_await outlets_.prepare(host_.stateLost());
     if (!ready) {
         host_.log().error(logger, plugin::describe(ready.error()));
         ended(tryAgain);
         co_return;
     }
     auto& home = co_await plugin::thisLoop();
+    if (mode == Mode::service)
+        outlets_.begin(finish_.get_token(), giveUp_.get_token());
+    else
+        co_await outlets_.drainOnce(finish_.get_token(), giveUp_.get_token());
     for (const auto& [alias, post] : posts_) begin(*post, mode);
     const auto over = std::make_shared<plugin::Event>();
     const auto watching = plugin::start(home, watchOperator(over));
@@ -141,10 +137,12 @@ Task<void> Engine::supervise(Mode mode, std::function<void(int status)> ended) {
         co_await post->end->wait(plugin::Deadline::max(), {});
         all = post->end->get() && all;
     }
+    co_await outlets_.end();
     over->set();
     co_await watching->wait(plugin::Deadline::max(), {});
     co_await recordVerified();
-    ended(mode == Mode::once && !all ? tryAgain : allSettled);
+    const bool nothingWaits = co_await outlets_.nothingWaits();
+    ended(mode == Mode::once && !(all && nothingWaits) ? tryAgain : allSettled);
 }
 
 /// Until the service stops: works by each new snapshot, one after the other.
@@ -161,9 +159,7 @@ Task<void> Engine::takeOver() {
     auto& home = co_await plugin::thisLoop();
     co_await recordVerified();  // of those that go, too
     configuration_ = host_.configuration();
-    std::vector<std::string> sinksBefore;
-    for (const auto& [name, known] : sinks_) sinksBefore.push_back(name);
-    openSinks();
+    const auto gone = outlets_.open(*configuration_);
     const auto wanted = configuration_->aliases("mailbox");
     std::vector<std::shared_ptr<plugin::Shared<plugin::Nothing>>> changes;
     for (const auto& [alias, post] : std::map(posts_)) {
@@ -180,8 +176,7 @@ Task<void> Engine::takeOver() {
         begin(*fill(alias), Mode::service);
     }
     for (const auto& change : changes) co_await change->wait(plugin::Deadline::max(), {});
-    for (const auto& name : sinksBefore)
-        if (!sinks_.contains(name)) host_.metrics().forget("sink", name);
+    for (const auto& name : gone) host_.metrics().forget("sink", name);
 }
 
 /// Waits for the end of what a mailbox has at hand; then it is another one, or gone.
@@ -224,10 +219,13 @@ Task<void> Engine::watchOperator(std::shared_ptr<plugin::Event> over) {
     for (;;) {
         auto changes = co_await ledger_->operatorChanges();
         if (changes) {
-            if (seen && *seen != *changes)
+            if (seen && *seen != *changes) {
                 for (const auto& [alias, post] : posts_) post->worker->operatorActed();
+                outlets_.lookAgain();
+            }
             seen = *changes;
         }
+        wakeMailboxesWithWork();
         if (loop.clock().steady() >= recordAt) {
             co_await recordVerified();
             recordAt = loop.clock().steady() + verifiedRecorded;
@@ -235,6 +233,18 @@ Task<void> Engine::watchOperator(std::shared_ptr<plugin::Event> over) {
         auto pause = over->wait(loop.clock().steady() + operatorGlance, {});
         if (co_await pause == plugin::Wake::done) co_return;
     }
+}
+
+void Engine::mailboxHasWork(const std::string& mailbox) {
+    const std::lock_guard lock(mutex_);
+    withWork_.insert(mailbox);
+}
+
+/// Once a glance, however much comes to its end in between: each wake costs a look into all folders.
+void Engine::wakeMailboxesWithWork() {
+    const std::lock_guard lock(mutex_);
+    for (const auto& mailbox : std::exchange(withWork_, {}))
+        if (const auto post = posts_.find(mailbox); post != posts_.end()) post->second->worker->operatorActed();
 }
 
 Task<void> Engine::recordVerified() {
@@ -249,6 +259,7 @@ Task<void> Engine::recordVerified() {
 void Engine::showStatus() {
     auto& metrics = host_.metrics();
     const auto now = host_.clock().steady();
+    outlets_.show(metrics);
     const std::lock_guard lock(mutex_);
     for (const auto& [alias, post] : posts_) {
         const auto view = post->worker->status().view(now);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "listener/engine/outlets.h"
 #include "listener/engine/worker.h"
 #include "plugin/contract/host.h"
 #include "plugin/contract/package.h"
@@ -8,13 +9,14 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <vector>
 
 namespace listener {
 
-/// All mailboxes of the configuration, their sinks and their ledger, on the loops of the host.
+/// All mailboxes of the configuration, their outlets and their ledger, on the loops of the host.
 class Engine {
 public:
     /// How long rounds may go on after stop() before the network is let go of. The service has 10 s in all.
@@ -22,8 +24,8 @@ public:
     /// And how long after a reload that changes or removes their mailbox.
     static constexpr std::chrono::seconds patienceToChange{60};
 
-    /// Blocks nothing, begins nothing. `host` outlives the engine.
-    explicit Engine(plugin::Host& host);
+    /// Blocks nothing, begins nothing. `host` and `programs` outlive the engine.
+    Engine(plugin::Host& host, Programs& programs);
     ~Engine();
 
     /// Begins work; `ended` as plugin::Package::start says.
@@ -37,20 +39,16 @@ public:
 private:
     /// A mailbox at work, with what it works with and its own way to be asked to end.
     struct Post {
-        Post(std::string fingerprint, std::vector<std::shared_ptr<Sink>> sinks, std::unique_ptr<Worker> worker, const Stops& all);
+        Post(std::string fingerprint, std::vector<std::shared_ptr<Outlet>> outlets, std::unique_ptr<Worker> worker, const Stops& all);
         std::string fingerprint;
-        std::vector<std::shared_ptr<Sink>> sinks;  // a sink goes when the last mailbox that uses it has ended
+        std::vector<std::shared_ptr<Outlet>> outlets;  // one that is configured no more goes when the last mailbox that uses it has ended
         std::unique_ptr<Worker> worker;
         std::stop_source finish{}, giveUp{};
         std::stop_callback<std::function<void()>> whenAllFinish, whenAllGiveUp;
         std::shared_ptr<plugin::Shared<bool>> end{};  // null: it does not run
     };
-    struct KnownSink {
-        std::string fingerprint;
-        std::shared_ptr<Sink> sink;
-    };
-
-    void openSinks();
+    void mailboxHasWork(const std::string& mailbox);
+    void wakeMailboxesWithWork();
     std::string fingerprintOf(const std::string& alias) const;
     std::shared_ptr<Post> fill(const std::string& alias);
     void begin(Post& post, plugin::Mode mode);
@@ -66,12 +64,13 @@ private:
     plugin::Host& host_;
     std::shared_ptr<const plugin::Configuration> configuration_;
     std::unique_ptr<Ledger> ledger_;
+    Outlets outlets_;
     SignInPacer pacer_{};
     WorkerParts parts_;
     std::stop_source finish_{}, giveUp_{};
-    std::map<std::string, KnownSink> sinks_{};
-    mutable std::mutex mutex_{};                            // posts_ as a whole: the home loop changes it, metrics read it
+    mutable std::mutex mutex_{};                            // posts_ as a whole: the home loop changes it, metrics read it; withWork_
     std::map<std::string, std::shared_ptr<Post>> posts_{};  // by alias
+    std::set<std::string> withWork_{};                      // mailboxes that have to be looked into soon
     std::size_t filled_ = 0;
     plugin::Event reloaded_{};  // of the home loop
     int collector_ = 0;

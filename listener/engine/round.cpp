@@ -3,6 +3,7 @@
 #include "listener/engine/batcher.h"
 #include "listener/engine/recognition.h"
 #include "listener/engine/rematch.h"
+#include "plugin/contract/fault.h"
 
 #include <algorithm>
 #include <exception>
@@ -32,6 +33,8 @@ Task<Result<RoundEnd>> Round::run() {
     if (!entered) co_return entered.error();
     auto again = co_await redeliverOpenBatches();
     if (!again) co_return again.error();
+    auto reworked = co_await rework();
+    if (!reworked) co_return reworked.error();
     auto due = co_await afterActions();
     if (!due) co_return due.error();
     auto fresh = co_await deliverNew();
@@ -153,7 +156,9 @@ Task<Result<void>> Round::begin(FolderView view, Start start) {
 Task<Result<void>> Round::openStaging() {
     auto& loop = co_await plugin::thisLoop();
     auto opened = plugin::offload(loop, [this] {
-        return parts_.sinks.size() == 1 ? parts_.sinks[0]->staging(parts_.settings.alias) : parts_.disk.directory(parts_.stagingPath, true);
+        auto own = parts_.outlets.size() == 1 ? parts_.outlets[0]->sink().staging(parts_.settings.alias)
+                                              : Result<std::shared_ptr<plugin::Directory>>(std::shared_ptr<plugin::Directory>{});
+        return own && *own ? own : parts_.disk.directory(parts_.stagingPath, true);
     });
     auto directory = co_await opened;
     if (!directory) co_return directory.error();
@@ -192,6 +197,7 @@ Task<Result<void>> Round::deliverNew() {
         end_.complete = false;
         co_return Result<void>{};
     }
+    if (auto room = roomInOutbox(); !room) co_return room;
     auto final = co_await parts_.ledger.finalAbove(record_.id, record_.cursor);
     if (!final) co_return final.error();
     ListRequest request{.above = record_.cursor, .limit = parts_.settings.maxPerRound};
@@ -263,6 +269,7 @@ Task<Result<std::vector<Suspect>>> Round::deliverOnce(std::vector<std::uint64_t>
     cutShort = batcher.enough();
     auto delivered = co_await batcher.finish();
     end_.delivered += batcher.delivered();
+    end_.owed += batcher.owed();
     if (bug) std::rethrow_exception(bug);
     if (!delivered) co_return delivered.error();
     if (!*fetched) co_return fetched->error();
@@ -275,7 +282,8 @@ Task<Result<std::vector<std::uint64_t>>> Round::clearUp(std::vector<Suspect> sus
     auto outcome = co_await recognition.run(std::move(suspects), guidance);
     if (!outcome) co_return outcome.error();
     for (const auto& name : outcome->disordered) {
-        Round other(parts_, mailbox_, name, stops_);
+        Unreadable unreadable;
+        Round other(parts_, mailbox_, name, stops_, unreadable);
         auto entered = co_await other.enter();
         if (!entered && !sessionSurvives(entered.error())) co_return entered.error();
         if (!entered) hopeless_.insert(name);
@@ -314,6 +322,8 @@ Task<Result<void>> Round::accountForRest(std::uint64_t upTo) {
     if (!listing) co_return listing.error();
     for (auto at = outstanding_.begin(); at != outstanding_.end() && *at <= listing->upTo;)
         at = std::binary_search(listing->ordinals.begin(), listing->ordinals.end(), *at) ? std::next(at) : outstanding_.erase(at);
+    auto given = co_await giveUpUnreadable(upTo);
+    if (!given) co_return given;
     if (!outstanding_.empty()) {
         end_.unreadable.assign(outstanding_.begin(), outstanding_.end());
         parts_.log.warning(logger, "messages are listed but not handed out",
@@ -371,6 +381,7 @@ Task<Result<void>> Round::clear(std::span<const Due> due) {
     const Copied copied = [this](std::vector<std::uint64_t> ordinals) { return parts_.ledger.copied(record_.id, std::move(ordinals)); };
     auto done = co_await mailbox_.after(std::move(request), copied, stops_.giveUp);
     if (!done) co_return done;
+    plugin::faultPoint("acted");
     co_return co_await parts_.ledger.cleared(std::move(messages));
 }
 

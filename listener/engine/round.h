@@ -1,11 +1,16 @@
 #pragma once
 
-#include "listener/delivery/sink.h"
+#include "listener/delivery/outbox_files.h"
+#include "listener/engine/outlet.h"
 #include "listener/engine/settings.h"
 #include "listener/ledger/ledger.h"
+#include "listener/ledger/outbox.h"
 #include "listener/mailbox.h"
 #include "plugin/contract/log.h"
+#include "plugin/contract/package.h"
 
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -20,17 +25,25 @@ namespace listener {
 struct RoundParts {
     const MailboxSettings& settings;
     Ledger& ledger;
-    std::span<Sink* const> sinks;  ///< of this mailbox, in the order of `deliver`
+    OutboxLedger& outbox;
+    OutboxFiles& files;
+    std::span<Outlet* const> outlets;     ///< the mailbox's sinks, in the order of `deliver`
+    plugin::Mode mode;                    ///< once: sinks are waited for as long as they may take
+    std::function<void()> outboxChanged;  ///< deliveries are due that were not
     plugin::Disk& disk;
     std::string stagingPath;  ///< server.data/staging
     plugin::Log& log;
     plugin::Metrics& metrics;
 };
 
+/// Messages of one folder that are listed and not handed out: since when, by ordinal.
+using Unreadable = std::map<std::uint64_t, plugin::Steady>;
+
 /// How a folder's turn ended when nothing failed.
 struct RoundEnd {
     bool complete = true;  ///< false: the budget or a stop ended it; there is more
     std::size_t delivered = 0;
+    std::size_t owed = 0;                     ///< the outbox has them
     std::vector<std::uint64_t> unreadable{};  ///< listed, not handed out, still there
 };
 
@@ -44,7 +57,7 @@ struct Stops {
 };
 
 /// One turn of one folder: the order of effects, and the only place that knows it.
-/// list → fetch → INTENT → sinks → VERDICT → after-actions → cleared; before that, what an earlier process left open.
+/// list → fetch → INTENT → sinks, outbox → VERDICT → after-actions → cleared; before that, what an earlier process left open.
 class Round {
 public:
     static constexpr std::size_t batchMessages = 200;
@@ -52,10 +65,13 @@ public:
     static constexpr std::uint64_t batchStaged = 256 << 20;  ///< bytes of large messages waiting in files
     static constexpr std::chrono::minutes timeBudget{5};
     static constexpr std::uint64_t byteBudget = 4ULL << 30;
+    static constexpr std::chrono::minutes readableWithin{10};  ///< what is not handed out for so long is missing
+    static constexpr std::chrono::hours missingSought{24};     ///< and looked for with each turn for so long
 
-    Round(RoundParts parts, Mailbox& mailbox, std::string folder, Stops stops)
-        : parts_(std::move(parts)), mailbox_(mailbox), folder_(std::move(folder)), stops_(std::move(stops)) {}
-    /// Errors: whatever failed. A sink's refusal: its error. The cursor is where it may be, whatever happens.
+    /// `unreadable` outlives the round, and is kept between the rounds of the folder.
+    Round(RoundParts parts, Mailbox& mailbox, std::string folder, Stops stops, Unreadable& unreadable)
+        : parts_(std::move(parts)), mailbox_(mailbox), folder_(std::move(folder)), stops_(std::move(stops)), unreadable_(unreadable) {}
+    /// Errors: whatever failed. What a sink refuses is no failure as long as the outbox can keep it. The cursor is where it may be, whatever happens.
     plugin::Task<plugin::Result<RoundEnd>> run();
 
 private:
@@ -65,6 +81,11 @@ private:
     plugin::Task<plugin::Result<void>> begin(FolderView view, Start start);
     plugin::Task<plugin::Result<void>> rematch(FolderView view, Start start, std::optional<FolderRecord> replaces, std::vector<std::int64_t> sources);
     plugin::Task<plugin::Result<void>> redeliverOpenBatches();
+    plugin::Task<plugin::Result<void>> rework();
+    plugin::Task<plugin::Result<void>> fetchAgain(std::vector<Unfetched> unfetched);
+    plugin::Task<plugin::Result<void>> seek(std::vector<Missing> missing);
+    plugin::Task<plugin::Result<void>> giveUpUnreadable(std::uint64_t upTo);
+    plugin::Result<void> roomInOutbox() const;
     plugin::Task<plugin::Result<void>> deliverNew();
     plugin::Task<plugin::Result<void>> deliverListed(std::vector<std::uint64_t> ordinals, std::uint64_t upTo, Guidance guidance);
     plugin::Task<plugin::Result<std::vector<Suspect>>> deliverOnce(std::vector<std::uint64_t> ordinals, std::uint64_t upTo, const Guidance& guidance,
@@ -83,6 +104,7 @@ private:
     Mailbox& mailbox_;
     std::string folder_;
     Stops stops_;
+    Unreadable& unreadable_;
     FolderRecord record_{};
     plugin::Wall began_{};  ///< the second in which the folder was not yet entered
     bool away_ = false;     ///< another folder was entered since

@@ -195,6 +195,11 @@ std::vector<Key> keys() {
     addMailboxKeys(all);
     for (auto& key : sinkKeys()) all.push_back(std::move(key));
     for (auto& key : alertKeys()) all.push_back(std::move(key));
+    all.push_back({.pattern = "outbox.max_size",
+                   .type = KeyType::size,
+                   .fallback = "10GB",
+                   .restart = true,
+                   .doc = "so much may wait for sinks; then nothing more is fetched for those that refuse"});
     return all;
 }
 

@@ -129,6 +129,9 @@ public:
         if (type_ != "http" && !configuration_.below(prefix_ + "headers.").empty())
             report("headers." + configuration_.below(prefix_ + "headers.").begin()->first, Code::configConflict,
                    "means nothing to a sink of type " + type_ + ": it belongs to type http");
+        if (type_ == "http")
+            for (const auto& [header, value] : configuration_.below(prefix_ + "headers."))
+                if (const auto wrong = headerProblem(header, given("credential"))) report("headers." + header, Code::configBadValue, *wrong);
         if (type_ == "spool" && configuration_.text(prefix_ + "oversize") == "reference")
             report("oversize", Code::configConflict, "reference is for http and exec: a spool holds files anyway");
         if (given("key_alias") && !given("keystore")) report("key_alias", Code::configConflict, "names a key, but there is no .keystore");

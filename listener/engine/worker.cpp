@@ -28,11 +28,11 @@ bool concernsOneFolder(const Error& error) {
 
 }  // namespace
 
-Worker::Worker(const WorkerParts& parts, plugin::Loop& loop, MailboxSettings settings, std::vector<Sink*> sinks)
+Worker::Worker(const WorkerParts& parts, plugin::Loop& loop, MailboxSettings settings, std::vector<Outlet*> outlets)
     : parts_(parts),
       loop_(loop),
       settings_(std::move(settings)),
-      sinks_(std::move(sinks)),
+      outlets_(std::move(outlets)),
       status_(settings_.alias, settings_.interval, loop.clock().steady()),
       backoff_(parts.random) {
     if (!settings_.enabled) status_.enter(State::disabled);
@@ -149,7 +149,7 @@ Task<Result<Worker::Ended>> Worker::workUntilStopped(Mailbox& mailbox, Mode mode
             if (!folders) co_return folders.error();
             heard = std::move(*folders);
         }
-        auto look = co_await workFolders(mailbox, std::exchange(heard, {}));
+        auto look = co_await workFolders(mailbox, std::exchange(heard, {}), mode);
         if (!look) co_return look.error();
         const auto every = mailbox.pushes() ? settings_.reconcile : settings_.interval;
         status_.expectEvery(every);
@@ -189,6 +189,7 @@ Task<Result<std::vector<std::string>>> Worker::watchedFolders(Mailbox& mailbox) 
     auto folders = co_await mailbox.folders(std::move(patterns), stops_.giveUp);
     if (!folders) co_return folders.error();
     std::erase(*folders, working_.after.target);
+    std::erase(*folders, working_.afterQuarantine.target);
     if (folders->empty())
         co_return Error{Reaction::askOperator, plugin::Code::mailboxFolderMissing,
                         "mailbox " + settings_.alias + " has no folder that fits mailbox." + settings_.alias + ".folders"};
@@ -198,20 +199,25 @@ Task<Result<std::vector<std::string>>> Worker::watchedFolders(Mailbox& mailbox) 
 /// The target of after-actions may be named by its use ("\\Archive"): whatever folder this server has for it.
 Task<Result<void>> Worker::resolveAfter(Mailbox& mailbox) {
     working_ = settings_;
-    auto& target = working_.after.target;
+    auto after = co_await resolve(mailbox, working_.after.target, "after");
+    if (!after) co_return after;
+    co_return co_await resolve(mailbox, working_.afterQuarantine.target, "after_quarantine");
+}
+
+Task<Result<void>> Worker::resolve(Mailbox& mailbox, std::string& target, const char* key) {
     if (!target.starts_with('\\')) co_return Result<void>{};
     std::vector<std::string> wanted{target};
     auto found = co_await mailbox.folders(std::move(wanted), stops_.giveUp);
     if (!found) co_return found.error();
     if (found->empty())
         co_return Error{Reaction::askOperator, plugin::Code::mailboxFolderMissing,
-                        "mailbox " + settings_.alias + " has no folder of use " + target + ": name one in mailbox." + settings_.alias + ".after"};
+                        "mailbox " + settings_.alias + " has no folder of use " + target + ": name one in mailbox." + settings_.alias + "." + key};
     target = found->front();
     co_return Result<void>{};
 }
 
 /// Each folder has its turn until none has more.
-Task<Result<Worker::Look>> Worker::workFolders(Mailbox& mailbox, std::vector<std::string> folders) {
+Task<Result<Worker::Look>> Worker::workFolders(Mailbox& mailbox, std::vector<std::string> folders, Mode mode) {
     Look look;
     for (auto left = std::move(folders); !left.empty();) {
         std::vector<std::string> more;
@@ -220,13 +226,13 @@ Task<Result<Worker::Look>> Worker::workFolders(Mailbox& mailbox, std::vector<std
                 look.complete = false;
                 co_return look;
             }
-            auto turn = co_await turnOf(mailbox, folder);
+            auto turn = co_await turnOf(mailbox, folder, mode);
             if (!turn) {
                 if (!concernsOneFolder(turn.error())) co_return turn.error();
                 if (!look.trouble) look.trouble = turn.error();
                 continue;
             }
-            look.delivered += turn->delivered;
+            look.delivered += turn->delivered + turn->owed;
             if (!turn->unreadable.empty() && !look.trouble)
                 look.trouble = Error{Reaction::retryLater, plugin::Code::mailboxNotReadable,
                                      std::to_string(turn->unreadable.size()) + " messages of folder " + folder + " of mailbox " + settings_.alias +
@@ -242,13 +248,16 @@ Task<Result<Worker::Look>> Worker::workFolders(Mailbox& mailbox, std::vector<std
     co_return look;
 }
 
-Task<Result<RoundEnd>> Worker::turnOf(Mailbox& mailbox, std::string folder) {
-    const RoundParts parts{working_, parts_.ledger, sinks_, parts_.disk, parts_.stagingPath, parts_.log, parts_.metrics};
-    Round round(parts, mailbox, folder, stops_);
+Task<Result<RoundEnd>> Worker::turnOf(Mailbox& mailbox, std::string folder, Mode mode) {
+    const RoundParts parts{working_,    parts_.ledger,      parts_.outbox, parts_.files,  outlets_, mode, parts_.outboxChanged,
+                           parts_.disk, parts_.stagingPath, parts_.log,    parts_.metrics};
+    Round round(parts, mailbox, folder, stops_, unreadable_[folder]);
     auto end = co_await round.run();
-    if (!end || end->delivered == 0) co_return end;
-    arrivals_[folder] += end->delivered;
-    parts_.log.information(logger, "delivered", {{"mailbox", settings_.alias}, {"folder", folder}, {"messages", std::uint64_t{end->delivered}}});
+    if (!end || end->delivered + end->owed == 0) co_return end;
+    arrivals_[folder] += end->delivered + end->owed;
+    std::vector<plugin::Field> fields{{"mailbox", settings_.alias}, {"folder", folder}, {"messages", std::uint64_t{end->delivered}}};
+    if (end->owed > 0) fields.emplace_back("in_outbox", std::uint64_t{end->owed});
+    parts_.log.information(logger, "delivered", fields);
     co_return end;
 }
 

@@ -21,6 +21,9 @@ namespace listener {
 struct WorkerParts {
     auth::Access& access;
     Ledger& ledger;
+    OutboxLedger& outbox;
+    OutboxFiles& files;
+    std::function<void()> outboxChanged;  ///< any thread
     plugin::Disk& disk;
     plugin::Log& log;
     plugin::Metrics& metrics;
@@ -40,7 +43,7 @@ struct WorkerParts {
 class Worker {
 public:
     /// `loop`: where it runs; all its coroutines stay there.
-    Worker(const WorkerParts& parts, plugin::Loop& loop, MailboxSettings settings, std::vector<Sink*> sinks);
+    Worker(const WorkerParts& parts, plugin::Loop& loop, MailboxSettings settings, std::vector<Outlet*> outlets);
 
     /// Runs until stopped (service), or until nothing is unaccounted or something failed (once).
     /// Answers whether the mailbox was verified and nothing of it is pending. Throws nothing.
@@ -60,15 +63,16 @@ private:
     struct Look {
         std::vector<std::string> answered{};     ///< folders worth watching
         std::optional<plugin::Error> trouble{};  ///< of single folders; the session is good
-        std::size_t delivered = 0;
-        bool complete = true;  ///< false: told to stop on the way
+        std::size_t delivered = 0;               ///< or owed by the outbox
+        bool complete = true;                    ///< false: told to stop on the way
     };
     plugin::Task<plugin::Result<Ended>> session(plugin::Mode mode);
     plugin::Task<plugin::Result<Ended>> workUntilStopped(Mailbox& mailbox, plugin::Mode mode);
     plugin::Task<plugin::Result<std::vector<std::string>>> watchedFolders(Mailbox& mailbox);
     plugin::Task<plugin::Result<void>> resolveAfter(Mailbox& mailbox);
-    plugin::Task<plugin::Result<Look>> workFolders(Mailbox& mailbox, std::vector<std::string> folders);
-    plugin::Task<plugin::Result<RoundEnd>> turnOf(Mailbox& mailbox, std::string folder);
+    plugin::Task<plugin::Result<void>> resolve(Mailbox& mailbox, std::string& target, const char* key);
+    plugin::Task<plugin::Result<Look>> workFolders(Mailbox& mailbox, std::vector<std::string> folders, plugin::Mode mode);
+    plugin::Task<plugin::Result<RoundEnd>> turnOf(Mailbox& mailbox, std::string folder, plugin::Mode mode);
     plugin::Task<plugin::Result<std::vector<std::string>>> pause(Mailbox& mailbox, std::vector<std::string> folders, plugin::Deadline until);
     plugin::Task<plugin::Result<void>> checkBlocked();
     plugin::Task<plugin::Result<void>> tellExpected(Mailbox& mailbox);
@@ -83,7 +87,8 @@ private:
     plugin::Loop& loop_;
     MailboxSettings settings_;
     MailboxSettings working_{};  ///< for the rounds of this session: the target of after-actions by its name
-    std::vector<Sink*> sinks_;
+    std::vector<Outlet*> outlets_;
+    std::map<std::string, Unreadable> unreadable_{};  ///< by folder
     MailboxStatus status_;
     Backoff backoff_;
     Stops stops_{};

@@ -36,7 +36,7 @@ Result<Connection::Next> Connection::advance() {
     if (const auto* malformed = std::get_if<Framer::Malformed>(&step))
         return protocolError(malformed->why, malformed->tooLarge ? Code::mailboxTooLarge : Code::mailboxProtocol);
     if (const auto* body = std::get_if<Framer::Body>(&step)) {
-        bodySize_ = body->size;
+        body_ = *body;
         return Next::body;
     }
     if (std::holds_alternative<Framer::NeedMore>(step)) return Next::needMore;

@@ -33,11 +33,11 @@ public:
     static constexpr std::size_t responseLimit = 1'000'000;
 
     enum class Next { needMore, body, response };
-    /// What the octets at hand hold; never waits. needMore: fill(). body: take bodySize() octets from buffered(). response: response().
+    /// What the octets at hand hold; never waits. needMore: fill(). body: take body().size octets from buffered(). response: response().
     /// Errors: reconnect mailboxProtocol, mailboxTooLarge.
     plugin::Result<Next> advance();
     Response& response() { return response_; }
-    std::uint64_t bodySize() const { return bodySize_; }
+    Framer::Body body() const { return body_; }
     void bodies(Framer::Bodies bodies) { framer_.bodies(bodies); }
 
     std::string_view buffered() const { return {buffer_.get() + begin_, end_ - begin_}; }
@@ -84,7 +84,7 @@ private:
     std::chrono::milliseconds ioTimeout_;
     Framer framer_{};
     Response response_{Other{}};
-    std::uint64_t bodySize_ = 0;
+    Framer::Body body_{};
     std::unique_ptr<char[]> buffer_{};
     std::size_t size_ = 0;  ///< of buffer_
     std::size_t begin_ = 0;

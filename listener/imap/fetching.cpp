@@ -1,5 +1,6 @@
 #include "listener/imap/fetching.h"
 
+#include "listener/imap/body.h"
 #include "listener/imap/lexer.h"
 #include "listener/imap/refusal.h"
 #include "listener/imap/substitute.h"
@@ -7,8 +8,8 @@
 
 #include <algorithm>
 #include <deque>
+#include <map>
 #include <optional>
-#include <set>
 #include <utility>
 
 namespace listener::imap {
@@ -27,14 +28,42 @@ constexpr std::size_t setOctets = 4'000;     ///< half of what RFC 2683 section 
 constexpr std::size_t leastUnderWay = 2;
 constexpr std::size_t mostUnderWay = 6;
 constexpr std::uint64_t octetsUnderWay = 4 << 20;
-/// Octets gathered before they are written to a file: each write is a trip to the worker pool.
-constexpr std::size_t writeSize = Connection::bufferSize;
+/// Pieces whose sizes are asked for before their turn: the answer must not stand behind the bodies of the piece before.
+constexpr std::size_t piecesAhead = mostUnderWay;
 
-/// One UID FETCH under way.
+/// What a UID FETCH is for.
+enum class Asks { sizes, heads, messages };
+
+std::string itemsOf(Asks asks) {
+    switch (asks) {
+        case Asks::sizes:
+            return "(UID RFC822.SIZE)";
+        case Asks::heads:
+            return "(UID INTERNALDATE FLAGS " + std::string{headItem} + ")";
+        case Asks::messages:
+            return "(UID INTERNALDATE FLAGS BODY.PEEK[])";
+    }
+    return {};
+}
+
+std::string_view nameOf(Asks asks) {
+    switch (asks) {
+        case Asks::sizes:
+            return " sizes";
+        case Asks::heads:
+            return " heads";
+        case Asks::messages:
+            return " messages";
+    }
+    return {};
+}
+
+/// One UID FETCH, to be sent or under way.
 struct Batch {
-    std::string tag{};
+    Asks asks = Asks::messages;
     std::vector<std::uint64_t> uids{};  ///< rising
-    std::vector<bool> came{};           ///< beside `uids`
+    std::string tag{};
+    std::vector<bool> came{};  ///< beside `uids`
 };
 
 class Fetcher {
@@ -42,18 +71,20 @@ public:
     Fetcher(Session& session, std::vector<std::uint64_t> ordinals, Receiver& receiver, plugin::Directory& staging, std::stop_token stop)
         : session_(session),
           wire_(session.connection()),
-          ordinals_(std::move(ordinals)),
           receiver_(receiver),
           staging_(staging),
-          stop_(std::move(stop)) {
-        for (const auto piece : commandSizes(ordinals_, messagesAtOnce, setOctets)) waiting_.emplace_back(piece.begin(), piece.end());
+          stop_(std::move(stop)),
+          limit_(receiver.sizeLimit()) {
+        auto& first = limit_ ? unsized_ : waiting_;
+        for (const auto piece : commandSizes(ordinals, messagesAtOnce, setOctets))
+            first.push_back({.asks = limit_ ? Asks::sizes : Asks::messages, .uids = {piece.begin(), piece.end()}});
     }
 
     Task<Result<void>> run() {
-        while (!waiting_.empty() || !underWay_.empty()) {
-            if (receiver_.enough()) waiting_.clear();  // what is under way comes to its end
-            if (!waiting_.empty() && mayAskMore()) {
-                const auto sent = co_await send();
+        for (;;) {
+            if (receiver_.enough()) unsized_.clear(), waiting_.clear();  // what is under way comes to its end
+            if (auto* queue = toBeSent()) {
+                const auto sent = co_await sendFirst(*queue);
                 if (!sent) co_return sent.error();
                 continue;
             }
@@ -63,7 +94,7 @@ public:
             Result<void> done{};
             switch (*next) {
                 case Connection::Next::needMore:
-                    done = co_await fill();
+                    done = co_await wire_.fill(stop_);
                     break;
                 case Connection::Next::body:
                     done = co_await takeBody();
@@ -83,20 +114,30 @@ public:
     }
 
 private:
-    bool mayAskMore() const {
-        const auto count = underWay_.size();
+    bool exceeds(std::uint64_t octets) const { return limit_ && octets > *limit_; }
+
+    /// The queue whose first command is to be sent now; null: enough is under way.
+    std::deque<Batch>* toBeSent() {
+        const auto sizing =
+            static_cast<std::size_t>(std::count_if(underWay_.begin(), underWay_.end(), [](const Batch& each) { return each.asks == Asks::sizes; }));
+        if (!unsized_.empty() && sizing + waiting_.size() < piecesAhead) return &unsized_;
+        return !waiting_.empty() && mayAskMore(underWay_.size() - sizing) ? &waiting_ : nullptr;
+    }
+
+    /// `count`: under way already
+    bool mayAskMore(std::size_t count) const {
         if (count < leastUnderWay || count >= mostUnderWay || bodies_ == 0) return count < leastUnderWay;
         return (count + 1) * messagesAtOnce * (octets_ / bodies_) <= octetsUnderWay;
     }
 
-    /// A body of no octets is a message of no octets, or one that was expunged meanwhile (RFC 2180 section 4.1): its size tells.
+    /// A literal of no octets is a message of no octets, or one that was expunged meanwhile (RFC 2180 section 4.1): its size tells.
     Task<Result<void>> takeEmpty() {
         if (empty_.empty()) co_return Result<void>{};
         wire_.bodies(Framer::Bodies::inside);  // nobody streams any more
-        std::set<std::uint64_t> there;
-        const Taker taker = [&there](Response& response) -> Result<void> {
+        std::map<std::uint64_t, std::uint64_t> sizes;
+        const Taker taker = [&sizes](Response& response) -> Result<void> {
             const auto* fetch = std::get_if<Fetch>(&response);
-            if (fetch != nullptr && fetch->uid && fetch->size == 0U) there.insert(*fetch->uid);
+            if (fetch != nullptr && fetch->uid && fetch->size) sizes[*fetch->uid] = *fetch->size;
             return {};
         };
         std::vector<std::uint64_t> uids;
@@ -104,77 +145,47 @@ private:
         std::sort(uids.begin(), uids.end());
         for (const auto piece : commandSizes(uids, messagesAtOnce, setOctets)) {
             auto command = session_.begin("UID FETCH", setOctets);
-            command.word(UidSet{piece}.print()).word("(UID RFC822.SIZE)").end();
+            command.word(UidSet{piece}.print()).word(itemsOf(Asks::sizes)).end();
             const auto status = co_await session_.require(std::move(command), &taker, "UID FETCH of sizes", stop_);
             if (!status) co_return status.error();
         }
         for (auto& message : std::exchange(empty_, {})) {
-            if (!there.contains(message.position.ordinal)) continue;
+            const auto size = sizes.find(message.position.ordinal);
+            if (size == sizes.end() || size->second != message.tooLarge.value_or(0)) continue;
             auto taken = co_await receiver_.take(std::move(message));
             if (!taken) co_return taken;
         }
         co_return Result<void>{};
     }
 
-    Task<Result<void>> send() {
-        Batch batch;
-        batch.uids = std::move(waiting_.front());
+    Task<Result<void>> sendFirst(std::deque<Batch>& queue) {
+        auto batch = std::move(queue.front());
+        queue.pop_front();
         batch.came.resize(batch.uids.size());
-        waiting_.pop_front();
-        auto command = session_.begin("UID FETCH", setOctets + 64);
-        command.word(UidSet{batch.uids}.print()).word("(UID INTERNALDATE FLAGS BODY.PEEK[])").end();
+        auto command = session_.begin("UID FETCH", setOctets + 128);
+        command.word(UidSet{batch.uids}.print()).word(itemsOf(batch.asks)).end();
         batch.tag = command.tag();
         underWay_.push_back(std::move(batch));
         const auto piece = command.pieces().front();
         co_return co_await wire_.write(piece, stop_);
     }
 
-    Task<Result<void>> fill() {
-        auto filled = co_await wire_.fill(stop_);
-        if (filled || !bodyLeft_ || filled.error().code != Code::channelClosed) co_return filled;
-        auto error = filled.error();
-        error.code = Code::messageTruncated;
-        error.what += ", " + std::to_string(bodyLeft_) + " octets before the announced end of a message";
-        co_return error;
-    }
-
-    /// A literal, from the wire into a Content.
+    /// A literal. Of a message that is too large after all (Exchange only estimates RFC822.SIZE) no more is kept than of a head.
     Task<Result<void>> takeBody() {
-        bodyLeft_ = wire_.bodySize();
-        octets_ += bodyLeft_;
-        ++bodies_;
-        builder_.emplace(staging_, bodyLeft_);
-        while (bodyLeft_ > 0) {
-            const auto bytes = wire_.buffered().substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(bodyLeft_, Connection::bufferSize)));
-            const bool spills = !bytes.empty() && builder_->spills(bytes.size());
-            if (bytes.empty() || (spills && bytes.size() < std::min<std::uint64_t>(bodyLeft_, writeSize) && !wire_.full())) {
-                const auto filled = co_await fill();
-                if (!filled) co_return filled.error();
-                continue;
-            }
-            Result<void> appended{};
-            if (spills) {
-                auto append = [builder = &*builder_, bytes] { return builder->append(bytes); };
-                appended = co_await plugin::offload(wire_.loop(), append);
-            } else {
-                appended = builder_->append(bytes);
-            }
-            if (!appended) co_return appended.error();
-            wire_.consume(bytes.size());
-            bodyLeft_ -= bytes.size();
+        const auto body = wire_.body();
+        if (body.whole) {
+            octets_ += body.size;
+            ++bodies_;
         }
-        built_.reset();
-        if (builder_->size() > Content::memoryLimit) {
-            auto finish = [builder = &*builder_] { return builder->finish(); };
-            auto built = co_await plugin::offload(wire_.loop(), finish);
+        if (body.whole && !exceeds(body.size)) {
+            auto built = co_await takeContent(wire_, staging_, stop_);
             if (!built) co_return built.error();
             built_ = std::move(*built);
         } else {
-            auto built = builder_->finish();
-            if (!built) co_return built.error();
-            built_ = std::move(*built);
+            auto head = co_await takeHead(wire_, stop_);
+            if (!head) co_return head.error();
+            built_ = ContentBuilder::Built{{}, std::move(*head)};
         }
-        builder_.reset();
         co_return Result<void>{};
     }
 
@@ -192,43 +203,66 @@ private:
         return noteEnd(std::move(batch), *status);
     }
 
-    /// A message is complete, or a FETCH tells something else: flags another client set, a message we have already.
+    /// A size, a message or a head is complete, or a FETCH tells something else: flags another client set, a message we have already.
     Result<void> noteFetch(Fetch& fetch) {
         auto built = std::exchange(built_, std::nullopt);
-        if (!fetch.uid || !fetch.body) return {};
-        auto came = wanted(*fetch.uid);
+        if (!fetch.uid) return {};
+        if (fetch.size && exceeds(*fetch.size) && wanted(*fetch.uid, Asks::sizes)) announced_[*fetch.uid] = *fetch.size;
+        if (!fetch.body && !fetch.fields) return {};
+        auto came = wanted(*fetch.uid, fetch.body ? Asks::messages : Asks::heads);
         if (!came || *came) return {};
-        if (!built && fetch.body->kind == Body::Kind::inside) {
-            ContentBuilder builder{staging_, fetch.body->text.size()};  // within Framer::responseLimit: never a file
-            if (auto appended = builder.append(fetch.body->text); !appended) return appended;
-            auto finished = builder.finish();
-            if (!finished) return finished.error();
-            built = std::move(*finished);
-        }
-        if (!built) {  // NIL, as RFC 2180 section 4.1 lets a server answer for what was expunged meanwhile
+        const auto& item = fetch.body ? *fetch.body : *fetch.fields;
+        auto brought = broughtBy(item, !fetch.body, std::move(built));
+        if (!brought) return brought.error();
+        if (!*brought) {  // NIL, as RFC 2180 section 4.1 lets a server answer for what was expunged meanwhile
             session_.log().debug("listener.imap", "a message without content is left out",
                                  {{"mailbox", session_.settings().alias}, {"uid", *fetch.uid}});
             return {};
         }
         *came = true;
-        Fetched message;
-        message.position = {std::to_string(session_.folder.validity) + ":" + std::to_string(*fetch.uid), *fetch.uid};
-        message.received = fetch.internalDate ? *fetch.internalDate : wire_.loop().clock().wall();
-        if (fetch.flags) message.flags = std::move(*fetch.flags);
-        std::erase_if(message.flags, [](const auto& flag) { return equalsIgnoreCase(flag, "\\Recent"); });
-        message.content = std::move(built->content);
-        message.head = std::move(built->head);
-        if (const auto* bytes = message.content.inMemory()) message.sourceDefect = isSubstitute(*bytes);  // a few kB: never in a file
-        if (message.content.size() == 0)
+        auto message = asFetched(fetch, std::move(**brought));
+        const auto octets = octetsOf(item);
+        if (!fetch.body)
+            message.tooLarge = announced_.extract(*fetch.uid).mapped();
+        else if (exceeds(octets))
+            message.tooLarge = octets;
+        if (octets == 0)
             empty_.push_back(std::move(message));
         else
             message_ = std::move(message);
         return {};
     }
 
-    /// Where to mark that a message came; none: nobody asked for it.
-    std::optional<std::vector<bool>::reference> wanted(std::uint64_t uid) {
+    static std::uint64_t octetsOf(const Body& item) { return item.kind == Body::Kind::apart ? item.size : item.text.size(); }
+
+    /// None: NIL.  apart  what takeBody() made of it
+    Result<std::optional<ContentBuilder::Built>> broughtBy(const Body& item, bool headAlone, std::optional<ContentBuilder::Built> apart) {
+        if (item.kind == Body::Kind::nil) return std::optional<ContentBuilder::Built>{};
+        if (item.kind == Body::Kind::apart) return apart;
+        if (headAlone || exceeds(item.text.size())) return std::optional{ContentBuilder::Built{{}, readHead(item.text)}};
+        ContentBuilder builder{staging_, item.text.size()};  // within Framer::responseLimit: never a file
+        if (auto appended = builder.append(item.text); !appended) return appended.error();
+        auto finished = builder.finish();
+        if (!finished) return finished.error();
+        return std::optional{std::move(*finished)};
+    }
+
+    Fetched asFetched(Fetch& fetch, ContentBuilder::Built built) {
+        Fetched message;
+        message.position = numberedPosition(session_.folder.validity, *fetch.uid);
+        message.received = fetch.internalDate ? *fetch.internalDate : wire_.loop().clock().wall();
+        if (fetch.flags) message.flags = std::move(*fetch.flags);
+        std::erase_if(message.flags, [](const auto& flag) { return equalsIgnoreCase(flag, "\\Recent"); });
+        message.content = std::move(built.content);
+        message.head = std::move(built.head);
+        if (const auto* bytes = message.content.inMemory()) message.sourceDefect = isSubstitute(*bytes);  // a few kB: never in a file
+        return message;
+    }
+
+    /// Where to mark that it came; none: nobody asked for it.
+    std::optional<std::vector<bool>::reference> wanted(std::uint64_t uid, Asks asks) {
         for (auto& batch : underWay_) {
+            if (batch.asks != asks) continue;
             const auto found = std::lower_bound(batch.uids.begin(), batch.uids.end(), uid);
             if (found != batch.uids.end() && *found == uid) return batch.came[static_cast<std::size_t>(found - batch.uids.begin())];
         }
@@ -237,34 +271,51 @@ private:
 
     /// The answer to a whole UID FETCH. OK without a message: it is gone.
     Result<void> noteEnd(Batch batch, const Status& status) {
-        if (status.condition == Condition::ok) return {};
-        const auto error = refusal(status, session_.peer(), "UID FETCH of " + std::to_string(batch.uids.size()) + " messages");
-        if (error.code != Code::mailboxCommandRefused || status.condition != Condition::no || status.code.is("UNAVAILABLE") ||
-            status.code.is("INUSE"))
-            return error;
-        if (batch.uids.size() == 1) {
-            session_.log().warning("listener.imap", "the server does not hand out a message",
-                                   {{"mailbox", session_.settings().alias}, {"uid", batch.uids.front()}, {"text", plugin::printable(status.text)}});
-            return {};
+        if (status.condition != Condition::ok) {
+            const auto during = "UID FETCH of " + std::to_string(batch.uids.size()) + std::string{nameOf(batch.asks)};
+            const auto error = refusal(status, session_.peer(), during);
+            if (error.code != Code::mailboxCommandRefused || status.condition != Condition::no || status.code.is("UNAVAILABLE") ||
+                status.code.is("INUSE"))
+                return error;
         }
-        for (std::size_t i = 0; i < batch.uids.size(); ++i)
-            if (!batch.came[i]) waiting_.push_back({batch.uids[i]});
+        if (batch.asks == Asks::sizes)
+            askBySize(batch.uids);
+        else if (status.condition != Condition::ok)
+            askAlone(batch, status);
         return {};
+    }
+
+    /// Sizes are told, all or some: what nothing is known of is asked for whole, and judged as it comes.
+    void askBySize(const std::vector<std::uint64_t>& uids) {
+        Batch heads{.asks = Asks::heads}, messages{.asks = Asks::messages};
+        for (const auto uid : uids) (announced_.contains(uid) ? heads : messages).uids.push_back(uid);
+        for (auto* batch : {&heads, &messages})
+            if (!batch->uids.empty()) waiting_.push_back(std::move(*batch));
+    }
+
+    /// After a NO to all of it: one of them cannot be read.
+    void askAlone(const Batch& batch, const Status& status) {
+        if (batch.uids.size() == 1)
+            return session_.log().warning(
+                "listener.imap", "the server does not hand out a message",
+                {{"mailbox", session_.settings().alias}, {"uid", batch.uids.front()}, {"text", plugin::printable(status.text)}});
+        for (std::size_t i = 0; i < batch.uids.size(); ++i)
+            if (!batch.came[i]) waiting_.push_back({.asks = batch.asks, .uids = {batch.uids[i]}});
     }
 
     Session& session_;
     Connection& wire_;
-    std::vector<std::uint64_t> ordinals_;
     Receiver& receiver_;
     plugin::Directory& staging_;
     std::stop_token stop_;
-    std::deque<std::vector<std::uint64_t>> waiting_{};  ///< UIDs of commands still to be sent
+    std::optional<std::uint64_t> limit_;  ///< octets a message may have
+    std::deque<Batch> unsized_{};         ///< commands for sizes still to be sent
+    std::deque<Batch> waiting_{};         ///< all others still to be sent
     std::deque<Batch> underWay_{};
-    std::optional<ContentBuilder> builder_{};
-    std::uint64_t octets_ = 0;  ///< of all bodies so far
+    std::map<std::uint64_t, std::uint64_t> announced_{};  ///< sizes past the limit, by UID, of what has not come yet
+    std::uint64_t octets_ = 0;                            ///< of all bodies so far
     std::uint64_t bodies_ = 0;
-    std::uint64_t bodyLeft_ = 0;
-    std::optional<ContentBuilder::Built> built_{};  ///< the body of the FETCH at hand
+    std::optional<ContentBuilder::Built> built_{};  ///< of the FETCH at hand; the head alone where that was asked for, or where it is too large
     std::optional<Fetched> message_{};              ///< to be handed over
     std::vector<Fetched> empty_{};                  ///< to be looked at again in the end
 };

@@ -38,14 +38,15 @@ std::optional<Announced> announcedLiteral(std::string_view line) {
     return Announced{brace, digits};
 }
 
-/// Does the text end with "BODY[] " or "BODY[HEADER.FIELDS (...)] "?
-bool endsWithBodyItem(std::string_view text) {
+/// What is between the brackets where the text ends with "BODY[] " or "BODY[HEADER.FIELDS (...)] ".
+std::optional<std::string_view> sectionAtEnd(std::string_view text) {
     static constexpr std::string_view item = "BODY", fields = "HEADER.FIELDS";
     const auto open = text.rfind('[');
-    if (!text.ends_with("] ") || open == std::string_view::npos || open < item.size()) return false;
-    if (!equalsIgnoreCase(text.substr(open - item.size(), item.size()), item)) return false;
+    if (!text.ends_with("] ") || open == std::string_view::npos || open < item.size()) return std::nullopt;
+    if (!equalsIgnoreCase(text.substr(open - item.size(), item.size()), item)) return std::nullopt;
     const auto section = text.substr(open + 1, text.size() - open - 3);
-    return section.empty() || equalsIgnoreCase(section.substr(0, fields.size()), fields);
+    if (!section.empty() && !equalsIgnoreCase(section.substr(0, fields.size()), fields)) return std::nullopt;
+    return section;
 }
 
 }  // namespace
@@ -55,15 +56,17 @@ Framer::Step Framer::refuse(std::string_view why, bool tooLarge) {
     return *malformed_;
 }
 
-bool Framer::announcesBody(std::size_t brace) const {
-    if (bodies_ != Bodies::apart || bodyAt_) return false;
+std::optional<Framer::Body> Framer::announcedBody(std::size_t brace, std::uint64_t size) const {
+    if (bodies_ != Bodies::apart || bodyAt_) return std::nullopt;
     auto before = std::string_view{text_}.substr(0, brace);
     if (before.ends_with('~')) before.remove_suffix(1);
-    if (!endsWithBodyItem(before)) return false;
+    const auto section = sectionAtEnd(before);
+    if (!section) return std::nullopt;
     // "* 12 FETCH (": another response may quote these words too
     Lexer lexer{before};
-    if (!lexer.take('*') || !lexer.take(' ') || !lexer.number() || !lexer.take(' ')) return false;
-    return equalsIgnoreCase(lexer.atom(), "FETCH");
+    if (!lexer.take('*') || !lexer.take(' ') || !lexer.number() || !lexer.take(' ')) return std::nullopt;
+    if (!equalsIgnoreCase(lexer.atom(), "FETCH")) return std::nullopt;
+    return Body{size, section->empty()};
 }
 
 Framer::Step Framer::step(std::string_view& input) {
@@ -118,9 +121,9 @@ Framer::Step Framer::lineEnded() {
     if (!size || *size > bodyLimit) return refuse("a literal of an impossible size is announced", true);
     const auto brace = lineFrom_ + literal->brace;
     lineFrom_ = text_.size();
-    if (announcesBody(brace)) {
+    if (const auto body = announcedBody(brace, *size)) {
         bodyAt_ = text_.size();
-        return Body{*size};
+        return *body;
     }
     if (text_.size() + *size > limit_) return refuse("a literal is larger than any we asked for", true);
     literalLeft_ = *size;

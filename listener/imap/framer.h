@@ -24,8 +24,9 @@ public:
     struct NeedMore {};  ///< all of the input is taken, the response goes on
     struct Body {
         std::uint64_t size = 0;
-    };                   ///< take so many octets from the stream, then call step() again
-    struct Complete {};  ///< text() holds a response; the next step() begins another one
+        bool whole = true;  ///< the message; else fields of its head
+    };                      ///< take so many octets from the stream, then call step() again
+    struct Complete {};     ///< text() holds a response; the next step() begins another one
     struct Malformed {
         std::string_view why;
         bool tooLarge = false;  ///< it is not wrong, only larger than we accept
@@ -54,7 +55,7 @@ public:
 private:
     Step lineEnded();
     Step refuse(std::string_view why, bool tooLarge = false);
-    bool announcesBody(std::size_t brace) const;
+    std::optional<Body> announcedBody(std::size_t brace, std::uint64_t size) const;
 
     std::size_t limit_;
     Bodies bodies_ = Bodies::inside;

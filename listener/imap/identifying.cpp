@@ -1,5 +1,6 @@
 #include "listener/imap/identifying.h"
 
+#include "listener/imap/body.h"
 #include "listener/imap/listing.h"
 #include "listener/imap/refusal.h"
 #include "plugin/contract/log.h"
@@ -22,7 +23,6 @@ namespace {
 
 constexpr std::size_t messagesAtOnce = 1'000;
 constexpr std::size_t setOctets = 4'000;  // see fetching.cpp
-constexpr std::string_view items = "(UID INTERNALDATE RFC822.SIZE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID DATE FROM SUBJECT)])";
 
 class Identifier {
 public:
@@ -35,7 +35,7 @@ public:
             const auto asked = std::move(waiting_.front());
             waiting_.pop_front();
             auto command = session_.begin("UID FETCH", setOctets + 128);
-            command.word(UidSet{asked}.print()).word(items).end();
+            command.word(UidSet{asked}.print()).word("(UID INTERNALDATE RFC822.SIZE " + std::string{headItem} + ")").end();
             const auto tag = command.tag();
             const auto piece = command.pieces().front();
             const auto written = co_await wire_.write(piece, stop_);
@@ -77,29 +77,18 @@ private:
         }
     }
 
-    /// Nobody's head is too long for the pass: what is past headLimit goes by unseen, as it does where whole messages are read.
     Task<Result<void>> takeFields() {
-        std::string fields;
-        for (auto left = wire_.bodySize(); left > 0;) {
-            const auto bytes = wire_.buffered().substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(left, Connection::bufferSize)));
-            if (bytes.empty()) {
-                const auto filled = co_await wire_.fill(stop_);
-                if (!filled) co_return filled;
-                continue;
-            }
-            fields.append(bytes.substr(0, headLimit - fields.size()));
-            wire_.consume(bytes.size());
-            left -= bytes.size();
-        }
-        key_ = readHead(fields).matchKey;
+        auto head = co_await takeHead(wire_, stop_);
+        if (!head) co_return head.error();
+        head_ = std::move(*head);
         co_return Result<void>{};
     }
 
     void note(const Fetch& fetch) {
-        auto key = std::exchange(key_, std::nullopt);
+        auto head = std::exchange(head_, std::nullopt);
         if (!fetch.uid || !fetch.fields || fetch.fields->kind == Body::Kind::nil) return;
-        if (!key) key = readHead(fetch.fields->text).matchKey;
-        came_[*fetch.uid] = {*fetch.uid, fetch.internalDate, fetch.size, *key};
+        if (fetch.fields->kind == Body::Kind::inside) head = readHead(fetch.fields->text);
+        if (head) came_[*fetch.uid] = {*fetch.uid, fetch.internalDate, fetch.size, head->matchKey};
     }
 
     /// The answer to a whole command. OK without a message: it is gone.
@@ -131,7 +120,7 @@ private:
     IdentifiedTaker taker_;
     std::stop_token stop_;
     std::deque<std::vector<std::uint64_t>> waiting_{};  ///< UIDs of commands still to be sent, rising
-    std::optional<Digest> key_{};                       ///< of the FETCH at hand
+    std::optional<Head> head_{};                        ///< of the FETCH at hand
     std::map<std::uint64_t, Identified> came_{};        ///< of the command at hand
 };
 

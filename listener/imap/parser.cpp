@@ -145,7 +145,7 @@ bool parseFetchItem(Lexer& lexer, Fetch& fetch) {
     }
     if (equalsIgnoreCase(name, "RFC822.SIZE")) {
         fetch.size = lexer.number();
-        return fetch.size.has_value();
+        return fetch.size || equalsIgnoreCase(lexer.atom(), "NIL");  // where the server cannot tell: no size, and no reason to end the session
     }
     if (equalsIgnoreCase(name, "BODY[]")) return parseBody(lexer, fetch.body);
     static constexpr std::string_view fields = "BODY[HEADER.FIELDS";

@@ -57,7 +57,7 @@ struct Fetch {
     std::optional<std::uint64_t> uid{};
     std::optional<std::vector<std::string>> flags{};
     std::optional<plugin::Wall> internalDate{};  ///< none: not sent, or not a date
-    std::optional<std::uint64_t> size{};
+    std::optional<std::uint64_t> size{};         ///< none: not sent, or NIL
     std::optional<Body> body{};
     std::optional<Body> fields{};  ///< BODY[HEADER.FIELDS (...)]: of the head what was asked for
 };

@@ -6,7 +6,7 @@
 #include "listener/ledger/stored_form.h"
 #include "listener/ledger/writing.h"
 
-#include <functional>
+#include <algorithm>
 
 namespace listener {
 namespace {
@@ -18,16 +18,6 @@ constexpr std::int64_t givenUp = 1, setAside = 2;  // listener_outbox.dead
 constexpr std::int64_t whenFetched = std::numeric_limits<std::int64_t>::max();
 
 std::uint64_t number(const plugin::Statement& row, int column) { return static_cast<std::uint64_t>(row.integer(column)); }
-
-std::vector<std::string> lines(std::string_view text) {
-    std::vector<std::string> all;
-    while (!text.empty()) {
-        const auto end = std::min(text.find('\n'), text.size());
-        all.emplace_back(text.substr(0, end));
-        text.remove_prefix(std::min(end + 1, text.size()));
-    }
-    return all;
-}
 
 OutboxEntry entryFrom(const plugin::Statement& row) {
     OutboxEntry entry;
@@ -43,7 +33,7 @@ OutboxEntry entryFrom(const plugin::Statement& row) {
     message.protocol = row.text(8);
     message.position = {std::string(row.text(9)), number(row, 10)};
     message.received = stored::time(row.integer(11));
-    message.flags = lines(row.text(12));
+    message.flags = stored::flags(row.text(12));
     if (!row.isNull(13)) message.messageId = row.text(13);
     message.matchKey = stored::digest(row.blob(14));
     message.content = Content(number(row, 15), stored::digest(row.blob(16)));
@@ -70,6 +60,7 @@ public:
         const auto row = found.integer(0);
         found.reset();
         rows_.insert(row);
+        if (outcome.kind != OutboxOutcome::Kind::refused) ++end_.ended;
         using Kind = OutboxOutcome::Kind;
         switch (outcome.kind) {
             case Kind::delivered:
@@ -223,6 +214,17 @@ std::uint64_t loseFile(Transaction& transaction, const std::string& file) {
     return missing;
 }
 
+void noteFetched(Transaction& transaction, const OutboxLedger::Fetch& one, plugin::Wall now) {
+    const auto flags = stored::flags(one.flags);
+    transaction.prepare(sql::updateKept).bind(0, one.kept.file).bind(1, stored::number(one.kept.start)).bind(2, flags).bind(3, one.row).run();
+    transaction.prepare(sql::setNext).bind(0, stored::time(now)).bind(1, one.row).run();
+    transaction.prepare("UPDATE listener_message SET size = ?, sha256 = ? WHERE number = ?")
+        .bind(0, stored::number(one.size))
+        .bindBlob(1, one.sha256)
+        .bind(2, one.row)
+        .run();
+}
+
 /// The rows an operator means, oldest first.
 std::vector<std::int64_t> rowsOf(Transaction& transaction, const ReplayQuery& query) {
     std::vector<std::int64_t> rows;
@@ -333,6 +335,22 @@ public:
             return concluding.finish();
         });
     }
+    Answer<std::vector<std::string>> waitingSince(std::string sink, plugin::Wall moment, std::size_t limit) override {
+        return read<std::vector<std::string>>([sink = std::move(sink), moment, limit](Transaction& transaction) {
+            std::vector<std::string> ids;
+            const auto id = knownSink(transaction, sink);
+            auto& row = transaction.prepare(sql::selectOldest).bind(0, id).bind(1, stored::number(limit)).bind(2, stored::time(moment));
+            while (row.step()) ids.push_back(stored::deliveryId(row.blob(0)));
+            return ids;
+        });
+    }
+    Answer<std::uint64_t> waiting(std::string sink) override {
+        return read<std::uint64_t>([sink = std::move(sink)](Transaction& transaction) {
+            const auto id = knownSink(transaction, sink);
+            auto& row = transaction.prepare(sql::countWaiting).bind(0, id);
+            return row.step() ? number(row, 0) : 0;
+        });
+    }
     Answer<std::vector<OutboxTotal>> totals() override { return read<std::vector<OutboxTotal>>(readTotals); }
     Answer<std::uint64_t> keptBytes() override {
         return read<std::uint64_t>([](Transaction& transaction) {
@@ -353,26 +371,22 @@ public:
     Answer<std::uint64_t> lost(std::string file) override {
         return write<std::uint64_t>([file = std::move(file)](Transaction& transaction) { return loseFile(transaction, file); });
     }
-    Answer<std::vector<Unfetched>> unfetched(std::int64_t folder) override {
-        return read<std::vector<Unfetched>>([folder](Transaction& transaction) {
-            std::vector<Unfetched> all;
+    Answer<Rework> rework(std::int64_t folder, plugin::Wall since) override {
+        return read<Rework>([folder, since](Transaction& transaction) {
+            Rework work;
             auto& row = transaction.prepare(sql::selectUnfetched).bind(0, folder);
             while (row.step())
-                all.push_back({row.integer(0), number(row, 1), stored::deliveryId(row.blob(2)), stored::digest(row.blob(3)), number(row, 4)});
-            return all;
+                work.unfetched.push_back(
+                    {row.integer(0), number(row, 1), stored::deliveryId(row.blob(2)), stored::digest(row.blob(3)), number(row, 4)});
+            std::sort(work.unfetched.begin(), work.unfetched.end(), [](const Unfetched& a, const Unfetched& b) { return a.ordinal < b.ordinal; });
+            auto& gone = transaction.prepare(sql::selectMissing).bind(0, folder).bind(1, stored::time(since));
+            while (gone.step()) work.missing.push_back({number(gone, 0), stored::deliveryId(gone.blob(1))});
+            return work;
         });
     }
-    Answer<void> fetched(std::int64_t row, Kept kept, std::vector<std::string> flags, std::uint64_t size, Digest sha256) override {
-        return write<void>([row, kept = std::move(kept), flags = std::move(flags), size, sha256, now = clock_.wall()](Transaction& transaction) {
-            std::string text;
-            for (const auto& flag : flags) text.append(text.empty() ? "" : "\n").append(flag);
-            transaction.prepare(sql::updateKept).bind(0, kept.file).bind(1, stored::number(kept.start)).bind(2, text).bind(3, row).run();
-            transaction.prepare(sql::setNext).bind(0, stored::time(now)).bind(1, row).run();
-            transaction.prepare("UPDATE listener_message SET size = ?, sha256 = ? WHERE number = ?")
-                .bind(0, stored::number(size))
-                .bindBlob(1, sha256)
-                .bind(2, row)
-                .run();
+    Answer<void> fetched(std::vector<Fetch> fetches) override {
+        return write<void>([fetches = std::move(fetches), now = clock_.wall()](Transaction& transaction) {
+            for (const auto& one : fetches) noteFetched(transaction, one, now);
         });
     }
     Answer<void> gone(std::vector<std::int64_t> rows) override {

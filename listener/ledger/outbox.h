@@ -45,6 +45,7 @@ struct OutboxEnd {
     std::vector<Final> finals{};       ///< messages no sink of which is waited for any more
     std::vector<std::string> freed{};  ///< kept files nobody needs any more
     std::uint64_t freedBytes = 0;      ///< of messages that are not kept any more
+    std::uint64_t ended = 0;           ///< deliveries that wait no more
 };
 
 struct OutboxTotal {
@@ -64,6 +65,18 @@ struct Unfetched {
     std::string id;
     Digest sha256{};
     std::uint64_t size = 0;
+};
+
+/// A message that could not be read, and was given up for the time being.
+struct Missing {
+    std::uint64_t ordinal = 0;
+    std::string id;
+};
+
+/// What is to be fetched from a folder though the cursor is past it.
+struct Rework {
+    std::vector<Unfetched> unfetched{};
+    std::vector<Missing> missing{};
 };
 
 struct ReplayQuery {
@@ -94,6 +107,9 @@ public:
     /// One transaction: what came of attempts; of a message no sink of which is waited for any more the state and what is due in its mailbox. An
     /// outcome of which the outbox knows nothing (any more) is passed over.
     virtual Answer<OutboxEnd> conclude(std::vector<OutboxOutcome> outcomes) = 0;
+    /// Of one sink: ids of those that have waited since before `moment`, the oldest first.
+    virtual Answer<std::vector<std::string>> waitingSince(std::string sink, plugin::Wall moment, std::size_t limit) = 0;
+    virtual Answer<std::uint64_t> waiting(std::string sink) = 0;  ///< how many deliveries
     virtual Answer<std::vector<OutboxTotal>> totals() = 0;
     /// Of all messages that are kept.
     virtual Answer<std::uint64_t> keptBytes() = 0;
@@ -102,8 +118,16 @@ public:
     /// The bytes of what lies in this file cannot be read: they are to be fetched again. Answers of how many that is impossible, since their
     /// place in the mailbox means nothing any more: these are missing.
     virtual Answer<std::uint64_t> lost(std::string file) = 0;
-    virtual Answer<std::vector<Unfetched>> unfetched(std::int64_t folder) = 0;
-    virtual Answer<void> fetched(std::int64_t row, Kept kept, std::vector<std::string> flags, std::uint64_t size, Digest sha256) = 0;
+    /// `since`: those missing for longer are not looked for.
+    virtual Answer<Rework> rework(std::int64_t folder, plugin::Wall since) = 0;
+    struct Fetch {
+        std::int64_t row = 0;
+        Kept kept;
+        std::vector<std::string> flags{};
+        std::uint64_t size = 0;
+        Digest sha256{};
+    };
+    virtual Answer<void> fetched(std::vector<Fetch> fetches) = 0;
     /// It is in the mailbox no more, and not delivered: missing.
     virtual Answer<void> gone(std::vector<std::int64_t> rows) = 0;
 

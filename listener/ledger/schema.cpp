@@ -125,6 +125,7 @@ CREATE TABLE listener_outbox (
 CREATE UNIQUE INDEX listener_outbox_message ON listener_outbox (message, sink_id);
 CREATE INDEX listener_outbox_next ON listener_outbox (sink_id, dead, next);
 CREATE INDEX listener_outbox_order ON listener_outbox (sink_id, dead, entry);
+CREATE INDEX listener_message_missing ON listener_message (folder_id, settled) WHERE state = 'missing';
 ALTER TABLE listener_sink ADD COLUMN disabled TEXT;  -- why nothing is tried until an operator acts
 )sql";
 

@@ -112,8 +112,7 @@ private:
             row.run();
         }
         if (!settled.kept) return;
-        std::string flags;
-        for (const auto& flag : settled.message.flags) flags.append(flags.empty() ? "" : "\n").append(flag);
+        const auto flags = stored::flags(settled.message.flags);
         const auto& message = settled.message;
         const auto& after = settled.state == MessageState::pending ? settled.after : AfterAction{};
         auto& row = transaction_.prepare(sql::insertStored);

@@ -120,6 +120,11 @@ inline const std::string selectDueEntries = selectEntries + "AND o.next <= ?2 OR
 inline const std::string selectEntriesAfter =
     selectEntries + "AND o.entry > ?2 AND (o.next <= ?4 OR (o.attempts > 0 AND o.next < ?5)) ORDER BY o.entry LIMIT ?3";
 inline constexpr std::string_view selectNextEntry = "SELECT next FROM listener_outbox WHERE sink_id = ? AND dead = 0 ORDER BY next LIMIT 1";
+inline constexpr std::string_view countWaiting = "SELECT count(*) FROM listener_outbox WHERE sink_id = ? AND dead = 0";
+/// Of the first so many: entries are made in the order of time.
+inline constexpr std::string_view selectOldest =
+    "SELECT m.delivery_id FROM (SELECT message, first FROM listener_outbox WHERE sink_id = ?1 AND dead = 0 ORDER BY entry LIMIT ?2) o CROSS JOIN "
+    "listener_message m ON m.number = o.message WHERE o.first <= ?3";
 inline constexpr std::string_view selectStanding =
     "SELECT m.state, m.folder_id, m.ordinal, m.size, b.alias, f.forgotten, k.file, k.after_action, k.after_target, k.aside_action, k.aside_target, "
     "(SELECT count(*) FROM listener_outbox o WHERE o.message = m.number AND o.dead = 0), "
@@ -131,7 +136,11 @@ inline constexpr std::string_view countDelivered =
     "UPDATE listener_folder SET delivered = delivered + 1, other = other - 1, last_delivery = ? WHERE folder_id = ?";
 inline constexpr std::string_view selectUnfetched =
     "SELECT k.message, m.ordinal, m.delivery_id, m.sha256, m.size FROM listener_stored k CROSS JOIN listener_message m ON m.number = k.message "
-    "WHERE k.file IS NULL AND m.folder_id = ?1 AND m.validity = (SELECT validity FROM listener_folder WHERE folder_id = ?1) ORDER BY m.ordinal";
+    "WHERE k.file IS NULL AND m.folder_id = ?1 AND m.validity = (SELECT validity FROM listener_folder WHERE folder_id = ?1)";
+/// A hundred at a time: each costs a question to the server with each turn.
+inline constexpr std::string_view selectMissing =
+    "SELECT m.ordinal, m.delivery_id FROM listener_message m WHERE m.folder_id = ?1 AND m.state = 'missing' AND m.settled >= ?2 AND m.validity = "
+    "(SELECT validity FROM listener_folder WHERE folder_id = ?1) LIMIT 100";
 inline constexpr std::string_view updateKept = "UPDATE listener_stored SET file = ?, start = ?, flags = ? WHERE message = ?";
 inline constexpr std::string_view setNext = "UPDATE listener_outbox SET next = ?1 WHERE message = ?2 AND dead = 0";
 

@@ -109,6 +109,22 @@ constexpr std::size_t identityOctets = idOctets + sizeOctets + 2 * digestOctets;
 
 }  // namespace
 
+std::string flags(const std::vector<std::string>& flags) {
+    std::string text;
+    for (const auto& flag : flags) text.append(text.empty() ? "" : "\n").append(flag);
+    return text;
+}
+
+std::vector<std::string> flags(std::string_view text) {
+    std::vector<std::string> all;
+    while (!text.empty()) {
+        const auto end = std::min(text.find('\n'), text.size());
+        all.emplace_back(text.substr(0, end));
+        text.remove_prefix(std::min(end + 1, text.size()));
+    }
+    return all;
+}
+
 std::vector<std::uint8_t> identities(const std::vector<Identity>& identities) {
     std::vector<std::uint8_t> bytes;
     bytes.reserve(identities.size() * identityOctets);

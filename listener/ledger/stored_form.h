@@ -31,6 +31,10 @@ plugin::Wall time(std::int64_t milliseconds);
 /// SQLite has no unsigned numbers; std::logic_error past 2^63.
 std::int64_t number(std::uint64_t number);
 
+/// By line feeds.
+std::string flags(const std::vector<std::string>& flags);
+std::vector<std::string> flags(std::string_view text);
+
 /// Of a batch: 92 octets each. Empty bytes: none.
 std::vector<std::uint8_t> identities(const std::vector<Identity>& identities);
 std::vector<Identity> identities(std::span<const std::uint8_t> bytes);

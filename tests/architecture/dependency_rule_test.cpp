@@ -121,8 +121,15 @@ SCENARIO("nothing below main takes time, chance, threads or sleep but from what 
 }
 
 SCENARIO("the listener touches files and the network only through what it was given", "[architecture]") {
-    CHECK(offenders({"listener/"}, std::regex("<fstream>|<filesystem>|<fcntl\\.h>|<sys/socket\\.h>|<unistd\\.h>|Poco/Net|Poco/File|::open\\(")) ==
-          None{});
+    const std::regex edge("<fstream>|<filesystem>|<fcntl\\.h>|<sys/socket\\.h>|<unistd\\.h>|Poco/Net|Poco/File|::open\\(");
+    CHECK(offenders({"listener/"}, edge, {"listener/delivery/program.cpp"}) == None{});  // pipes
+}
+
+SCENARIO("programs are run in two places: for secrets, and for messages", "[architecture]") {
+    const std::regex processes(
+        "<spawn\\.h>|<sys/wait\\.h>|posix_spawn\\(|waitpid\\(|pidfd_open|::kill\\(|\\bv?fork\\(|\\bexecv|popen\\(|\\bsystem\\(|Poco/Process");
+    CHECK(offenders({"auth/", "listener/", "plugin/contract/", "plugin/runtime/", "plugin/store/", "plugin/admin/"}, processes,
+                    {"auth/command_output.cpp", "listener/delivery/program.cpp"}) == None{});
 }
 
 SCENARIO("parsers know no socket, clock or log", "[architecture]") {

@@ -68,7 +68,11 @@ std::shared_ptr<SSL_CTX> contextOf(const TlsServer::Options& options) {
     for (std::size_t i = 1; i < options.chain.size(); ++i) SSL_CTX_add1_chain_cert(context.get(), options.chain[i].certificate.get());
     static constexpr unsigned char name[] = "postern-test";
     SSL_CTX_set_session_id_context(context.get(), name, sizeof name);
-    if (options.demandsClientCertificate) SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+    for (const auto& each : options.clientAuthorities) X509_STORE_add_cert(SSL_CTX_get_cert_store(context.get()), each.certificate.get());
+    if (options.demandsClientCertificate)
+        SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+    else if (!options.clientAuthorities.empty())
+        SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
     return context;
 }
 
@@ -169,6 +173,12 @@ void TlsServer::Stream::reset() {
 std::string TlsServer::Stream::serverName() const {
     const char* const name = SSL_get_servername(ssl_, TLSEXT_NAMETYPE_host_name);
     return name == nullptr ? "" : name;
+}
+std::string TlsServer::Stream::clientName() const {
+    const auto* const certificate = SSL_get0_peer_certificate(ssl_);
+    char name[256] = "";
+    if (certificate != nullptr) X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName, name, sizeof name);
+    return name;
 }
 std::string TlsServer::Stream::group() const {
     const char* const name = OBJ_nid2sn(static_cast<int>(SSL_get_negotiated_group(ssl_)));

@@ -23,10 +23,11 @@ public:
         int maxVersion = TLS1_3_VERSION;
         std::string groups{};  ///< "" = OpenSSL's
         bool demandsClientCertificate = false;
-        bool sendsTickets = true;           ///< TLS 1.3, by itself after each handshake
-        bool plainFirst = false;            ///< TLS begins where the session says so
-        const char* address = "127.0.0.1";  ///< "::1" for IPv6
-        int receiveBuffer = 0;              ///< SO_RCVBUF; 0 = the system's
+        std::vector<Certificate> clientAuthorities{};  ///< whose client certificates are good; with some, all are asked for one
+        bool sendsTickets = true;                      ///< TLS 1.3, by itself after each handshake
+        bool plainFirst = false;                       ///< TLS begins where the session says so
+        const char* address = "127.0.0.1";             ///< "::1" for IPv6
+        int receiveBuffer = 0;                         ///< SO_RCVBUF; 0 = the system's
     };
 
     /// The server's end of one connection. Blocking; fails with std::runtime_error.
@@ -47,6 +48,7 @@ public:
         void reset();                        ///< RST
         bool resumed() const { return ssl_ != nullptr && SSL_session_reused(ssl_) == 1; }
         std::string serverName() const;  ///< SNI; "" = none
+        std::string clientName() const;  ///< common name of the client's certificate; "" = it has shown none
         std::string group() const;       ///< of the key exchange
 
     private:

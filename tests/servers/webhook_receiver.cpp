@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstdlib>
 #include <ctime>
-#include <regex>
 #include <stdexcept>
 
 namespace servers {
@@ -15,6 +14,29 @@ namespace {
 std::string lowered(std::string text) {
     std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     return text;
+}
+
+constexpr std::string_view lowerLetters = "abcdefghijklmnopqrstuvwxyz";
+constexpr std::string_view upperLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+constexpr std::string_view digits = "0123456789";
+
+/// From `least` to `most` characters, all of these.
+bool consistsOf(std::string_view text, std::initializer_list<std::string_view> characters, std::size_t least, std::size_t most) {
+    return text.size() >= least && text.size() <= most && std::all_of(text.begin(), text.end(), [&](char c) {
+               return std::any_of(characters.begin(), characters.end(), [c](std::string_view set) { return set.find(c) != set.npos; });
+           });
+}
+
+bool isDate(std::string_view text) {
+    constexpr std::string_view form = "0000-00-00T00:00:00Z";
+    return std::equal(text.begin(), text.end(), form.begin(), form.end(),
+                      [](char c, char wanted) { return wanted == '0' ? digits.find(c) != digits.npos : c == wanted; });
+}
+
+bool isPercentEncoded(std::string_view text) {
+    for (auto at = text.find('%'); at != text.npos; at = text.find('%', at + 1))
+        if (!consistsOf(text.substr(at + 1, 2), {digits, "ABCDEF"}, 2, 2)) return false;
+    return !text.empty();
 }
 
 /// A digest, with a key an HMAC.
@@ -88,23 +110,21 @@ struct WebhookReceiver::Incoming {
 };
 
 void WebhookReceiver::Incoming::parse(const std::string& head) {
-    static const std::regex form("([!#$%&'*+.^_`|~0-9A-Za-z-]+): ?([\\x20-\\x7e\\t]*)");
     std::size_t at = head.find("\r\n");
     line = head.substr(0, at);
     for (at += 2; at + 2 < head.size();) {
         const auto end = head.find("\r\n", at);
         const auto written = head.substr(at, end - at);
         at = end + 2;
-        std::smatch parts;
-        if (!std::regex_match(written, parts, form)) {
-            wrong.push_back("no header field: " + written);
-            continue;
-        }
-        const auto name = lowered(parts[1]);
-        if (!request.headers.emplace(name, parts[2]).second) wrong.push_back("given twice: " + name);
+        const auto colon = std::min(written.find(": "), written.size());
+        const auto name = lowered(written.substr(0, colon));
+        const auto value = written.substr(std::min(colon + 2, written.size()));
+        expect(colon < written.size() && consistsOf(name, {lowerLetters, digits, "!#$%&'*+-.^_`|~"}, 1, 256), "no header field: " + written);
+        expect(std::all_of(value.begin(), value.end(), [](char c) { return c >= 0x20 && c < 0x7f; }), "no value of a header: " + written);
+        expect(request.headers.emplace(name, value).second, "given twice: " + name);
     }
     const auto length = field("content-length");
-    expect(!length.empty() && length.find_first_not_of("0123456789") == std::string::npos, "Content-Length is \"" + length + "\"");
+    expect(consistsOf(length, {digits}, 1, 18), "Content-Length is \"" + length + "\"");
     announced = std::strtoull(length.c_str(), nullptr, 10);
     request.id = field("webhook-id");
     request.mailbox = field("x-postern-mailbox");
@@ -216,12 +236,7 @@ bool WebhookReceiver::serveOne(TlsServer::Stream& stream, int connection) {
 }
 
 void WebhookReceiver::checkHead(Incoming& incoming) const {
-    static const std::regex id("[a-z2-7]{32}"), alias("[A-Za-z0-9_-]{1,64}"), folder("([^%]|%[0-9A-F]{2})+"), digest("[0-9a-f]{64}"),
-        seconds("[0-9]{9,11}"), date("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z");
     const auto& request = incoming.request;
-    const auto fits = [&](const std::string& value, const std::regex& form, const char* name) {
-        incoming.expect(std::regex_match(value, form), std::string(name) + " is \"" + value + "\"");
-    };
     incoming.expect(incoming.line == "POST " + options_.path + " HTTP/1.1", "the request begins: " + incoming.line);
     const auto host = incoming.field("host");
     const auto tail = ":" + std::to_string(port());
@@ -229,13 +244,15 @@ void WebhookReceiver::checkHead(Incoming& incoming) const {
     incoming.expect(incoming.field("content-type") == "message/rfc822", "Content-Type is \"" + incoming.field("content-type") + "\"");
     for (const auto* unwanted : {"transfer-encoding", "content-encoding", "expect", "upgrade"})
         incoming.expect(!request.headers.contains(unwanted), std::string("there is ") + unwanted);
-    fits(request.id, id, "webhook-id");
+    const auto timestamp = incoming.field("webhook-timestamp");
+    incoming.expect(consistsOf(request.id, {lowerLetters, "234567"}, 32, 32), "webhook-id is \"" + request.id + "\"");
     incoming.expect(incoming.field("idempotency-key") == request.id, "Idempotency-Key is not webhook-id");
-    fits(request.mailbox, alias, "X-Postern-Mailbox");
-    fits(request.folder, folder, "X-Postern-Folder");
-    fits(request.received, date, "X-Postern-Received");
-    fits(request.sha256, digest, "X-Postern-Sha256");
-    fits(incoming.field("webhook-timestamp"), seconds, "webhook-timestamp");
+    incoming.expect(consistsOf(request.mailbox, {lowerLetters, upperLetters, digits, "_-"}, 1, 64),
+                    "X-Postern-Mailbox is \"" + request.mailbox + "\"");
+    incoming.expect(isPercentEncoded(request.folder), "X-Postern-Folder is \"" + request.folder + "\"");
+    incoming.expect(isDate(request.received), "X-Postern-Received is \"" + request.received + "\"");
+    incoming.expect(consistsOf(request.sha256, {digits, "abcdef"}, 64, 64), "X-Postern-Sha256 is \"" + request.sha256 + "\"");
+    incoming.expect(consistsOf(timestamp, {digits}, 9, 11), "webhook-timestamp is \"" + timestamp + "\"");
     const auto now = options_.now ? options_.now() : static_cast<std::int64_t>(std::time(nullptr));
     incoming.expect(std::abs(now - request.timestamp) <= options_.tolerance.count(), "webhook-timestamp is not now");
     for (const auto& [name, value] : options_.demands) incoming.expect(incoming.field(name.c_str()) == value, name + " is not what it should be");

@@ -2,11 +2,14 @@
 
 #include "auth/access.h"
 #include "listener/engine/settings.h"
+#include "listener/ledger/outbox.h"
 #include "listener/ledger/stored_form.h"
 #include "listener/message/message.h"
+#include "listener/message/sha256.h"
 #include "plugin/host/validation.h"
 #include "tests/simulation/process.h"
 #include "tests/simulation/sim_mail_server.h"
+#include "tests/simulation/sim_sinks.h"
 #include "tests/simulation/sim_text.h"
 
 #include <algorithm>
@@ -24,7 +27,7 @@ namespace {
 
 constexpr const char* secret = "s3cret~value";
 constexpr const char* basic = "YXBwOnMzY3JldCU3RXZhbHVl";  // base64 of app:s3cret%7Evalue, form-urlencoded as RFC 6749 2.3.1 wants it
-constexpr std::uint16_t imapPort = 1143, tokenPort = 9400;
+constexpr std::uint16_t imapPort = 1143, tokenPort = 9400, hookPort = 9500, latePort = 9600;
 const std::string spool = "/spool/box";
 
 /// One mail of the history, wherever it is now.
@@ -82,6 +85,9 @@ private:
         start_ = pick({"all", "all", "now", "since:2026-10-26"});
         after_ = pick({"leave", "seen", "delete", "move:Done", "move:New/Done", "seen+move:Done"});
         metadata_ = pick({"json", "none"});
+        sinks_ = pick({"s", "s", "s,hook", "s,hook", "hook", "run", "s,run", "hook,run", "s,hook,run"});
+        if (has("run") && dice_.oneIn(3)) programs_.neverTakesOneIn = 2 + dice_.below(8);
+        givesUp_ = has("hook") && dice_.oneIn(8);
         disorder_ = dice_.oneIn(2);
         for (const auto* capability : {"SASL-IR", "UIDPLUS", "MOVE", "ESEARCH", "LITERAL+", "ID", "IDLE", "NOTIFY", "LIST-STATUS"})
             if (!dice_.oneIn(3)) mail_.capabilities.insert(capability);
@@ -89,8 +95,8 @@ private:
         mail_.folders["Done"];
         tokens_.life = std::chrono::seconds(20 + dice_.below(dice_.oneIn(2) ? 100 : 3600));
         verdict_.plot = std::string(disorder_ ? "disorder " : "") + "folders=" + patterns_ + " start=" + start_ + " after=" + after_ +
-                        " metadata=" + metadata_ + " capabilities=" + joined(mail_.capabilities, ",") +
-                        " token_life=" + std::to_string(tokens_.life.count()) + "s";
+                        " sinks=" + sinks_ + (givesUp_ ? " gives up" : "") + " metadata=" + metadata_ +
+                        " capabilities=" + joined(mail_.capabilities, ",") + " token_life=" + std::to_string(tokens_.life.count()) + "s";
     }
 
     void configure() {
@@ -99,8 +105,11 @@ private:
             "\ncredential.c.token_endpoint = http://127.0.0.1:9400/token\ncredential.c.scopes = mail\n"
             "mailbox.box.protocol = imap\nmailbox.box.host = 127.0.0.1\nmailbox.box.port = 1143\nmailbox.box.tls = none\nmailbox.box.user = "
             "box@example.test\n"
-            "mailbox.box.credential = c\nmailbox.box.deliver = s\nsink.s.type = spool\nsink.s.path = /spool\nsink.s.metadata = " +
-            metadata_ + "\nmailbox.box.folders = " + patterns_ + "\nmailbox.box.start = " + start_ + "\nmailbox.box.after = " + after_ + "\n" +
+            "mailbox.box.credential = c\nsink.s.type = spool\nsink.s.path = /spool\nsink.hook.type = http\nsink.hook.url = "
+            "http://127.0.0.1:9500/hook\nsink.late.type = http\nsink.late.url = http://127.0.0.1:9600/hook\nsink.run.type = exec\nsink.run.command = "
+            "/usr/bin/consume\n" +
+            (givesUp_ ? "sink.hook.retry.give_up = 10m\n" : "") + "mailbox.box.deliver = " + sinks_ + "\nsink.s.metadata = " + metadata_ +
+            "\nmailbox.box.folders = " + patterns_ + "\nmailbox.box.start = " + start_ + "\nmailbox.box.after = " + after_ + "\n" +
             (dice_.oneIn(3) ? "mailbox.box.max_per_round = " + std::to_string(1 + dice_.below(7)) + "\n" : "");
         plugin::host::Rules rules;
         rules.keys = listener::keys();
@@ -238,10 +247,26 @@ private:
     /// Promise 1: the mailbox is touched only once the message is durable behind the sink.
     void checkTouch(const std::string& what, const std::string& folder, const Mail& mail) {
         if (folder == "Done" || folder == "New/Done") return;
+        const auto holds = [&mail](const auto& each) { return each.second == mail.bytes; };
         const auto durable = disk_.durableFiles(spool);
-        const bool safe = std::any_of(durable.begin(), durable.end(),
-                                      [&mail](const auto& file) { return file.first.ends_with(".eml") && file.second == mail.bytes; });
-        if (!safe) fail("uid " + std::to_string(mail.uid) + " of " + folder + " was " + what + " before it was durable in the spool");
+        bool safe =
+            !has("s") || std::any_of(durable.begin(), durable.end(), [&](const auto& file) { return file.first.ends_with(".eml") && holds(file); });
+        if (has("hook")) safe = safe && std::any_of(hook_.taken.begin(), hook_.taken.end(), holds);
+        if (has("run")) safe = safe && std::any_of(programs_.taken.begin(), programs_.taken.end(), holds);
+        if (!safe) fail("uid " + std::to_string(mail.uid) + " of " + folder + " was " + what + " before every sink had it");
+    }
+
+    bool has(const std::string& sink) const {
+        const auto names = split(sinks_, ',');
+        return std::find(names.begin(), names.end(), sink) != names.end();
+    }
+    /// What the first sink has, by id.
+    std::map<std::string, std::string> arrived() const {
+        if (!has("s")) return has("hook") ? hook_.taken : programs_.taken;
+        std::map<std::string, std::string> all;
+        for (auto& [name, bytes] : disk_.files(spool))
+            if (name.ends_with(".eml")) all.emplace(name.substr(0, name.size() - 4), bytes);
+        return all;
     }
 
     // ---- the process and its deaths
@@ -268,10 +293,19 @@ private:
     }
 
     World world() {
-        return {clock_, dice_, files_, disk_, log_, configuration_, [this](SimNetwork& network) {
+        return {clock_,
+                dice_,
+                files_,
+                disk_,
+                log_,
+                configuration_,
+                [this](SimNetwork& network) {
                     network.listen(imapPort, [this] { return mail_.accept(); });
                     network.listen(tokenPort, [this] { return tokens_.accept(); });
-                }};
+                    network.listen(hookPort, [this] { return hookServer_.accept(); });
+                    network.listen(latePort, [this] { return lateServer_.accept(); });
+                },
+                &simPrograms_};
     }
 
     /// The process is gone; what it wrote stays, or with the power only what it made durable.
@@ -316,6 +350,8 @@ private:
             mail_.moodOneIn = stormy ? dice_.below(60) : 0;
             mail_.forgetOneIn = stormy ? dice_.below(4) : 0;
             tokens_.moodOneIn = stormy ? dice_.below(6) : 0;
+            hook_.moodOneIn = stormy ? dice_.below(4) : 0;
+            programs_.moodOneIn = stormy ? dice_.below(4) : 0;
             const auto mode = stormy && dice_.oneIn(4) ? Mode::once : Mode::service;
             if (const auto error = process.start(mode)) {
                 if (!process.dead && !failures) fail("the process did not start: " + error->what);
@@ -368,6 +404,8 @@ private:
 
     bool settled(Process& process) {
         if (clock_.steady() < calmSince_ + 80min) return false;
+        for (const auto* sink : {"s", "hook", "run"})
+            if (has(sink) && process.kept().gauge(std::string("postern_outbox_messages sink=") + sink) > 0) return false;
         return process.kept().gauge("postern_mailbox_health mailbox=box health=ok") == 1 &&
                process.kept().gauge("postern_mailbox_verified_age_seconds mailbox=box") < 50;
     }
@@ -382,6 +420,8 @@ private:
         // Promise 4: it says so when it is well, and it is.
         if (process.kept().gauge("postern_mailbox_health mailbox=box health=ok") != 1) fail("after hours of fair weather the mailbox is not healthy");
         const auto ledger = listener::makeLedger(process.database(), clock_);
+        replay(process);
+        checkOutbox(process);
         for (const auto& name : watched()) {
             auto record = process.wait(ledger->folder("box", "imap", name));
             if (!record || !*record) fail("folder " + name + " has no record");
@@ -399,6 +439,38 @@ private:
             if (row.openBatches != 0) fail("a batch is still open in " + row.folder);
             if (row.dueActions != 0) fail(std::to_string(row.dueActions) + " after-actions are still due in " + row.folder);
         }
+    }
+
+    /// An operator has everything delivered once more, to a sink that has nothing yet.
+    void replay(Process& process) {
+        if (!dice_.oneIn(3)) return;
+        const auto outbox = listener::makeOutboxLedger(process.database(), clock_);
+        auto replayed = process.wait(outbox->replay({.mailbox = "box", .state = listener::MessageState::delivered}, "late"));
+        if (!replayed) return fail("replay: " + replayed.error().what);
+        process.run(clock_.steady() + 30min, [&] {
+            return process.kept().gauge("postern_outbox_messages sink=late") == 0 && clock_.steady() > calmSince_ + 85min && !late_.taken.empty();
+        });
+        process.run(clock_.steady() + 20min);
+        const auto files = arrived();
+        for (const auto& [id, bytes] : late_.taken)
+            if (!files.contains(id) || files.at(id) != bytes) fail("replayed under another id, or with other bytes: " + id);
+        if (late_.taken.size() > replayed->kept + replayed->toFetch) fail("more was replayed than asked for");
+        if (!disorder_ && late_.taken.size() < replayed->kept) fail("less was replayed than the outbox has");
+        verdict_.replayed += late_.taken.size();
+    }
+
+    /// Nothing waits, and no file is there that nobody needs.
+    void checkOutbox(Process& process) {
+        const auto outbox = listener::makeOutboxLedger(process.database(), clock_);
+        const auto totals = process.wait(outbox->totals());
+        if (!totals) return fail("the outbox cannot be read: " + totals.error().what);
+        for (const auto& total : *totals)
+            if (total.waiting > 0 && total.sink != "late")
+                fail(std::to_string(total.waiting) + " messages wait for sink " + total.sink + ": " + total.lastRefusal);
+        const auto needed = process.wait(outbox->keptFiles());
+        if (!needed) return;
+        for (const auto& [name, bytes] : disk_.files("/data/outbox"))
+            if (!needed->contains("outbox/" + name)) fail("nobody needs outbox/" + name);
     }
 
     // ---- what must be true in the end
@@ -432,25 +504,26 @@ private:
             equal.mayBe += mayBeDelivered(sent) ? 1 : 0;
             equal.disturbed = equal.disturbed || sent.removed || sent.moved;
         }
-        const auto files = disk_.files(spool);
+        const auto files = arrived();
+        const auto spooled = disk_.files(spool);
         std::size_t delivered = 0;
         std::map<std::pair<std::string, plugin::Wall>, std::size_t> found;
-        for (const auto& [name, bytes] : files) {
-            if (!name.ends_with(".eml")) continue;  // a .json alone: its .eml was about to follow when the power went
+        for (const auto& [id, bytes] : files) {
             ++delivered;
-            const auto id = name.substr(0, name.size() - 4);
             const std::pair of(bytes, listener::stored::second(id));
-            if (!classes.contains(of)) fail("in the spool, and nobody knows why, or not as the server holds it: " + name);
+            if (!classes.contains(of)) fail("delivered, and nobody knows why, or not as the server holds it: " + id);
             ++found[of];
-            if (metadata_ == "json" && !files.contains(id + ".json")) fail("no metadata beside " + name);
+            if (has("s") && metadata_ == "json" && !spooled.contains(id + ".json")) fail("no metadata beside " + id);
         }
+        checkSinks(files);
         std::size_t removed = 0;
         for (const auto& [of, equal] : classes) {
             const auto times = found.contains(of) ? found[of] : 0;
             const auto what =
                 of.first.substr(0, of.first.find('\r')) + " received " + std::to_string(of.second.time_since_epoch().count() / 1'000'000'000);
             const auto least = equal.disturbed || disorder_ ? std::min<std::size_t>(equal.due, 1) : equal.due;
-            if (times < least) fail("lost: " + what + ", there " + std::to_string(times) + " times of " + std::to_string(least));
+            if (times < least && !excusedClass(of.first))
+                fail("lost: " + what + ", there " + std::to_string(times) + " times of " + std::to_string(least));
             // Of equal ones nobody can tell which was there before the start.
             const auto most = equal.mayBe > 0 ? equal.sent : 0;
             if (times > most && !staysMarked())
@@ -467,6 +540,44 @@ private:
         checkRows(files);
         if (verdict_.delivered > delivered || verdict_.delivered + removed < delivered)
             fail("the ledger counts " + std::to_string(verdict_.delivered) + " deliveries, the spool has " + std::to_string(delivered));
+    }
+
+    /// Of these bytes some message was set aside by the only sink, or given up.
+    bool excusedClass(const std::string& bytes) const {
+        const auto hash = listener::sha256(bytes);
+        return std::any_of(rows_.begin(), rows_.end(), [&](const auto& each) {
+            const auto& row = each.second;
+            if (row.sha256 != hash) return false;
+            return (row.state == listener::MessageState::dead && givesUp_) ||
+                   (row.state == listener::MessageState::quarantined && programs_.neverTakes(row.id));
+        });
+    }
+
+    /// Every sink has the same, but for what it can never take and what was given up.
+    void checkSinks(const std::map<std::string, std::string>& files) {
+        for (const auto* consumer : {&hook_, &programs_, &late_})
+            for (const auto& what : consumer->violations) fail("a sink refused: " + what);
+        verdict_.repeats += hook_.repeats + programs_.repeats;
+        const auto excused = [this](const std::string& id) {
+            const auto row = std::find_if(rows_.begin(), rows_.end(), [&id](const auto& each) { return each.second.id == id; });
+            if (row == rows_.end()) return true;  // the mail went away between a sink and the verdict
+            using State = listener::MessageState;
+            const auto state = row->second.state;
+            if (state == State::quarantined) ++verdict_.setAside;
+            if (state == State::dead) ++verdict_.givenUp;
+            return state == State::missing || (state == State::quarantined && programs_.neverTakes(id)) || (state == State::dead && givesUp_);
+        };
+        const auto compare = [&](const char* name, const std::map<std::string, std::string>& has, const std::map<std::string, std::string>& wants) {
+            for (const auto& [id, bytes] : wants) {
+                const auto found = has.find(id);
+                if (found == has.end() ? !excused(id) : found->second != bytes)
+                    fail("sink " + std::string(name) + " does not have " + id + " as the others");
+            }
+        };
+        if (has("hook")) compare("hook", hook_.taken, files);
+        if (has("run")) compare("run", programs_.taken, files);
+        if (has("hook")) compare("the first", files, hook_.taken);
+        if (has("run")) compare("the first", files, programs_.taken);
     }
 
     /// Folders change names while what was removed stays in them, marked: a server that cannot remove. Then a mail may come twice where names
@@ -486,8 +597,11 @@ private:
                 const auto position = std::to_string(folder.validity) + ":" + std::to_string(mail.uid);
                 const auto [from, to] = rows_.equal_range({name, position});
                 const bool known = std::any_of(from, to, [&](const auto& each) {
-                    const auto file = files.find(each.second.id + ".eml");
-                    return each.second.state == listener::MessageState::delivered && file != files.end() && file->second == mail.bytes;
+                    const auto& row = each.second;
+                    if (row.state == listener::MessageState::dead && givesUp_) return true;
+                    if (row.state == listener::MessageState::quarantined && programs_.neverTakes(row.id)) return true;
+                    const auto file = files.find(row.id);
+                    return row.state == listener::MessageState::delivered && file != files.end() && file->second == mail.bytes;
                 });
                 if (!known) fail("no row tells of what stands at " + position + " of " + name);
             }
@@ -527,6 +641,11 @@ private:
     SimDisk disk_;
     MailServer mail_;
     TokenServer tokens_{clock_, dice_, basic};
+    Consumer hook_{dice_}, late_{dice_}, programs_{dice_};
+    WebhookServer hookServer_{hook_}, lateServer_{late_};
+    SimPrograms simPrograms_{programs_};
+    std::string sinks_{};
+    bool givesUp_ = false;
     std::string patterns_{}, folders_{}, start_{}, after_{}, metadata_{};
     std::shared_ptr<const plugin::Configuration> configuration_{};
     std::vector<Sent> sent_{};

@@ -40,12 +40,17 @@ int main(int count, char** arguments) {
         total.effects += verdict.effects;
         total.signIns += verdict.signIns;
         total.rebuilds += verdict.rebuilds;
+        total.repeats += verdict.repeats;
+        total.setAside += verdict.setAside;
+        total.givenUp += verdict.givenUp;
+        total.replayed += verdict.replayed;
         if (verdict.failures.empty()) continue;
         if (++failed <= 10) show(seed, verdict);
     }
     std::cout << histories << " histories from seed " << first << ": " << total.mails << " mails, " << total.delivered << " delivered, "
               << total.kills << " kills, " << total.powerCuts << " power cuts, " << total.effects << " effects, " << total.signIns << " sign-ins, "
-              << total.rebuilds << " folders rebuilt or renamed; " << failed << " failed\n";
+              << total.rebuilds << " folders rebuilt or renamed, " << total.repeats << " repeats, " << total.setAside << " set aside, "
+              << total.givenUp << " given up, " << total.replayed << " replayed; " << failed << " failed\n";
     if (failed > 0) std::cout << "replay one with: " << arguments[0] << " SEED\n";
     // Histories in which nothing happens prove nothing.
     const bool busy = histories < 100 || (total.delivered > histories && total.kills > histories / 4 && total.powerCuts > histories / 10);

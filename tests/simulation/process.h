@@ -56,6 +56,7 @@ struct World {
     KeptLog& log;
     std::shared_ptr<const plugin::Configuration> configuration;
     std::function<void(SimNetwork&)> servers;  ///< lets the servers listen
+    listener::Programs* programs = nullptr;    ///< what the sinks of type exec run
 };
 
 /// One life of the real engine on simulated ground: from start to its end, or to its death at any effect.

@@ -407,7 +407,7 @@ private:
             std::string answer = "* " + std::to_string(i + 1) + " FETCH (UID " + std::to_string(mail->uid);
             if (items.find("INTERNALDATE") != std::string::npos) answer += " INTERNALDATE \"" + internalDate(mail->received) + "\"";
             if (items.find("FLAGS") != std::string::npos) answer += " FLAGS (" + joined(mail->flags, " ") + ")";
-            if (items.find("RFC822.SIZE") != std::string::npos) answer += " RFC822.SIZE " + std::to_string(mail->bytes.size());
+            if (items.find("RFC822.SIZE") != std::string::npos) answer += " RFC822.SIZE " + std::to_string(server_.announces(*mail));
             if (const auto at = items.find("BODY.PEEK[HEADER.FIELDS ("); at != std::string::npos) {
                 const auto from = items.find('(', at) + 1, to = items.find(')', at);
                 const auto fields = split(items.substr(from, to - from), ' ');

@@ -46,6 +46,8 @@ public:
     std::uint64_t signIns = 0;
     std::size_t mostSessions = 0;  ///< at one time
     bool endsWithToken = false;    ///< a session is ended when the token it began with ends, as Exchange Online does
+    /// What RFC822.SIZE tells of a mail: the truth, unless the server only estimates it.
+    std::function<std::uint64_t(const Mail& mail)> announces = [](const Mail& mail) { return mail.bytes.size(); };
     /// Asked before each command, whose name is in upper case ("UID FETCH"): what is answered behind the tag instead of carrying it out; "": the
     /// connection is closed; nothing: as usual.
     std::function<std::optional<std::string>(const std::string& command)> instead{};

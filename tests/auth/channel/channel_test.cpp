@@ -179,6 +179,8 @@ SCENARIO("a port that cannot be used is told by what is wrong with it", "[channe
         char into[16];
         const auto error = channel ? own.world.run((*channel)->read(into, own.world.soon(), {})).error() : channel.error();
         CHECK(error.code == Code::channelTlsHandshake);
+        CHECK(error.reaction == Reaction::askOperator);
+        CHECK(error.what.find("demands a client certificate, and no .keystore is named for it") != std::string::npos);
     }
     GIVEN("a name nobody has") {
         auto channel = own.world.dial({.host = "no-such-host.invalid", .port = 993});

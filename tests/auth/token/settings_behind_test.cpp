@@ -7,21 +7,11 @@ namespace {
 using Values = std::map<std::string, std::string>;
 
 Values all() {
-    return {{"mailbox.a.credential", "c"},
-            {"mailbox.a.truststore", "t"},
-            {"mailbox.a.host", "h"},
-            {"mailbox.b.proxy", "p"},
-            {"credential.c.truststore", "u"},
-            {"credential.c.client_id", "id"},
-            {"credential.other.client_id", "o"},
-            {"truststore.t.path", "/t"},
-            {"truststore.u.path", "/u"},
-            {"truststore.v.path", "/v"},
-            {"proxy.p.host", "p"},
-            {"proxy.d.host", "d"},
-            {"proxy.d.default", "true"},
-            {"proxy.d.truststore", "v"},
-            {"proxy.fallback_to_direct", "false"}};
+    return {{"mailbox.a.credential", "c"}, {"mailbox.a.truststore", "t"},    {"mailbox.a.host", "h"},          {"mailbox.b.proxy", "p"},
+            {"mailbox.a.keystore", "k"},   {"mailbox.b.keystore", "l"},      {"keystore.k.path", "/k"},        {"keystore.k.password", "${file:/p}"},
+            {"keystore.l.path", "/l"},     {"credential.c.truststore", "u"}, {"credential.c.client_id", "id"}, {"credential.other.client_id", "o"},
+            {"truststore.t.path", "/t"},   {"truststore.u.path", "/u"},      {"truststore.v.path", "/v"},      {"proxy.p.host", "p"},
+            {"proxy.d.host", "d"},         {"proxy.d.default", "true"},      {"proxy.d.truststore", "v"},      {"proxy.fallback_to_direct", "false"}};
 }
 
 std::string behind(const Values& values, std::string_view prefix) {
@@ -40,12 +30,12 @@ bool counts(const std::string& key, std::string_view prefix) {
 }  // namespace
 
 TEST_CASE("a mailbox depends on its own settings and on all it names, directly or through them", "[reload]") {
-    for (const auto* key :
-         {"mailbox.a.host", "mailbox.a.new", "mailbox.a.credential", "credential.c.client_id", "truststore.t.path", "truststore.u.path"}) {
+    for (const auto* key : {"mailbox.a.host", "mailbox.a.new", "mailbox.a.credential", "credential.c.client_id", "truststore.t.path",
+                            "truststore.u.path", "keystore.k.path", "keystore.k.password"}) {
         INFO(key);
         CHECK(counts(key, "mailbox.a."));
     }
-    for (const auto* key : {"mailbox.b.host", "credential.other.client_id", "proxy.p.host", "server.threads"}) {
+    for (const auto* key : {"mailbox.b.host", "credential.other.client_id", "proxy.p.host", "server.threads", "keystore.l.path"}) {
         INFO(key);
         CHECK_FALSE(counts(key, "mailbox.a."));
     }

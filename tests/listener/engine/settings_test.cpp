@@ -139,13 +139,48 @@ SCENARIO("clear text is allowed to this machine only", "[settings]") {
 }
 
 SCENARIO("what is planned is said to be not in this version, rather than unknown", "[settings]") {
-    for (const auto* line : {"mailbox.orders.key_alias = k", "mailbox.orders.rule.1 = all -> s", "mailbox.orders.max_size = 5MB",
-                             "outbox.max_size = 1GB", "sink.s.max_size = 1MB"}) {
+    for (const auto* line : {"mailbox.orders.key_alias = k", "mailbox.orders.rule.1 = all -> s", "mailbox.orders.fallback = graph"}) {
         const auto told = problems(std::string(line) + "\n");
         INFO(line);
         REQUIRE(told.size() == 1);
         REQUIRE(told.front().starts_with("PO-1009 "));
     }
-    REQUIRE(problems("sink.h.type = http\n") == Told{"PO-1009 sink.h.type"});
+    REQUIRE(problems("sink.h.type = amqp\n") == Told{"PO-1009 sink.h.type"});
     REQUIRE(validated("mailbox.m.protocol = graph\n").problems.front().code == Code::configNotInThisVersion);
+}
+
+SCENARIO("a sink of each type has its own keys, and is told which of them it lacks and which belong to another", "[settings]") {
+    REQUIRE(problems("sink.h.type = http\n") == Told{"PO-1005 sink.h.url"});
+    REQUIRE(problems("sink.e.type = exec\n") == Told{"PO-1005 sink.e.command"});
+    REQUIRE(problems("sink.e.type = exec\nsink.e.command = consume --now\n") == Told{"PO-1006 sink.e.command"});
+    REQUIRE(problems("sink.e.type = exec\nsink.e.command = /bin/consume\nsink.e.url = https://a.example/\n") == Told{"PO-1013 sink.e.url"});
+    REQUIRE(problems("sink.h.type = http\nsink.h.url = https://a.example/\nsink.h.path = /x\n") == Told{"PO-1013 sink.h.path"});
+    REQUIRE(problems("sink.h.type = http\nsink.h.url = https://a.example/\nsink.h.headers.Content-Type = text/plain\n") ==
+            Told{"PO-1006 sink.h.headers.Content-Type"});
+    REQUIRE(problems("sink.h.type = http\nsink.h.url = https://a.example/\nsink.h.credential = nobody\n") == Told{"PO-1008 sink.h.credential"});
+    REQUIRE(problems("sink.s.retry.give_up = soon\n") == Told{"PO-1006 sink.s.retry.give_up"});
+    REQUIRE(problems("sink.s.oversize = reference\n") == Told{"PO-1013 sink.s.oversize"});
+    REQUIRE(problems("mailbox.orders.after_quarantine = move:INBOX\n") == Told{"PO-1013 mailbox.orders.after_quarantine"});
+}
+
+SCENARIO("what a sink may cost is as configured, or as is sensible", "[settings]") {
+    const auto result = validated(complete +
+                                  "sink.h.type = http\nsink.h.url = https://a.example/in\nsink.h.headers.X-Env = prod\nsink.h.concurrency = 9\n"
+                                  "sink.h.timeout = 5s\nsink.h.retry.max_interval = 1m\nsink.h.retry.give_up = 7d\nsink.h.max_size = 1MB\n"
+                                  "sink.h.oversize = reference\n");
+    const auto usual = sinkSettings(*result.configuration, "s");
+    REQUIRE(usual.concurrency == 4);
+    REQUIRE(usual.timeout == std::chrono::seconds(60));
+    REQUIRE(usual.retryMaxInterval == std::chrono::minutes(15));
+    REQUIRE_FALSE(usual.giveUp);
+    REQUIRE_FALSE(usual.maxSize);
+    const auto hook = sinkSettings(*result.configuration, "h");
+    REQUIRE(hook.type == SinkSettings::Type::http);
+    REQUIRE(hook.concurrency == 9);
+    REQUIRE(hook.timeout == std::chrono::seconds(5));
+    REQUIRE(hook.retryMaxInterval == std::chrono::minutes(1));
+    REQUIRE(hook.giveUp == std::chrono::hours(24 * 7));
+    REQUIRE(hook.maxSize == 1'000'000U);
+    REQUIRE(hook.oversize == SinkSettings::Oversize::reference);
+    REQUIRE(httpSettings(*result.configuration, "h").headers.at("X-Env") == "prod");
 }

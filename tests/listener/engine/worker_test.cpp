@@ -148,7 +148,10 @@ public:
         database_ = std::move(*plugin::makeSqliteDatabase(options));
         REQUIRE(database_->migrate(ledgerOwner, ledgerMigrations()));
         ledger_ = makeLedger(*database_, clock_);
-        parts_.reset(new WorkerParts{*access_, *ledger_, disk_, log_, metrics, dice_, pacer_, "/staging", "1",
+        outbox_ = makeOutboxLedger(*database_, clock_);
+        SinkSettings settings{.name = "spool", .concurrency = 4, .timeout = 60s, .retryMaxInterval = 15min};
+        outlet_ = std::make_shared<Outlet>(Outlet::Parts{*outbox_, kept_, log_, metrics, dice_, [](const auto&) {}}, loop_, std::move(settings), sink_);
+        parts_.reset(new WorkerParts{*access_, *ledger_, *outbox_, kept_, [] {}, disk_, log_, metrics, dice_, pacer_, "/staging", "1",
                                      [this](const MailboxSettings&) { return std::make_unique<ScriptedMailbox>(server); }});
         settings_.alias = "box";
         settings_.folders = {"INBOX"};
@@ -163,7 +166,7 @@ public:
     /// Begins the mailbox's life and lets this much of it pass.
     void pass(std::chrono::milliseconds time) {
         if (!worker) {
-            worker = std::make_unique<Worker>(*parts_, loop_, settings_, std::vector<Sink*>{sink_.get()});
+            worker = std::make_unique<Worker>(*parts_, loop_, settings_, std::vector<Outlet*>{outlet_.get()});
             ended_ = plugin::start(loop_, worker->run(plugin::Mode::service, {finish_.get_token(), giveUp_.get_token()}));
         }
         const auto until = clock_.steady() + time;
@@ -203,7 +206,10 @@ private:
         auth::makeAccess({std::make_shared<plugin::Configuration>(), clock_, dice_, log_, metrics, nullptr, nullptr});
     std::unique_ptr<plugin::Database> database_{};
     std::unique_ptr<Ledger> ledger_{};
-    std::unique_ptr<Sink> sink_ = makeSpool({.name = "spool", .path = "/spool", .metadata = false}, disk_);
+    std::unique_ptr<OutboxLedger> outbox_{};
+    OutboxFiles kept_{disk_, clock_, dice_, "/data"};
+    std::shared_ptr<Sink> sink_ = makeSpool({.name = "spool", .path = "/spool", .metadata = false}, disk_);
+    std::shared_ptr<Outlet> outlet_{};
     SignInPacer pacer_{};
     std::stop_source finish_{}, giveUp_{};
     MailboxSettings settings_{};

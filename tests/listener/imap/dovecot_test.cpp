@@ -188,6 +188,57 @@ struct Place {
 
 }  // namespace
 
+SCENARIO("a real Dovecot's messages past the limit come as their heads, those around them whole", "[imap][servers]") {
+    struct Keeper : listener::Receiver {
+        std::optional<std::uint64_t> limit{};
+        std::map<std::uint64_t, listener::Fetched> mails{};
+        std::optional<std::uint64_t> sizeLimit() const override { return limit; }
+        plugin::Task<plugin::Result<void>> take(listener::Fetched message) override {
+            const auto uid = message.position.ordinal;
+            mails.emplace(uid, std::move(message));
+            co_return plugin::Result<void>{};
+        }
+    };
+    constexpr std::uint64_t limit = 20'000;
+    Place place;
+    std::vector<servers::ImapClient::Mail> sent;
+    for (const std::size_t size : {std::size_t{300}, limit, limit + 1, std::size_t{5'000'000}, std::size_t{400}})
+        for (const std::string head : {"Message-ID: <a@x>\r\nsubject: one\r\n two\r\nSubject: three\r\nFrom : b@x\r\n\r\n", "X-Other: y\r\n\r\n"})
+            sent.push_back({head + std::string(size - head.size() - 2, 'x') + "\r\n", "21-Nov-2026 13:14:15 +0200", "\\Seen $Label1"});
+    for (int i = 0; i < 450; ++i) sent.push_back({"Subject: " + std::to_string(i) + "\r\n\r\nbody\r\n"});
+    place.client.append("INBOX", sent);
+    auto& mailbox = place.open();
+    REQUIRE(place.world.run(mailbox.select("INBOX", {})));
+    const auto listing = place.world.run(mailbox.list({}, {}));
+    REQUIRE(listing->ordinals.size() == sent.size());
+    simulation::SimDisk disk;
+    const auto staging = *disk.directory("/staging", true);
+    Keeper all, some;
+    some.limit = limit;
+    for (auto* keeper : {&all, &some}) {
+        const auto fetched = place.world.run(mailbox.fetch(listing->ordinals, *keeper, *staging, {}));
+        INFO((fetched ? std::string{} : describe(fetched.error())));
+        REQUIRE(fetched);
+        REQUIRE(keeper->mails.size() == sent.size());
+    }
+    for (std::size_t i = 0; i < sent.size(); ++i) {
+        const auto& whole = all.mails.at(listing->ordinals[i]);
+        const auto& message = some.mails.at(listing->ordinals[i]);
+        INFO("mail " << i << " of " << sent[i].bytes.size() << " octets");
+        REQUIRE(whole.content.size() == sent[i].bytes.size());
+        REQUIRE_FALSE(whole.tooLarge);
+        REQUIRE(message.tooLarge == (sent[i].bytes.size() > limit ? std::optional<std::uint64_t>{sent[i].bytes.size()} : std::nullopt));
+        REQUIRE(message.content.size() == (message.tooLarge ? 0 : whole.content.size()));
+        REQUIRE((message.tooLarge || message.content.sha256() == whole.content.sha256()));
+        REQUIRE(message.head.matchKey == whole.head.matchKey);
+        REQUIRE(message.head.messageId == whole.head.messageId);
+        REQUIRE(message.flags == whole.flags);
+        REQUIRE(message.received == whole.received);
+        REQUIRE(message.position == whole.position);
+    }
+    place.world.run(mailbox.close({}));
+}
+
 SCENARIO("a real Dovecot tells of mail that comes", "[imap][servers]") {
     Place place;
     for (const auto folder : {"Sales", "Sales/Gr&APwA3w-e"}) place.client.command(std::string{"CREATE \""} + folder + "\"");

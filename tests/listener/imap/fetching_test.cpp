@@ -88,6 +88,33 @@ SCENARIO("a message that is gone is left out, one that is refused does not stop 
     }
 }
 
+SCENARIO("a message that is listed and not handed out is left out, and stays listed", "[imap]") {
+    Folder folder;
+    for (std::uint64_t uid = 1; uid <= 3; ++uid) folder.server->mails[uid] = "mail " + std::to_string(uid);
+    folder.server->refused = {2};
+    folder.enter();
+    GIVEN("a NO about it alone") {
+        folder.server->refusal =
+            GENERATE(as<std::string>{}, "FETCH failed", "[SERVERBUG] Internal error occurred. Refer to server log", "[LIMIT] too large for us");
+        THEN("the others come, and it is still there") {
+            REQUIRE(folder.fixture.fetch({1, 2, 3}));
+            REQUIRE(folder.received() == Numbers{1, 3});
+            REQUIRE(folder.fixture.list()->ordinals == Numbers{1, 2, 3});
+        }
+        THEN("asked for alone it is no error") {
+            REQUIRE(folder.fixture.fetch({2}));
+            REQUIRE(folder.received().empty());
+            REQUIRE(folder.fixture.list()->ordinals == Numbers{1, 2, 3});
+        }
+    }
+    GIVEN("a NO about the server, not the message") {
+        folder.server->refusal = GENERATE(as<std::string>{}, "[UNAVAILABLE] not now", "[INUSE] not now");
+        const auto result = folder.fixture.fetch({1, 2, 3});
+        REQUIRE(result.error().reaction == Reaction::retryLater);
+        REQUIRE(result.error().code == Code::mailboxCommandRefused);
+    }
+}
+
 SCENARIO("what nobody asked for is no message", "[imap]") {
     Folder folder;
     folder.server->mails[1] = "mail";

@@ -67,6 +67,10 @@ private:
 struct Received : listener::Receiver {
     std::vector<listener::Fetched> messages{};
     std::optional<plugin::Error> refuses{};
+    std::optional<std::uint64_t> limit{};      ///< octets
+    std::optional<std::size_t> enoughAfter{};  ///< messages
+    std::optional<std::uint64_t> sizeLimit() const override { return limit; }
+    bool enough() const override { return enoughAfter && messages.size() >= *enoughAfter; }
     plugin::Task<plugin::Result<void>> take(listener::Fetched message) override {
         if (refuses) co_return *refuses;
         messages.push_back(std::move(message));

@@ -82,6 +82,18 @@ SCENARIO("literals belong to data, not to what servers say to people", "[imap]")
     }
 }
 
+SCENARIO("what stands apart is the message or fields of its head, and the framer tells which", "[imap]") {
+    const auto [item, whole] =
+        GENERATE(table<std::string, bool>({{"BODY[]", true}, {"BODY[HEADER.FIELDS (DATE FROM)]", false}, {"body[header.fields (x)]", false}}));
+    Framer framer;
+    framer.bodies(Framer::Bodies::apart);
+    const auto wire = "* 1 FETCH (UID 7 " + item + " {12}\r\n";
+    std::string_view input{wire};
+    const auto step = framer.step(input);
+    REQUIRE(std::get<Framer::Body>(step).whole == whole);
+    REQUIRE(std::get<Framer::Body>(step).size == 12);
+}
+
 SCENARIO("nothing grows without limit", "[imap]") {
     THEN("an endless line is refused") {
         REQUIRE(frames(std::string(5000, 'x'), 64, Framer::Bodies::apart, 4096).back().starts_with("!a response is longer"));

@@ -21,7 +21,10 @@ public:
 
     std::map<std::uint64_t, std::string> mails{};  ///< UID to bytes
     std::map<std::uint64_t, std::string> dates{};  ///< UID to INTERNALDATE; else 22-Nov-2026 12:00:00 +0000
-    std::set<std::uint64_t> refused{};             ///< messages no FETCH gets: NO for the whole command
+    std::map<std::uint64_t, std::string> flags{};  ///< UID to FLAGS
+    std::map<std::uint64_t, std::string> sizes{};  ///< UID to RFC822.SIZE where that is not the truth; "": the message is left out
+    std::set<std::uint64_t> refused{};             ///< messages no FETCH gets, nor their heads: NO for the whole command
+    std::string refusal = "some cannot be read";   ///< what that NO says
     std::uint64_t next = 0;                        ///< UIDNEXT; 0: behind the last mail
     std::vector<std::string> commands{};
     std::size_t longestAnswer = 0;
@@ -75,10 +78,7 @@ private:
         if (text.ends_with("*") && from > to) std::swap(from, to);  // "n:*" matches the last one whatever n is
         return {from, to};
     }
-    std::string dateOf(std::uint64_t uid) const {
-        const auto found = dates.find(uid);
-        return found == dates.end() ? "22-Nov-2026 12:00:00 +0000" : found->second;
-    }
+    std::string dateOf(std::uint64_t uid) const { return valueOr(dates, uid, "22-Nov-2026 12:00:00 +0000"); }
     std::string search(const std::string& tag, std::string criteria) const {
         const bool extended = criteria.starts_with("RETURN (ALL) ");
         if (extended) criteria.erase(0, 13);
@@ -101,25 +101,53 @@ private:
         if (dash == std::string::npos) throw std::logic_error("this server knows November 2026 only: " + date);
         return std::stoi(date.substr(0, dash));
     }
+    static std::string valueOr(const std::map<std::uint64_t, std::string>& values, std::uint64_t uid, std::string otherwise) {
+        const auto found = values.find(uid);
+        return found == values.end() ? otherwise : found->second;
+    }
+    static std::string literal(const std::string& bytes) { return "{" + std::to_string(bytes.size()) + "}\r\n" + bytes; }
+    /// What BODY[HEADER.FIELDS (MESSAGE-ID DATE FROM SUBJECT)] is of a message, as Dovecot and Exchange send it: all of these, as they are.
+    static std::string fieldsOf(const std::string& bytes) {
+        std::string out;
+        bool wanted = false;
+        for (std::size_t from = 0; from < bytes.size();) {
+            const auto to = std::min(bytes.find('\n', from), bytes.size() - 1) + 1;
+            const auto line = bytes.substr(from, to - from);
+            from = to;
+            if (line == "\r\n") break;
+            const auto name = listener::imap::upperCase(line.substr(0, line.find_first_of(": ")));
+            if (line[0] != ' ' && line[0] != '\t') wanted = name == "MESSAGE-ID" || name == "DATE" || name == "FROM" || name == "SUBJECT";
+            if (wanted) out += line;
+        }
+        return out + "\r\n";
+    }
     std::string fetch(const std::string& tag, const std::string& arguments) const {
         const auto space = arguments.find(' ');
         const auto set = listener::imap::UidSet::parse(arguments.substr(0, space));
-        const bool bodies = arguments.substr(space + 1) == "(UID INTERNALDATE FLAGS BODY.PEEK[])";
-        if (!set || (!bodies && arguments.substr(space + 1) != "(UID INTERNALDATE)")) return tag + " BAD fetch\r\n";
+        const auto items = arguments.substr(space + 1);
+        static const std::string fields = "BODY.PEEK[HEADER.FIELDS (MESSAGE-ID DATE FROM SUBJECT)]";
+        const std::set<std::string> known{"(UID INTERNALDATE)", "(UID RFC822.SIZE)", "(UID INTERNALDATE FLAGS BODY.PEEK[])",
+                                          "(UID INTERNALDATE FLAGS " + fields + ")", "(UID INTERNALDATE RFC822.SIZE " + fields + ")"};
+        if (!set || !known.contains(items)) return tag + " BAD fetch\r\n";
+        const auto asks = [&items](std::string_view item) { return items.find(item) != std::string::npos; };
         std::string out;
         bool refuses = false;
         for (const auto& [first, last] : set->ranges()) {
             for (auto mail = mails.lower_bound(first); mail != mails.end() && mail->first <= last; ++mail) {
-                if (bodies && refused.contains(mail->first)) {
-                    refuses = true;
-                    continue;
-                }
-                out += "* 1 FETCH (UID " + std::to_string(mail->first) + " INTERNALDATE \"" + dateOf(mail->first) + "\"";
-                if (bodies) out += " FLAGS () BODY[] {" + std::to_string(mail->second.size()) + "}\r\n" + mail->second;
+                const auto& [uid, bytes] = *mail;
+                const auto size = valueOr(sizes, uid, std::to_string(bytes.size()));
+                refuses = refuses || (asks("BODY") && refused.contains(uid));
+                if ((asks("BODY") && refused.contains(uid)) || (asks("SIZE") && size.empty())) continue;
+                out += "* 1 FETCH (UID " + std::to_string(uid);
+                if (asks("INTERNALDATE")) out += " INTERNALDATE \"" + dateOf(uid) + "\"";
+                if (asks("SIZE")) out += " RFC822.SIZE " + size;
+                if (asks("FLAGS")) out += " FLAGS (" + valueOr(flags, uid, "") + ")";
+                if (asks("HEADER")) out += " BODY[HEADER.FIELDS (MESSAGE-ID DATE FROM SUBJECT)] " + literal(fieldsOf(bytes));
+                if (asks("PEEK[]")) out += " BODY[] " + literal(bytes);
                 out += ")\r\n";
             }
         }
-        return out + tag + (refuses ? " NO some cannot be read\r\n" : " OK done\r\n");
+        return out + tag + (refuses ? " NO " + refusal + "\r\n" : " OK done\r\n");
     }
 
     std::string capabilities_, heard_{}, held_{};

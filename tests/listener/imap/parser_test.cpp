@@ -103,8 +103,14 @@ SCENARIO("FETCH answers are read item by item", "[imap]") {
         REQUIRE_FALSE(fetch.internalDate);
         REQUIRE(fetch.uid == 3u);
     }
+    THEN("a size the server cannot tell is no size, and the rest stands") {
+        const auto fetch = parsed<Fetch>("* 1 FETCH (RFC822.SIZE NIL UID 3)");
+        REQUIRE_FALSE(fetch.size);
+        REQUIRE(fetch.uid == 3u);
+    }
     THEN("what cannot be relied on is unreadable") {
         REQUIRE(unreadable("* 1 FETCH (UID 0)"));
+        REQUIRE(unreadable("* 1 FETCH (UID 3 RFC822.SIZE many)"));
         REQUIRE(unreadable("* 1 FETCH (UID 4294967296)"));
         REQUIRE(unreadable("* 1 FETCH (UID x)"));
         REQUIRE(unreadable("* 1 FETCH (UID 7"));

@@ -1,0 +1,27 @@
+#pragma once
+
+#include "auth/keystore/keystore.h"
+
+#include <openssl/bio.h>
+
+#include <optional>
+
+namespace auth {
+
+// What the readers of all kinds of keystores share.
+
+using Certificates = std::vector<std::shared_ptr<X509>>;
+
+plugin::Error keystoreError(const std::string& name, const std::string& why);
+
+/// Answers the entry of `key`: with the first certificate that is for it, and the way from there to the root among the others. Nothing: none
+/// of them is for it.
+std::optional<KeyEntry> entryOf(std::string alias, std::shared_ptr<EVP_PKEY> key, const Certificates& certificates);
+
+/// Bytes for OpenSSL to read; they outlive it.
+std::unique_ptr<BIO, decltype(&BIO_free)> reading(std::string_view bytes);
+
+/// Whether OpenSSL's last failure on this thread was an algorithm it no longer has. Its error queue is empty afterwards.
+bool failedForAlgorithm();
+
+}  // namespace auth

@@ -1,0 +1,39 @@
+#pragma once
+
+#include "auth/secret.h"
+#include "plugin/contract/result.h"
+
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace auth {
+
+/// A private key, the certificate that is for it, and those above that one as far as the keystore has them: nearest first, without a root,
+/// which the other side has or does not trust. Copies share all of them.
+struct KeyEntry {
+    std::string alias;
+    std::shared_ptr<EVP_PKEY> key;
+    std::shared_ptr<X509> certificate;
+    std::vector<std::shared_ptr<X509>> chain{};
+};
+using Keystore = std::vector<KeyEntry>;
+
+/// PKCS#12 (RFC 7292): any number of keys; the friendlyName of a key is its alias, "" where it has none. Which certificate is for a key say
+/// localKeyID and the key itself. One password for everything; it may be empty.
+/// `name` is for errors: askOperator channelKeystore, which say what is wrong and what to do. Pure; blocks for as long as the file's own
+/// iteration counts demand.
+plugin::Result<Keystore> readPkcs12(std::string_view bytes, const Secret& password, const std::string& name);
+
+/// PEM: one private key (PKCS#8 or the older forms, encrypted or not) and its certificates in any order. The key is called `alias`.
+/// Errors as above. Pure.
+plugin::Result<Keystore> readPem(std::string_view bytes, const Secret& password, const std::string& alias, const std::string& name);
+
+/// The key of that alias; "": the only one. Errors askOperator channelKeystore: none, several; they tell which there are.
+plugin::Result<KeyEntry> keyCalled(const Keystore& keystore, std::string_view alias, const std::string& name);
+
+}  // namespace auth

@@ -1,0 +1,75 @@
+#pragma once
+
+#include "listener/message/message.h"
+#include "plugin/contract/clock.h"
+#include "plugin/contract/disk.h"
+#include "plugin/contract/result.h"
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace listener {
+
+/// The bytes of messages that cannot go where they should go: files below server.data. A file is written once, whole and durable, and removed when
+/// nobody needs it any more; who needs it is the ledger's to know. Thread-safe. Every member but used() blocks: call it through offload.
+///
+///   outbox/<second>-<random>.seg   the small ones of one batch, one after the other
+///   outbox/<second>-<random>.eml   a large one
+///   quarantine/<mailbox>/<id>.eml  what was set aside, for people to look at
+///   reference/<mailbox>/<id>.eml   what was too large for a sink that is told where it lies; whoever was told removes it
+class OutboxFiles {
+public:
+    /// `limit`: of bytes under outbox/; 0: none. `disk`, `clock` and `random` outlive the object.
+    OutboxFiles(plugin::Disk& disk, plugin::Clock& clock, plugin::Random& random, std::string dataDirectory, std::uint64_t limit = 0)
+        : disk_(disk), clock_(clock), random_(random), directory_(std::move(dataDirectory)), limit_(limit) {}
+
+    struct Request {
+        const Message* message = nullptr;
+        bool shared = false;  ///< somebody else is still at work with its file: it is copied, never given a name
+    };
+    /// Durable when it answers; beside the requests. Errors: outboxFull, messageStaging (retryLater): nothing of it is kept.
+    plugin::Result<std::vector<Kept>> keep(std::span<const Request> requests);
+    /// Durable when it answers. The same message may come again. Not counted in used().
+    plugin::Result<Kept> quarantine(const Message& message);
+    /// Answers the absolute path.
+    plugin::Result<std::string> refer(const Message& message);
+
+    /// The bytes of a message with this size and hash. Errors outboxDamaged: they are not there, or others.
+    plugin::Result<Content> load(const Kept& kept, std::uint64_t size, const Digest& sha256);
+    /// As far as it can.
+    void remove(const std::vector<std::string>& files);
+
+    struct Inspection {
+        std::vector<std::string> missing{};  ///< of `needed`
+        std::uint64_t removed = 0;           ///< files nobody needs
+        std::uint64_t strangers = 0;         ///< of before `lost`: they belonged to a database that is gone, and are left alone
+    };
+    /// At the start, before anything is kept. `needed`: as the ledger names them. `lost`: when a database was lost.
+    plugin::Result<Inspection> inspect(const std::set<std::string>& needed, std::optional<plugin::Wall> lost);
+
+    /// Bytes of messages that are kept, as told: the ledger knows them after a start; keep() tells of itself.
+    void use(std::uint64_t bytes) { used_ += bytes; }
+    void release(std::uint64_t bytes) { used_ -= std::min<std::uint64_t>(bytes, used_); }
+    std::uint64_t used() const { return used_; }
+    std::uint64_t limit() const { return limit_; }
+    bool isFull() const { return limit_ != 0 && used_ >= limit_; }
+
+private:
+    std::string newName(const char* ending);
+    plugin::Result<std::string> keepAlone(plugin::Directory& directory, const Request& request);
+    plugin::Result<Kept> place(const std::string& folder, const Message& message);
+
+    plugin::Disk& disk_;
+    plugin::Clock& clock_;
+    plugin::Random& random_;
+    const std::string directory_;
+    const std::uint64_t limit_;
+    std::atomic<std::uint64_t> used_{0};
+};
+
+}  // namespace listener

@@ -1,0 +1,173 @@
+#include "listener/engine/outbox_commands.h"
+
+#include "listener/engine/command_support.h"
+#include "listener/engine/settings.h"
+#include "listener/ledger/outbox.h"
+#include "plugin/contract/text.h"
+
+#include <algorithm>
+#include <ostream>
+
+namespace listener {
+
+using plugin::Command;
+using plugin::jsonText;
+using plugin::utcText;
+
+namespace {
+
+constexpr int ok = 0, usage = 64, configuration = 78, tryAgain = 75;
+
+int failed(Command::Call& call, const plugin::Error& error) {
+    call.error << "postern: " << plugin::describe(error) << "\n";
+    return tryAgain;
+}
+
+int misused(Command::Call& call, const std::string& what) {
+    call.error << "postern: " << what << "\n";
+    return usage;
+}
+
+bool isSink(Command::Call& call, const std::string& name) {
+    const auto known = call.host.configuration()->aliases("sink");
+    if (std::find(known.begin(), known.end(), name) != known.end()) return true;
+    call.error << "postern: there is no sink " << name << " in the configuration\n";
+    return false;
+}
+
+// ---- outbox
+
+int showOutbox(Command::Call& call, OutboxLedger& outbox) {
+    auto totals = wait(call, outbox.totals());
+    if (!totals) return failed(call, totals.error());
+    auto bytes = wait(call, outbox.keptBytes());
+    if (!bytes) return failed(call, bytes.error());
+    if (call.json) {
+        std::vector<std::string> items;
+        for (const auto& one : *totals) {
+            Object item;
+            item.text("sink", one.sink)
+                .number("waiting", one.waiting)
+                .number("dead", one.dead)
+                .number("set_aside", one.aside)
+                .time("oldest", one.oldest);
+            item.raw("disabled", one.disabled.empty() ? "null" : jsonText(one.disabled));
+            items.push_back(item.raw("last_refusal", one.lastRefusal.empty() ? "null" : jsonText(plugin::printable(one.lastRefusal))).str());
+        }
+        Object all;
+        std::string sinks;
+        for (const auto& item : items) sinks.append(sinks.empty() ? "" : ", ").append(item);
+        call.out << all.number("bytes", *bytes).raw("sinks", "[" + sinks + "]").str() << "\n";
+        return ok;
+    }
+    Table table({"SINK", "WAITING", "OLDEST", "GIVEN UP", "SET ASIDE", "STATE", "LAST REFUSAL"});
+    for (const auto& one : *totals)
+        table.add({one.sink, std::to_string(one.waiting), one.oldest ? utcText(*one.oldest) : "-", std::to_string(one.dead),
+                   std::to_string(one.aside), one.disabled.empty() ? "-" : "disabled", one.lastRefusal.empty() ? "-" : one.lastRefusal});
+    table.print(call.out);
+    call.out << *bytes << " bytes are kept\n";
+    return ok;
+}
+
+int runOutbox(Command::Call& call) {
+    const auto outbox = makeOutboxLedger(call.host.database(), call.host.clock());
+    if (call.arguments.empty()) return showOutbox(call, *outbox);
+    if (call.arguments.size() != 2 || call.arguments.front() != "resume")
+        return misused(call, "outbox wants nothing, or resume and the name of a sink");
+    const auto& sink = call.arguments[1];
+    if (!isSink(call, sink)) return configuration;
+    const auto resumed = wait(call, outbox->resume(sink));
+    if (!resumed) return failed(call, resumed.error());
+    call.error << "sink " << sink << (*resumed ? " is tried again; a running service notices within a second or two\n" : " was not disabled\n");
+    return ok;
+}
+
+// ---- replay
+
+std::optional<std::string> addCondition(std::string_view text, ReplayQuery& query) {
+    const auto equals = text.find('=');
+    const auto key = text.substr(0, equals);
+    const std::string value(equals == std::string_view::npos ? "" : text.substr(equals + 1));
+    if (value.empty()) return "a condition is written key=value, not " + std::string(text);
+    if (key == "mailbox") {
+        query.mailbox = value;
+    } else if (key == "folder") {
+        query.folder = value;
+    } else if (key == "state") {
+        query.state = messageStateOf(value);
+        if (!query.state) return "state is one of pending delivered filtered quarantined dead missing";
+    } else if (key == "since" || key == "until") {
+        const auto day = parseStart("since:" + value);
+        if (!day) return std::string(key) + " wants a day, as 2026-11-01 (00:00 UTC)";
+        (key == "since" ? query.since : query.until) = day->since;
+    } else {
+        return "a condition is one of mailbox= folder= state= since= until=, not " + std::string(text);
+    }
+    return std::nullopt;
+}
+
+/// Nothing: understood; else what is wrong.
+std::optional<std::string> parseReplay(const std::vector<std::string>& arguments, ReplayQuery& query, std::string& sink) {
+    bool byQuery = false;
+    for (std::size_t i = 0; i < arguments.size(); ++i) {
+        const auto& word = arguments[i];
+        if (word == "--to") {
+            if (++i == arguments.size()) return "--to wants the name of a sink";
+            sink = arguments[i];
+        } else if (word == "--query") {
+            byQuery = true;
+        } else if (word.starts_with("-")) {
+            return "unexpected argument " + word;
+        } else if (byQuery) {
+            if (auto wrong = addCondition(word, query)) return wrong;
+        } else if (!isDeliveryId(word)) {
+            return word + " is no delivery id: 32 characters of a to z and 2 to 7 (`postern ledger --find TEXT` shows them)";
+        } else {
+            query.ids.push_back(word);
+        }
+    }
+    if (sink.empty()) return "wants --to and the name of a sink";
+    if (byQuery == !query.ids.empty()) return "wants delivery ids, or --query and conditions (mailbox= folder= state= since= until=)";
+    if (byQuery && !query.mailbox && !query.folder && !query.state && !query.since && !query.until)
+        return "wants at least one condition after --query";
+    return std::nullopt;
+}
+
+int runReplay(Command::Call& call) {
+    ReplayQuery query;
+    std::string sink;
+    if (const auto wrong = parseReplay(call.arguments, query, sink)) return misused(call, "replay: " + *wrong);
+    if (!isSink(call, sink)) return configuration;
+    const auto wanted = query.ids.size();
+    const auto outbox = makeOutboxLedger(call.host.database(), call.host.clock());
+    const auto done = wait(call, outbox->replay(std::move(query), sink));
+    if (!done) return failed(call, done.error());
+    if (call.json) {
+        Object item;
+        call.out << item.number("kept", done->kept).number("to_fetch", done->toFetch).number("unreachable", done->unreachable).str() << "\n";
+    } else {
+        call.out << done->kept + done->toFetch << " messages go to sink " << sink << " once more, " << done->toFetch
+                 << " of which are fetched from their mailbox first\n";
+    }
+    const auto found = done->kept + done->toFetch + done->unreachable;
+    if (done->unreachable > 0)
+        call.error << done->unreachable << " messages cannot be had: they are no longer where they were, and their bytes are not kept\n";
+    if (wanted > found) call.error << wanted - found << " ids are not known\n";
+    return done->unreachable > 0 || wanted > found ? tryAgain : ok;
+}
+
+}  // namespace
+
+std::vector<Command> outboxCommands() {
+    const auto resumeWrites = [](const std::vector<std::string>& arguments) {
+        return arguments.empty() ? Command::Store::read : Command::Store::write;
+    };
+    const auto writes = [](const auto&) { return Command::Store::write; };
+    return {
+        {"outbox", "outbox [resume SINK]", "what waits for which sink; or try a sink again that was disabled", resumeWrites, runOutbox},
+        {"replay", "replay ID...|--query KEY=VALUE... --to SINK",
+         "deliver messages once more, under the same ids; conditions: mailbox folder state since until", writes, runReplay},
+    };
+}
+
+}  // namespace listener

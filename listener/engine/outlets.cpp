@@ -1,0 +1,166 @@
+#include "listener/engine/outlets.h"
+
+#include "auth/access.h"
+#include "auth/settings_behind.h"
+
+#include <algorithm>
+
+namespace listener {
+
+using plugin::Result;
+using plugin::Task;
+
+namespace {
+constexpr std::string_view logger = "listener.engine";
+}
+
+Outlets::Outlets(plugin::Host& host, Programs& programs, std::function<void(const std::string& mailbox)> mailboxHasWork)
+    : host_(host),
+      ledger_(makeOutboxLedger(host.database(), host.clock())),
+      files_(host.disk(), host.clock(), host.random(), host.dataDirectory(), host.configuration()->size("outbox.max_size")),
+      programs_(programs),
+      parts_{*ledger_, files_, host.log(), host.metrics(), host.random(), std::move(mailboxHasWork)} {}
+
+std::shared_ptr<Sink> Outlets::makeSink(const plugin::Configuration& configuration, const SinkSettings& settings) {
+    switch (settings.type) {
+        case SinkSettings::Type::spool:
+            return makeSpool(spoolSettings(configuration, settings.name), host_.disk());
+        case SinkSettings::Type::http:
+            return makeHttp(httpSettings(configuration, settings.name), host_.access(), host_.clock());
+        case SinkSettings::Type::exec:
+            return makeExec(execSettings(configuration, settings.name), programs_);
+    }
+    throw std::logic_error("a sink of no type");
+}
+
+std::vector<std::string> Outlets::open(const plugin::Configuration& configuration) {
+    std::map<std::string, Way> wanted;
+    std::vector<std::pair<std::string, std::shared_ptr<plugin::Shared<plugin::Nothing>>>> fresh;
+    const auto loops = host_.loops();
+    for (const auto& name : configuration.aliases("sink")) {
+        auto fingerprint = auth::settingsBehind(configuration, "sink." + name + ".");
+        const auto known = ways_.find(name);
+        if (known != ways_.end() && known->second.fingerprint == fingerprint) {
+            wanted.emplace(name, std::move(known->second));
+            ways_.erase(known);
+            continue;
+        }
+        auto settings = sinkSettings(configuration, name);
+        auto sink = makeSink(configuration, settings);
+        auto outlet = std::make_shared<Outlet>(parts_, *loops[made_++ % loops.size()], std::move(settings), std::move(sink));
+        fresh.emplace_back(name, known == ways_.end() ? nullptr : known->second.end);
+        wanted.emplace(name, Way{std::move(fingerprint), std::move(outlet)});
+    }
+    std::vector<std::string> gone;
+    for (auto& [name, way] : ways_) {
+        way.finish.request_stop();
+        if (!wanted.contains(name)) gone.push_back(name);
+        retired_.push_back(std::move(way.outlet));
+    }
+    {
+        const std::lock_guard lock(mutex_);
+        ways_ = std::move(wanted);
+    }
+    if (running_)
+        for (auto& [name, forerunner] : fresh) beginOne(ways_.at(name), std::move(forerunner));
+    return gone;
+}
+
+std::shared_ptr<Outlet> Outlets::find(const std::string& sink) const {
+    const auto found = ways_.find(sink);
+    return found == ways_.end() ? nullptr : found->second.outlet;
+}
+
+Task<Result<void>> Outlets::prepare(std::optional<plugin::Wall> lost) {
+    auto& loop = co_await plugin::thisLoop();
+    auto needed = co_await ledger_->keptFiles();
+    if (!needed) co_return needed.error();
+    auto inspect = plugin::offload(loop, [this, files = std::move(*needed), lost] { return files_.inspect(files, lost); });
+    auto found = co_await inspect;
+    if (!found) co_return found.error();
+    for (auto& file : found->missing) {
+        const plugin::Error error{plugin::Reaction::retryLater, plugin::Code::outboxDamaged, file + " is gone"};
+        host_.log().error(logger, plugin::describe(error));
+        auto unreachable = co_await ledger_->lost(std::move(file));
+        if (!unreachable) co_return unreachable.error();
+    }
+    if (found->strangers > 0)
+        host_.log().warning(logger, "the outbox holds files of a database that was lost: they are left alone",
+                            {{"files", found->strangers}, {"directory", host_.dataDirectory() + "/outbox"}});
+    auto bytes = co_await ledger_->keptBytes();
+    if (!bytes) co_return bytes.error();
+    files_.use(*bytes);
+    auto totals = co_await ledger_->totals();
+    if (!totals) co_return totals.error();
+    for (const auto& total : *totals)
+        if (total.waiting > 0 && !ways_.contains(total.sink))
+            host_.log().warning(logger, "the outbox holds messages for a sink that is not configured",
+                                {{"sink", total.sink}, {"messages", total.waiting}});
+    co_return Result<void>{};
+}
+
+/// Where another outlet of that sink is still at its outbox, after it. `outlet` is kept alive.
+Task<void> Outlets::run(std::shared_ptr<Outlet> outlet, std::shared_ptr<plugin::Shared<plugin::Nothing>> forerunner, std::stop_token finish) {
+    if (forerunner) co_await forerunner->wait(plugin::Deadline::max(), {});
+    co_await outlet->run(std::move(finish), giveUp_);
+}
+
+void Outlets::beginOne(Way& way, std::shared_ptr<plugin::Shared<plugin::Nothing>> forerunner) {
+    way.end = plugin::startOn(way.outlet->loop(), run(way.outlet, std::move(forerunner), way.finish.get_token()));
+}
+
+void Outlets::begin(std::stop_token finish, std::stop_token giveUp) {
+    finish_ = std::move(finish);
+    giveUp_ = std::move(giveUp);
+    running_ = true;
+    for (auto& [name, way] : ways_) beginOne(way, nullptr);
+}
+
+Task<void> Outlets::drainOnce(std::stop_token finish, std::stop_token giveUp) {
+    std::vector<std::shared_ptr<plugin::Shared<plugin::Nothing>>> under;
+    for (auto& [name, way] : ways_) under.push_back(plugin::startOn(way.outlet->loop(), way.outlet->drainOnce(finish, giveUp)));
+    for (const auto& one : under) co_await one->wait(plugin::Deadline::max(), {});
+}
+
+Task<void> Outlets::end() {
+    for (auto& [name, way] : ways_) way.finish.request_stop();
+    std::vector<std::shared_ptr<Outlet>> all = retired_;
+    for (auto& [name, way] : ways_) {
+        if (way.end) co_await way.end->wait(plugin::Deadline::max(), {});
+        all.push_back(way.outlet);
+    }
+    for (const auto& outlet : all) {
+        auto ends = plugin::startOn(outlet->loop(), outlet->letEnd());
+        co_await ends->wait(plugin::Deadline::max(), {});
+    }
+}
+
+Task<bool> Outlets::nothingWaits() {
+    auto totals = co_await ledger_->totals();
+    if (!totals) co_return false;
+    co_return std::all_of(totals->begin(), totals->end(), [](const OutboxTotal& total) { return total.waiting == 0; });
+}
+
+void Outlets::lookAgain() {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [name, way] : ways_) way.outlet->lookAgain();
+}
+
+std::vector<Outlets::View> Outlets::views() const {
+    const std::lock_guard lock(mutex_);
+    std::vector<View> all;
+    for (const auto& [name, way] : ways_) all.push_back({name, way.outlet->view()});
+    return all;
+}
+
+void Outlets::show(plugin::Metrics& metrics) const {
+    using State = SinkHealth::State;
+    for (const auto& [sink, outlet] : views()) {
+        metrics.set("postern_outbox_messages", {{"sink", sink}}, static_cast<double>(outlet.waiting));
+        for (const auto& [state, text] : {std::pair{State::working, "working"}, {State::resting, "resting"}, {State::disabled, "disabled"}})
+            metrics.set("postern_sink_state", {{"sink", sink}, {"state", text}}, outlet.state == state ? 1 : 0);
+    }
+    metrics.set("postern_outbox_bytes", {}, static_cast<double>(files_.used()));
+}
+
+}  // namespace listener

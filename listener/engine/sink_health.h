@@ -1,0 +1,48 @@
+#pragma once
+
+#include "plugin/contract/clock.h"
+#include "plugin/contract/result.h"
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+
+namespace listener {
+
+/// How long to wait before the next attempt: 2 s, doubled with each failure, at most `longest`, a fifth more or less by chance.
+std::chrono::milliseconds retryPause(std::uint32_t failures, std::chrono::milliseconds longest, plugin::Random& random);
+
+/// Whether a sink is worth being asked.
+///
+///   working ──(5 failures in a row, or "come again later")──► resting ──(a probe succeeds)──► working
+///   any ──(410)──► disabled ──(an operator acts)──► working
+class SinkHealth {
+public:
+    enum class State { working, resting, disabled };
+    static constexpr unsigned failuresInARow = 5;
+
+    SinkHealth(std::chrono::milliseconds longestPause, plugin::Random& random) : longest_(longestPause), random_(random) {}
+
+    State state() const { return state_; }
+    /// While resting: when one attempt may be made.
+    plugin::Steady probeAt() const { return probeAt_; }
+    const std::optional<plugin::Error>& lastError() const { return lastError_; }
+
+    /// True: it is well again.
+    bool succeeded();
+    /// True: it rests, or is disabled, from now on.
+    bool failed(const plugin::Error& error, plugin::Steady now);
+    void disable() { state_ = State::disabled; }
+    void resume();
+
+private:
+    const std::chrono::milliseconds longest_;
+    plugin::Random& random_;
+    State state_ = State::working;
+    unsigned failures_ = 0;  ///< in a row
+    unsigned rests_ = 0;     ///< in a row
+    plugin::Steady probeAt_{};
+    std::optional<plugin::Error> lastError_{};
+};
+
+}  // namespace listener
