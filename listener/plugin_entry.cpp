@@ -1,4 +1,5 @@
 // The only file here that knows it is a plugin.
+#include "listener/alerting/schema.h"
 #include "listener/engine/commands.h"
 #include "listener/engine/engine.h"
 #include "plugin/contract/abi.h"
@@ -16,7 +17,7 @@ public:
         listener::check(configuration, problems);
     }
     std::string schemaOwner() const override { return ledgerOwner; }
-    std::vector<plugin::Migration> migrations() const override { return ledgerMigrations(); }
+    std::vector<plugin::Migration> migrations() const override { return listenerMigrations(); }
     std::vector<plugin::Command> commands() const override { return listener::commands(); }
     plugin::Result<void> start(plugin::Host& host, plugin::Mode mode, std::function<void(int status)> ended) override {
         engine_ = std::make_unique<Engine>(host, *programs_);

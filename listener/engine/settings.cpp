@@ -1,5 +1,6 @@
 #include "listener/engine/settings.h"
 
+#include "listener/engine/alert_settings.h"
 #include "listener/engine/sink_settings.h"
 
 #include <algorithm>
@@ -193,6 +194,7 @@ std::vector<Key> keys() {
     std::vector<Key> all;
     addMailboxKeys(all);
     for (auto& key : sinkKeys()) all.push_back(std::move(key));
+    for (auto& key : alertKeys()) all.push_back(std::move(key));
     all.push_back({.pattern = "outbox.max_size",
                    .type = KeyType::size,
                    .fallback = "10GB",
@@ -204,6 +206,7 @@ std::vector<Key> keys() {
 void check(const Configuration& configuration, std::vector<Problem>& problems) {
     for (const auto& alias : configuration.aliases("mailbox")) checkMailbox(configuration, alias, problems);
     checkSinks(configuration, problems);
+    checkAlerts(configuration, problems);
 }
 
 std::optional<Start> parseStart(std::string_view text) {

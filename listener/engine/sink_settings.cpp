@@ -99,7 +99,7 @@ void addHttpKeys(std::vector<Key>& keys) {
          .doc = "http: raw: the exact bytes as message/rfc822",
          .choices = {"raw"},
          .later = {"json"}});
-    add({.pattern = "sink.<name>.headers.<h>", .doc = "http: a further header; ${file:...} and the like are read"});
+    add({.pattern = "sink.<name>.headers.<h>", .type = KeyType::maybeSecret, .doc = "http: a further header; ${file:...} and the like are read"});
     add({.pattern = "sink.<name>.signing_secret", .type = KeyType::secret, .doc = "http: signs each request as Standard Webhooks says (whsec_...)"});
     add({.pattern = "sink.<name>.credential", .reference = "credential", .doc = "http: whose token is sent as Authorization: Bearer"});
     add({.pattern = "sink.<name>.proxy", .reference = "proxy", .doc = "http: proxy alias; none: the default one, if there is one"});

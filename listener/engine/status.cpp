@@ -34,8 +34,10 @@ std::string_view name(Health health) {
 
 MailboxStatus::View MailboxStatus::view(plugin::Steady now) const {
     const std::lock_guard lock(mutex_);
-    View view{alias_, state_, Health::ok, std::nullopt, error_};
+    View view{alias_, state_, Health::ok, std::nullopt, error_, interval_};
     if (verified_) view.verifiedAge = std::chrono::duration_cast<std::chrono::milliseconds>(now - *verified_);
+    if (isLasting(now))
+        view.repeated = Repeated{streak_->error, std::chrono::duration_cast<std::chrono::milliseconds>(streak_->last - streak_->first)};
     // A long drain is progress, not silence: while it works without an error the mailbox is not stalled.
     const auto silent = now - verified_.value_or(begun_);
     if (state_ == State::disabled)
@@ -54,8 +56,10 @@ void MailboxStatus::enter(State state) {
     state_ = state;
 }
 
-void MailboxStatus::failed(const plugin::Error& error) {
+void MailboxStatus::failed(const plugin::Error& error, plugin::Steady now) {
     const std::lock_guard lock(mutex_);
+    const bool again = isLasting(now) && streak_->error.code == error.code;
+    streak_ = Streak{error, again ? streak_->first : now, now};
     error_ = error;
 }
 

@@ -68,7 +68,7 @@ Task<bool> Worker::run(Mode mode, Stops stops) {
 }
 
 void Worker::note(const Error& error, std::chrono::milliseconds wait) {
-    status_.failed(error);
+    status_.failed(error, loop_.clock().steady());
     parts_.metrics.add("postern_errors_total", {{"mailbox", settings_.alias}, {"code", plugin::codeName(error.code)}}, 1);
     // The first of its kind is for people; repetitions would only fill the log (the metrics count them).
     const bool repeated = lastCode_ == error.code;

@@ -32,18 +32,19 @@ struct Problem {
 };
 
 enum class KeyType {
-    text,      ///< as written
-    boolean,   ///< true|false
-    integer,   ///< decimal, within minimum..maximum
-    duration,  ///< number and unit: ms s m h d; within minimum..maximum seconds
-    size,      ///< number and unit: B kB MB GB (1000), KiB MiB GiB (1024)
-    list,      ///< by comma, "\," is a comma, blanks trimmed
-    words,     ///< by blanks
-    url,       ///< absolute http:// or https://; http to loopback only, with a warning
-    host,      ///< name or address, no scheme and no port
-    path,      ///< a file or directory; relative ones count from the working directory at start
-    choice,    ///< one of `choices`
-    secret,    ///< literal (with a warning) or ${file:…} ${env:…} …
+    text,         ///< as written
+    boolean,      ///< true|false
+    integer,      ///< decimal, within minimum..maximum
+    duration,     ///< number and unit: ms s m h d; within minimum..maximum seconds
+    size,         ///< number and unit: B kB MB GB (1000), KiB MiB GiB (1024)
+    list,         ///< by comma, "\," is a comma, blanks trimmed
+    words,        ///< by blanks
+    url,          ///< absolute http:// or https://; http to loopback only, with a warning
+    host,         ///< name or address, no scheme and no port
+    path,         ///< a file or directory; relative ones count from the working directory at start
+    choice,       ///< one of `choices`
+    secret,       ///< literal (with a warning) or ${file:…} ${env:…} …
+    maybeSecret,  ///< the same, but what is literal need not be a secret: no warning
 };
 
 /// One key a part declares: the host validates, completes and documents with the union of all declarations.

@@ -71,7 +71,7 @@ std::vector<Problem> secretProblems(const Configuration& configuration, const st
         const auto source = secretSource(setting.value);
         if (!source) continue;
         const auto match = known.match(name);
-        if (!match || match->key->type != KeyType::secret) continue;
+        if (!match || (match->key->type != KeyType::secret && match->key->type != KeyType::maybeSecret)) continue;
         if (auto bad = probe(source->kind, source->argument))
             problems.push_back(Problem{Problem::Severity::error, Code::configSecretSource, name, std::move(*bad), setting.place});
     }

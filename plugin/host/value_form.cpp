@@ -269,10 +269,13 @@ void judgeType(Judged& judged, const Key& key, const std::string& value, const s
             return judgeChoice(judged, key, value);
         case KeyType::secret:
             return judgeSecret(judged, value, workingDirectory);
+        case KeyType::maybeSecret:
+            if (secretSource(value)) judgeSecret(judged, value, workingDirectory);
+            return;
     }
 }
 
-bool mayBeEmpty(KeyType type) { return type == KeyType::text || type == KeyType::list || type == KeyType::words; }
+bool mayBeEmpty(KeyType type) { return type == KeyType::text || type == KeyType::list || type == KeyType::words || type == KeyType::maybeSecret; }
 
 }  // namespace
 

@@ -61,12 +61,15 @@ const std::vector<std::pair<std::string, std::vector<std::string>>> mayInclude{
     {"plugin/admin/", {"plugin/contract/", "plugin/admin/"}},
     {"plugin/host/", {"plugin/", "auth/"}},
     {"auth/", {"auth/", "plugin/contract/"}},
-    {"listener/plugin_entry.cpp", {"listener/engine/", "listener/ledger/ledger.h", "plugin/contract/"}},
+    {"listener/plugin_entry.cpp", {"listener/engine/", "listener/alerting/schema.h", "listener/ledger/ledger.h", "plugin/contract/"}},
     {"listener/mailbox.h", {"listener/message/", "plugin/contract/"}},
     {"listener/message/", {"listener/message/", "plugin/contract/"}},
     {"listener/imap/", {"listener/imap/", "listener/mailbox.h", "listener/message/", "auth/", "plugin/contract/"}},
     {"listener/ledger/", {"listener/ledger/", "listener/mailbox.h", "listener/message/", "plugin/contract/"}},
     {"listener/delivery/", {"listener/delivery/", "listener/message/", "auth/", "plugin/contract/"}},
+    {"listener/alerting/",
+     {"listener/alerting/", "listener/delivery/program.h", "listener/delivery/webhook_signature.h", "listener/ledger/ledger.h", "listener/message/",
+      "auth/", "plugin/contract/"}},
     {"listener/engine/", {"listener/", "auth/", "plugin/contract/"}},
 };
 

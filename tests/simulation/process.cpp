@@ -1,5 +1,6 @@
 #include "tests/simulation/process.h"
 
+#include "listener/alerting/schema.h"
 #include "listener/ledger/ledger.h"
 #include "plugin/store/sqlite_database.h"
 
@@ -56,7 +57,7 @@ std::optional<plugin::Error> Process::start(plugin::Mode mode) {
     auto database = plugin::makeSqliteDatabase(std::move(options));
     if (!database) return database.error();
     database_ = std::move(*database);
-    if (auto migrated = database_->migrate(listener::ledgerOwner, listener::ledgerMigrations()); !migrated) return migrated.error();
+    if (auto migrated = database_->migrate(listener::ledgerOwner, listener::listenerMigrations()); !migrated) return migrated.error();
     access_ = auth::makeAccess({world_.configuration, world_.clock, world_.dice, world_.log, metrics_, network_.get()});
     engine_ = std::make_unique<listener::Engine>(*this, *world_.programs);
     engine_->start(mode, [this](int status) { status_ = status; });

@@ -87,10 +87,10 @@ SCENARIO("the health of a mailbox says what a person has to know", "[status]") {
     REQUIRE(status.view(start + 60s).health == Health::ok);
     REQUIRE(*status.view(start + 60s).verifiedAge == 60s);
 
-    status.failed(cut);
+    status.failed(cut, start + 90s);
     REQUIRE(status.view(start + 90s).health == Health::degraded);
     REQUIRE(status.view(start + 121s).health == Health::stalled);
-    status.failed(refused);
+    status.failed(refused, start + 121s);
     REQUIRE(status.view(start + 121s).health == Health::blocked);
     status.verified(start + 130s);
     REQUIRE(status.view(start + 130s).health == Health::ok);

@@ -55,6 +55,10 @@ SCENARIO("values of the right form are taken", "[values]") {
         {KeyType::secret, "${file:/run/secret}", "${file:/run/secret}"},
         {KeyType::secret, "${file:keys/secret}", "${file:/start/keys/secret}"},
         {KeyType::secret, "${env:CLIENT_SECRET}", "${env:CLIENT_SECRET}"},
+        {KeyType::maybeSecret, "${file:keys/secret}", "${file:/start/keys/secret}"},
+        {KeyType::maybeSecret, "text/plain", "text/plain"},
+        {KeyType::maybeSecret, "$${file:x}", "$${file:x}"},
+        {KeyType::maybeSecret, "", ""},
     }));
     GIVEN("\"" + row.value + "\"") {
         const auto judged = judge(keyOf(row.type), row.value, "/start");
@@ -122,6 +126,7 @@ SCENARIO("values of another form are refused, and the text says which form is wa
         {KeyType::secret, "${command:/bin/pass 'show x}", "each quote in it is closed", Code::configSecretSource},
         {KeyType::secret, "${credential:a/b}", "no plain file name", Code::configSecretSource},
         {KeyType::secret, "${credential:..}", "no plain file name", Code::configSecretSource},
+        {KeyType::maybeSecret, "${vault:x}", "${file:/path}, ${env:NAME}", Code::configSecretSource},
         {KeyType::secret, "${sealed:abc}", "not in this version", Code::configNotInThisVersion},
         {KeyType::secret, "${vault:x}", "${file:/path}, ${env:NAME}", Code::configSecretSource},
         {KeyType::secret, "${HOME}", "${file:/path}, ${env:NAME}", Code::configSecretSource},

@@ -1,0 +1,15 @@
+#pragma once
+
+#include "listener/alerting/condition.h"
+#include "listener/engine/status.h"
+
+#include <vector>
+
+namespace listener {
+
+/// What administrators have to know of these mailboxes: mailbox-blocked (only a person can help), mailbox-stalled (not verified for two intervals),
+/// mailbox-failing (verified now and then, but the same error for more than two intervals). Whatever was raised is over when the mailbox has been
+/// verified, not when it fails in another way: until then it is among them as not known. Pure.
+std::vector<Condition> conditionsOf(const std::vector<MailboxStatus::View>& mailboxes);
+
+}  // namespace listener
