@@ -1,6 +1,8 @@
 #include "listener/engine/engine.h"
 
 #include "auth/settings_behind.h"
+#include "listener/engine/alert_settings.h"
+#include "listener/engine/conditions.h"
 #include "listener/imap/imap_mailbox.h"
 
 #include <algorithm>
@@ -18,6 +20,7 @@ namespace {
 constexpr std::string_view logger = "listener.engine";
 constexpr auto operatorGlance = 1s;     // how soon the service notices what a command wrote
 constexpr auto verifiedRecorded = 60s;  // `postern mailboxes` shows times no older than this
+constexpr auto alertPatience = 1s;      // for what is being told when the service stops
 constexpr int allSettled = 0, tryAgain = 75;
 
 void describeMetrics(plugin::Metrics& metrics) {
@@ -42,6 +45,8 @@ Engine::Engine(plugin::Host& host, Programs& programs)
       configuration_(host.configuration()),
       ledger_(makeLedger(host.database(), host.clock())),
       outlets_(host, programs, [this](const std::string& mailbox) { mailboxHasWork(mailbox); }),
+      alerts_(AlertParts{host.database(), host.access(), programs, host.clock(), host.log(), host.metrics(), host.instance()},
+              alertSettings(*configuration_)),
       parts_{host.access(),
              *ledger_,
              outlets_.ledger(),
@@ -55,7 +60,7 @@ Engine::Engine(plugin::Host& host, Programs& programs)
              host.dataDirectory() + "/staging",
              host.version(),
              [this](const MailboxSettings& settings) { return imap::makeMailbox(settings.session, host_.access(), host_.log(), host_.version()); }} {
-    outlets_.open(*configuration_);
+    outlets_.configure(*configuration_);
     for (const auto& alias : configuration_->aliases("mailbox")) fill(alias);
     describeMetrics(host_.metrics());
     collector_ = host_.metrics().addCollector([this] { showStatus(); });
@@ -130,7 +135,11 @@ Task<void> Engine::supervise(Mode mode, std::function<void(int status)> ended) {
     for (const auto& [alias, post] : posts_) begin(*post, mode);
     const auto over = std::make_shared<plugin::Event>();
     const auto watching = plugin::start(home, watchOperator(over));
-    if (mode == Mode::service) co_await followConfiguration();
+    std::shared_ptr<plugin::Shared<plugin::Nothing>> alerting;
+    if (mode == Mode::service) {
+        alerting = plugin::start(home, watchAlerts(over));
+        co_await followConfiguration();
+    }
     bool all = true;
     for (const auto& [alias, post] : posts_) {
         if (!post->end) continue;
@@ -140,6 +149,7 @@ Task<void> Engine::supervise(Mode mode, std::function<void(int status)> ended) {
     co_await outlets_.end();
     over->set();
     co_await watching->wait(plugin::Deadline::max(), {});
+    if (alerting) co_await alerting->wait(plugin::Deadline::max(), {});
     co_await recordVerified();
     const bool nothingWaits = co_await outlets_.nothingWaits();
     ended(mode == Mode::once && !(all && nothingWaits) ? tryAgain : allSettled);
@@ -159,7 +169,8 @@ Task<void> Engine::takeOver() {
     auto& home = co_await plugin::thisLoop();
     co_await recordVerified();  // of those that go, too
     configuration_ = host_.configuration();
-    const auto gone = outlets_.open(*configuration_);
+    const auto gone = outlets_.configure(*configuration_);
+    alerts_.configure(alertSettings(*configuration_));
     const auto wanted = configuration_->aliases("mailbox");
     std::vector<std::shared_ptr<plugin::Shared<plugin::Nothing>>> changes;
     for (const auto& [alias, post] : std::map(posts_)) {
@@ -245,6 +256,28 @@ void Engine::wakeMailboxesWithWork() {
     const std::lock_guard lock(mutex_);
     for (const auto& mailbox : std::exchange(withWork_, {}))
         if (const auto post = posts_.find(mailbox); post != posts_.end()) post->second->worker->operatorActed();
+}
+
+/// What administrators have to know now.
+std::vector<Condition> Engine::conditions() {
+    std::vector<MailboxStatus::View> views;
+    const auto now = host_.clock().steady();
+    for (const auto& [alias, post] : posts_) views.push_back(post->worker->status().view(now));
+    auto all = conditionsOf(views);
+    for (auto& condition : outlets_.conditions()) all.push_back(std::move(condition));
+    return all;
+}
+
+Task<void> Engine::watchAlerts(std::shared_ptr<plugin::Event> over) {
+    auto& loop = co_await plugin::thisLoop();
+    for (;;) {
+        auto observing = alerts_.observe(conditions());
+        co_await observing;
+        auto pause = over->wait(loop.clock().steady() + operatorGlance, {});
+        if (co_await pause == plugin::Wake::done) break;
+    }
+    auto closing = alerts_.close(alertPatience);
+    co_await closing;
 }
 
 Task<void> Engine::recordVerified() {

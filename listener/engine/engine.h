@@ -1,5 +1,6 @@
 #pragma once
 
+#include "listener/alerting/alerts.h"
 #include "listener/engine/outlets.h"
 #include "listener/engine/worker.h"
 #include "plugin/contract/host.h"
@@ -58,6 +59,8 @@ private:
     plugin::Task<void> supervise(plugin::Mode mode, std::function<void(int status)> ended);
     plugin::Task<plugin::Result<void>> blockAfterLoss();
     plugin::Task<void> watchOperator(std::shared_ptr<plugin::Event> over);
+    plugin::Task<void> watchAlerts(std::shared_ptr<plugin::Event> over);
+    std::vector<Condition> conditions();
     plugin::Task<void> recordVerified();
     void showStatus();
 
@@ -65,6 +68,7 @@ private:
     std::shared_ptr<const plugin::Configuration> configuration_;
     std::unique_ptr<Ledger> ledger_;
     Outlets outlets_;
+    Alerts alerts_;
     SignInPacer pacer_{};
     WorkerParts parts_;
     std::stop_source finish_{}, giveUp_{};

@@ -190,6 +190,7 @@ void Outlet::judge(const std::vector<Delivery>& deliveries) {
         parts_.metrics.add("postern_sink_deliveries_total", {{"sink", settings_.name}, {"result", result}}, 1);
     }
     if (alive) {
+        proven_ = true;
         if (health_.succeeded(loop_.clock().steady())) {
             parts_.log.notice(logger, "the sink is well again", {{"sink", settings_.name}, {"waiting", waiting_}});
             sweeping_ = true;
@@ -269,7 +270,7 @@ bool Outlet::stopped(const OutletJob& job) const { return job.verdict == Deliver
 
 void Outlet::show() {
     const std::lock_guard lock(mutex_);
-    view_ = {health_.state(), waiting_, health_.lastError()};
+    view_ = {health_.state(), waiting_, health_.lastError(), proven_ || health_.state() == SinkHealth::State::disabled};
 }
 
 Outlet::View Outlet::view() const {

@@ -83,6 +83,7 @@ public:
         SinkHealth::State state{};
         std::uint64_t waiting = 0;
         std::optional<plugin::Error> error{};  ///< of the last refusal, while it refuses
+        bool proven = false;                   ///< since the start it has taken something, or an operator has disabled it
     };
     View view() const;  ///< any thread
 
@@ -132,6 +133,7 @@ private:
     bool sweeping_ = false;  ///< all there is, in order, due or not: the sink is well again
     std::int64_t swept_ = 0;
     std::int64_t probed_ = 0;
+    bool proven_ = false;
     bool told_ = false;            ///< that it is disabled is written down
     bool nothingToProbe_ = false;  ///< resting, and the outbox has nothing to try it with: the next offer does
     mutable std::mutex mutex_{};

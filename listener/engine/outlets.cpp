@@ -33,7 +33,7 @@ std::shared_ptr<Sink> Outlets::makeSink(const plugin::Configuration& configurati
     throw std::logic_error("a sink of no type");
 }
 
-std::vector<std::string> Outlets::open(const plugin::Configuration& configuration) {
+std::vector<std::string> Outlets::configure(const plugin::Configuration& configuration) {
     std::map<std::string, Way> wanted;
     std::vector<std::pair<std::string, std::shared_ptr<plugin::Shared<plugin::Nothing>>>> fresh;
     const auto loops = host_.loops();
@@ -150,6 +150,28 @@ std::vector<Outlets::View> Outlets::views() const {
     const std::lock_guard lock(mutex_);
     std::vector<View> all;
     for (const auto& [name, way] : ways_) all.push_back({name, way.outlet->view()});
+    return all;
+}
+
+std::vector<Condition> Outlets::conditions() const {
+    using State = SinkHealth::State;
+    std::vector<Condition> all;
+    for (const auto& [sink, outlet] : views()) {
+        const bool known = outlet.proven || outlet.error;  // since the start nobody has asked it yet
+        if (!known) {
+            for (const auto* kind : {"sink-refusing", "sink-disabled"}) all.push_back({.kind = kind, .subject = sink, .known = false});
+            continue;
+        }
+        const auto& error = outlet.error;
+        if (outlet.state == State::resting && error)
+            all.push_back({"sink-refusing", sink, error->code, std::to_string(outlet.waiting) + " messages wait for it: " + error->what});
+        if (outlet.state == State::disabled)
+            all.push_back({"sink-disabled", sink, error ? error->code : plugin::Code::sinkGone,
+                           error ? error->what : "it was disabled before the service started"});
+    }
+    if (files_.limit() != 0 && files_.used() > files_.limit() / 5 * 4)
+        all.push_back({"outbox-growing", "outbox", plugin::Code::outboxFull,
+                       std::to_string(files_.used()) + " of " + std::to_string(files_.limit()) + " octets (outbox.max_size) are used"});
     return all;
 }
 

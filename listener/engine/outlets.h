@@ -1,5 +1,6 @@
 #pragma once
 
+#include "listener/alerting/condition.h"
 #include "listener/delivery/outbox_files.h"
 #include "listener/delivery/program.h"
 #include "listener/engine/outlet.h"
@@ -29,7 +30,7 @@ public:
 
     /// Makes an outlet of each sink; one whose settings are what they were is used on. While running the others begin, each when its forerunner has
     /// ended. Answers the names that are no more.
-    std::vector<std::string> open(const plugin::Configuration& configuration);
+    std::vector<std::string> configure(const plugin::Configuration& configuration);
     std::shared_ptr<Outlet> find(const std::string& sink) const;
 
     /// Before anything else: files nobody needs are removed, files that are gone are to be fetched again. `lost`: as Host::stateLost().
@@ -47,7 +48,9 @@ public:
         std::string sink;
         Outlet::View outlet;
     };
-    std::vector<View> views() const;            ///< any thread
+    std::vector<View> views() const;  ///< any thread
+    /// sink-refusing (at rest), sink-disabled, outbox-growing (four fifths of outbox.max_size are used).
+    std::vector<Condition> conditions() const;
     void show(plugin::Metrics& metrics) const;  ///< any thread
 
 private:

@@ -27,7 +27,7 @@ struct FolderRecord {
     std::string mailbox, protocol, name;
     std::uint64_t validity = 0;
     std::uint64_t cursor = 0;   ///< every message up to this ordinal is final
-    std::uint64_t highest = 0;  ///< and of this one something is known: the cursor, a row or an open batch above it
+    std::uint64_t highest = 0;  ///< and of this one something is known: the cursor, a row, an open batch, or what a match was told of
     Start start{};
     std::uint64_t filterBelow = 0;        ///< ordinals below this were there at the start: `start` decides on them
     std::uint64_t beforeStart = 0;        ///< how many were not delivered for that reason

@@ -67,6 +67,7 @@ std::optional<FolderRecord> folder(plugin::Transaction& transaction, const std::
     record.kin = row.integer(8) != 0;
     record.wanted = decodePositions(row.blob(9), "a rebuilt folder");
     record.highest = std::max(record.cursor, number(row, 10));
+    if (record.wantedBelow > 0) record.highest = std::max(record.highest, record.wantedBelow - 1);
     row.reset();
     for (const auto& batch : openBatches(transaction, record.id))
         if (!batch.ordinals.empty()) record.highest = std::max(record.highest, batch.ordinals.back());

@@ -1,7 +1,7 @@
 #pragma once
 
 #ifdef POSTERN_FAULT_POINTS
-#include <unistd.h>
+
 #include <csignal>
 #include <cstdlib>
 #include <string_view>
@@ -14,7 +14,7 @@ namespace plugin {
 inline void faultPoint([[maybe_unused]] const char* name) {
 #ifdef POSTERN_FAULT_POINTS
     static const char* const wanted = std::getenv("POSTERN_FAULT");
-    if (wanted != nullptr && std::string_view(wanted) == name) ::kill(::getpid(), SIGKILL);
+    if (wanted != nullptr && std::string_view(wanted) == name) std::raise(SIGKILL);
 #endif
 }
 

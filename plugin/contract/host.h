@@ -33,6 +33,7 @@ public:
     virtual auth::Access& access() = 0;
     virtual std::string dataDirectory() const = 0;  ///< server.data, absolute; has staging/
     virtual std::string version() const = 0;
+    virtual std::string instance() const = 0;  ///< server.name, else the machine's name
     /// When the database was found missing or damaged although this instance had one before: what has been delivered is not known.
     virtual std::optional<Wall> stateLost() const = 0;
 };

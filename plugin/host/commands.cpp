@@ -107,7 +107,7 @@ int runPackageCommand(Setup& setup, const PackageArguments& arguments, bool json
             if (auto migrated = shop.state.database->migrate(each.package->schemaOwner(), each.package->migrations()); !migrated)
                 return failed(migrated.error(), error);
     LentHost host({shop.configuration, shop.loops.all(), *shop.clock, *shop.random, *shop.disk, *shop.state.database, *shop.log, *shop.metrics,
-                   *shop.access, shop.configuration->text("server.data"), version(), shop.state.stateLost});
+                   *shop.access, shop.configuration->text("server.data"), version(), instanceName(*shop.configuration), shop.state.stateLost});
     Command::Call call{host, arguments.arguments, json, out, error};
     const int status = command->run(call);
     shop.loops.stop();

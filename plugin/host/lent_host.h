@@ -2,6 +2,8 @@
 
 #include "plugin/contract/host.h"
 
+#include <Poco/Environment.h>
+
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,8 +24,15 @@ struct LentParts {
     auth::Access& access;
     std::string dataDirectory;
     std::string version;
+    std::string instance;
     std::optional<Wall> stateLost{};
 };
+
+/// server.name, else the machine's name.
+inline std::string instanceName(const Configuration& configuration) {
+    auto named = configuration.text("server.name");
+    return named.empty() ? Poco::Environment::nodeName() : named;
+}
 
 class LentHost final : public Host {
 public:
@@ -39,6 +48,7 @@ public:
     auth::Access& access() override { return parts_.access; }
     std::string dataDirectory() const override { return parts_.dataDirectory; }
     std::string version() const override { return parts_.version; }
+    std::string instance() const override { return parts_.instance; }
     std::optional<Wall> stateLost() const override { return parts_.stateLost; }
 
 private:

@@ -16,7 +16,6 @@
 #include "plugin/host/watched_database.h"
 #include "plugin/runtime/posix_disk.h"
 
-#include <Poco/Environment.h>
 
 #include <algorithm>
 #include <condition_variable>
@@ -153,9 +152,8 @@ void Service::describeProgram(const std::vector<Problem>& warnings) {
                        "1: the last reload was refused, the configuration before it is in force");
     metrics_->set("postern_config_reload_failed", {}, 0);
     logProblems(*log_, warnings);
-    const auto named = configuration_.get()->text("server.name");
     log_->notice("host", "starting",
-                 {{"server", named.empty() ? Poco::Environment::nodeName() : named},
+                 {{"server", instanceName(*configuration_.get())},
                   {"version", version()},
                   {"process", static_cast<std::int64_t>(::getpid())},
                   {"data", directory_.path()}});
@@ -178,7 +176,7 @@ Result<void> Service::bringUp(const std::vector<Problem>& warnings) {
     phase_.set("starting: the packages are not up yet");
     access_ = auth::makeAccess({configuration_, *clock_, *random_, *log_, *metrics_});
     host_ = std::make_unique<LentHost>(LentParts{configuration_, loops_->all(), *clock_, *random_, *disk_, *database_, *log_, *metrics_, *access_,
-                                                 directory_.path(), version(), state_.stateLost});
+                                                 directory_.path(), version(), instanceName(*configuration_.get()), state_.stateLost});
     runner_->migrate(*database_);
     runner_->start(*host_, mode());
     return {};

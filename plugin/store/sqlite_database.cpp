@@ -96,9 +96,10 @@ void makeFile(const std::string& path) {
             if (::stat(name.c_str(), &status) == 0 && (status.st_mode & 077) != 0 && ::chmod(name.c_str(), 0600) != 0)
                 raiseSystem(name, "cannot be given mode 0600");
         }
-        return;
+    } else {
+        ::close(file);
     }
-    ::close(file);
+    // At every start: a process that died may have left names that no power cut must undo, as that of a journal it had removed.
     const auto slash = path.rfind('/');
     const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
     const int directory = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -100,6 +100,7 @@ public:
     auth::Access& access() override { return *access_; }
     std::string dataDirectory() const override { return "/data"; }
     std::string version() const override { return "simulated"; }
+    std::string instance() const override { return "simulated"; }
     std::optional<plugin::Wall> stateLost() const override { return std::nullopt; }
 
 private:

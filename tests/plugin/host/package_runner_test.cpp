@@ -24,6 +24,7 @@ public:
     auth::Access& access() override { throw std::logic_error("not here"); }
     std::string dataDirectory() const override { return {}; }
     std::string version() const override { return {}; }
+    std::string instance() const override { return {}; }
     std::optional<Wall> stateLost() const override { return {}; }
 };
 
