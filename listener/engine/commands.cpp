@@ -1,6 +1,7 @@
 #include "listener/engine/commands.h"
 
 #include "listener/engine/command_support.h"
+#include "listener/engine/ledger_check.h"
 #include "listener/engine/outbox_commands.h"
 #include "listener/engine/settings.h"
 #include "listener/engine/validate.h"
@@ -131,6 +132,7 @@ std::optional<std::string> parseQuery(const std::vector<std::string>& arguments,
 }
 
 int runLedger(Command::Call& call) {
+    if (std::find(call.arguments.begin(), call.arguments.end(), "--check") != call.arguments.end()) return runLedgerCheck(call);
     LedgerQuery query;
     if (const auto wrong = parseQuery(call.arguments, query)) return misused(call, *wrong);
     const auto ledger = makeLedger(call.host.database(), call.host.clock());
@@ -167,14 +169,17 @@ int runLedger(Command::Call& call) {
 }  // namespace
 
 std::vector<Command> commands() {
-    const auto reads = [](const auto&) { return Command::Store::read; };
+    const auto mendWrites = [](const std::vector<std::string>& arguments) {
+        return std::find(arguments.begin(), arguments.end(), "--mend") != arguments.end() ? Command::Store::write : Command::Store::read;
+    };
     const auto restartWrites = [](const std::vector<std::string>& arguments) {
         return !arguments.empty() && arguments.front() == "restart" ? Command::Store::write : Command::Store::read;
     };
     std::vector<Command> all{
         {"mailboxes", "mailboxes [restart ALIAS|--all --start now|all|since:YYYY-MM-DD]",
          "what is known of each mailbox; or forget positions and start again", restartWrites, runMailboxes},
-        {"ledger", "ledger [--mailbox M] [--state S] [--find TEXT] [--limit N]", "messages and what became of them, newest first", reads, runLedger},
+        {"ledger", "ledger [--mailbox M] [--state S] [--find TEXT] [--limit N] | ledger --check [--mailbox M] [--mend]",
+         "messages and what became of them, newest first; or compare the mailboxes with what is known", mendWrites, runLedger},
     };
     for (auto& each : outboxCommands()) all.push_back(std::move(each));
     for (auto& each : validationCommands()) all.push_back(std::move(each));

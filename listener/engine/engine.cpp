@@ -35,6 +35,7 @@ void describeMetrics(plugin::Metrics& metrics) {
     metrics.describe("postern_sink_deliveries_total", Kind::counter, "Verdicts of sinks");
     metrics.describe("postern_sink_state", Kind::gauge, "1 for the state the sink is in");
     metrics.describe("postern_outbox_messages", Kind::gauge, "Deliveries the outbox owes to a sink");
+    metrics.describe("postern_folder_unaccounted", Kind::gauge, "Messages in a folder of which the ledger knows nothing; looked for once a day");
     metrics.describe("postern_outbox_bytes", Kind::gauge, "Bytes of messages kept in outbox and quarantine");
 }
 
@@ -58,6 +59,7 @@ Engine::Engine(plugin::Host& host, Programs& programs)
              host.random(),
              pacer_,
              host.dataDirectory() + "/staging",
+             configuration_->duration("ledger.retention"),
              host.version(),
              [this](const MailboxSettings& settings) { return imap::makeMailbox(settings.session, host_.access(), host_.log(), host_.version()); }} {
     outlets_.configure(*configuration_);
@@ -264,6 +266,11 @@ std::vector<Condition> Engine::conditions() {
     const auto now = host_.clock().steady();
     for (const auto& [alias, post] : posts_) views.push_back(post->worker->status().view(now));
     auto all = conditionsOf(views);
+    for (const auto& [alias, post] : posts_)
+        for (const auto& [folder, count] : post->worker->unaccounted())
+            if (count > 0)
+                all.push_back({"folder-unaccounted", alias + "/" + folder, plugin::Code::messageUnaccounted,
+                               std::to_string(count) + " messages stand in the folder of which the ledger knows nothing"});
     for (auto& condition : outlets_.conditions()) all.push_back(std::move(condition));
     return all;
 }

@@ -1,4 +1,5 @@
 #include "listener/engine/batcher.h"
+#include "listener/engine/conservation.h"
 #include "listener/engine/recognition.h"
 #include "listener/engine/round.h"
 
@@ -158,35 +159,14 @@ Task<Result<void>> Round::giveUpUnreadable(std::uint64_t upTo) {
     for (const auto ordinal : outstanding_)
         if (now - unreadable_.try_emplace(ordinal, now).first->second >= readableWithin) given.push_back(ordinal);
     if (given.empty()) co_return Result<void>{};
-    std::vector<Settled> settled;
-    std::vector<Newcomer> newcomers;
-    for (const auto ordinal : given) {
-        Settled one{.state = MessageState::missing};
-        auto& message = one.message;
-        message.mailbox = parts_.settings.alias;
-        message.folder = record_.name;
-        message.protocol = record_.protocol;
-        message.position = numberedPosition(record_.validity, ordinal);
-        message.received = std::chrono::floor<std::chrono::seconds>(loop.clock().wall());
-        message.id = deliveryId(message.received, message.mailbox, message.protocol, message.folder, message.position.text);
-        newcomers.push_back({ordinal, message.id, {}});
-        settled.push_back(std::move(one));
-    }
-    auto known = co_await parts_.ledger.recognise(record_.id, std::move(newcomers));
-    if (!known) co_return known.error();
-    for (std::size_t i = 0; i < settled.size(); ++i)
-        if ((*known)[i].assigned) settled[i].message.id = *(*known)[i].assigned;
     const Error error{
         Reaction::setAside, plugin::Code::messageMissing,
         std::to_string(given.size()) + " messages of folder " + folder_ + " could not be read (first UID " + std::to_string(given.front()) + ")"};
     parts_.log.error(logger, plugin::describe(error), {{"mailbox", parts_.settings.alias}});
     parts_.metrics.add("postern_messages_total", {{"mailbox", parts_.settings.alias}, {"result", "missing"}}, static_cast<double>(given.size()));
-    auto intent = co_await parts_.ledger.intend(record_.id, given);
-    if (!intent) co_return intent.error();
     for (const auto ordinal : given) unreadable_.erase(ordinal);
-    auto done = co_await parts_.ledger.settle(record_.id, *intent, std::move(settled), cursorWithout(given, upTo));
-    if (!done) co_return done.error();
-    co_return Result<void>{};
+    const auto cursor = cursorWithout(given, upTo);
+    co_return co_await recordAsMissing(parts_.ledger, record_, std::move(given), cursor, loop.clock().wall());
 }
 
 }  // namespace listener

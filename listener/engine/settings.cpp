@@ -195,6 +195,13 @@ std::vector<Key> keys() {
     addMailboxKeys(all);
     for (auto& key : sinkKeys()) all.push_back(std::move(key));
     for (auto& key : alertKeys()) all.push_back(std::move(key));
+    all.push_back({.pattern = "ledger.retention",
+                   .type = KeyType::duration,
+                   .fallback = "90d",
+                   .restart = true,
+                   .doc = "after that the ledger forgets what no longer stands in its mailbox, and of the rest who has it",
+                   .minimum = 86'400,
+                   .maximum = 100LL * 366 * 86'400});
     all.push_back({.pattern = "outbox.max_size",
                    .type = KeyType::size,
                    .fallback = "10GB",

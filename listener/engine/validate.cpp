@@ -2,7 +2,6 @@
 
 #include "listener/engine/command_support.h"
 #include "listener/engine/doctor.h"
-#include "listener/engine/sink_settings.h"
 #include "listener/engine/validate_checks.h"
 
 #include <algorithm>
@@ -41,7 +40,7 @@ Steps check(Command::Call& call, const Subject& subject) {
     Seen seen;
     const auto done = subject.kind == "mailbox"      ? wait(call, checkMailbox(host, mailboxSettings(*configuration, subject.name), steps, seen))
                       : subject.kind == "credential" ? wait(call, checkCredential(host, subject.name, steps))
-                                                     : wait(call, checkSink(host, spoolSettings(*configuration, subject.name), steps));
+                                                     : wait(call, checkSink(host, subject.name, steps));
     if (!done) steps.failed("program", done.error());
     return steps;
 }

@@ -40,7 +40,8 @@ struct Route {
     }
 };
 
-/// Dials once and hangs up. False: a step has failed.
+}  // namespace
+
 Task<Result<bool>> tryWay(plugin::Host& host, auth::Target target, std::chrono::milliseconds patience, Steps& steps) {
     const auto configuration = host.configuration();
     const auto way = auth::wayTo(*configuration, target);
@@ -79,13 +80,16 @@ Task<Result<bool>> tryWay(plugin::Host& host, auth::Target target, std::chrono::
     co_return true;
 }
 
+namespace {
+
 std::string tokenDetail(const auth::Token& token) {
     std::string detail = "ends " + plugin::utcText(token.expiresAt);
     if (token.expiresIn) detail += " (in " + std::to_string(token.expiresIn->count()) + " s)";
     return detail + ", scopes " + (token.grantedScopes.empty() ? "as asked" : token.grantedScopes);
 }
 
-/// The token, or the password. False: a step has failed.
+}  // namespace
+
 Task<Result<bool>> trySecret(plugin::Host& host, std::string credential, std::string user, Steps& steps, Seen& seen) {
     auto& access = host.access();
     const auto kind = access.kind(credential);
@@ -114,6 +118,8 @@ Task<Result<bool>> trySecret(plugin::Host& host, std::string credential, std::st
     steps.ok("token", tokenDetail(*token));
     co_return true;
 }
+
+namespace {
 
 std::string said(const MailboxSettings& settings) {
     const auto& session = settings.session;
@@ -262,58 +268,6 @@ Task<Result<void>> checkCredential(plugin::Host& host, std::string name, Steps& 
     }
     auto token = co_await trySecret(host, name, {}, steps, seen);
     if (!token) co_return token.error();
-    co_return Result<void>{};
-}
-
-namespace {
-
-/// Steps of a spool; blocks.
-void trySpool(plugin::Disk& disk, const SpoolSettings& settings, Steps& steps) {
-    auto path = settings.path;
-    auto directory = disk.directory(path, false);
-    std::string detail = path;
-    // A directory that is made at the first delivery is not made here, perhaps by another user: what it will stand in must be usable.
-    for (auto slash = path.rfind('/'); !directory && slash != std::string::npos && path.size() > 1; slash = path.rfind('/')) {
-        path.resize(slash == 0 ? 1 : slash);
-        directory = disk.directory(path, false);
-        detail = settings.path + " is not there yet; it will be made in " + path;
-    }
-    if (!directory) {
-        steps.failed("directory", directory.error());
-        return steps.notTried({"write", "make durable", "name", "remove"});
-    }
-    steps.ok("directory", detail);
-    const auto name = std::string(plugin::temporaryPrefix) + "validate";
-    auto file = (*directory)->create(0600);
-    const auto step = [&](const char* what, Result<void> done, std::vector<std::string> rest) {
-        if (done) {
-            steps.ok(what);
-        } else {
-            steps.failed(what, done.error());
-            steps.notTried(rest);
-        }
-        return static_cast<bool>(done);
-    };
-    if (!step("write", file ? (*file)->append("postern validate\n") : Result<void>(file.error()), {"make durable", "name", "remove"})) return;
-    if (!step("make durable", (*file)->sync(), {"name", "remove"})) return;
-    static_cast<void>((*directory)->remove(name));  // of a check that was killed; what matters is what publish() says
-    auto published = (*directory)->publish(**file, name);
-    auto named = published ? (*directory)->syncNames() : Result<void>(published.error());
-    if (!step("name", std::move(named), {"remove"})) return;
-    step("remove", (*directory)->remove(name), {});
-}
-
-}  // namespace
-
-Task<Result<void>> checkSink(plugin::Host& host, SpoolSettings settings, Steps& steps) {
-    auto& loop = co_await plugin::thisLoop();
-    auto work = [&host, &steps, settings] {
-        steps.ok("configuration", "spool " + settings.path);
-        trySpool(host.disk(), settings, steps);
-        return true;
-    };
-    auto working = plugin::offload(loop, std::move(work));
-    co_await working;
     co_return Result<void>{};
 }
 

@@ -1,8 +1,8 @@
 #pragma once
 
+#include "auth/channel/channel.h"
 #include "auth/token/token_source.h"
 #include "listener/engine/settings.h"
-#include "listener/engine/sink_settings.h"
 #include "listener/engine/validate_steps.h"
 #include "plugin/contract/host.h"
 #include "plugin/contract/task.h"
@@ -25,8 +25,14 @@ struct Seen {
 plugin::Task<plugin::Result<void>> checkMailbox(plugin::Host& host, MailboxSettings settings, Steps& steps, Seen& seen);
 /// Configuration, the way to the token endpoint, the secret's source, a token.
 plugin::Task<plugin::Result<void>> checkCredential(plugin::Host& host, std::string name, Steps& steps);
-/// A spool: a file written, made durable, named and removed again where the messages would be.
-plugin::Task<plugin::Result<void>> checkSink(plugin::Host& host, SpoolSettings settings, Steps& steps);
+/// A spool: a file written, made durable, named and removed again where the messages would be. A webhook: its secrets, its token, the way to it;
+/// nothing is posted. A program: whether it is there; it is not run.
+plugin::Task<plugin::Result<void>> checkSink(plugin::Host& host, std::string name, Steps& steps);
+
+/// Dials once and hangs up. False: a step has failed.
+plugin::Task<plugin::Result<bool>> tryWay(plugin::Host& host, auth::Target target, std::chrono::milliseconds patience, Steps& steps);
+/// The token, or the password. False: a step has failed.
+plugin::Task<plugin::Result<bool>> trySecret(plugin::Host& host, std::string credential, std::string user, Steps& steps, Seen& seen);
 
 /// Whether this credential opens another mailbox, as it should not. Nothing: it does; else why not.
 plugin::Task<plugin::Result<std::optional<plugin::Error>>> tryToOpen(plugin::Host& host, MailboxSettings settings);

@@ -1,5 +1,7 @@
 #include "listener/engine/worker.h"
 
+#include "listener/engine/conservation.h"
+
 #include <algorithm>
 #include <exception>
 
@@ -19,6 +21,7 @@ constexpr std::chrono::seconds clocksDiffer{5};
 constexpr std::chrono::seconds shortLife{20};  // a token of a minute serves sign-ins for half of its life; a session has the rest
 constexpr unsigned fruitlessLimit = 3;         // a server that tells of arrivals there are none of sets no pace
 constexpr std::chrono::seconds pauseWhenFruitless{5};
+constexpr std::chrono::hours firstAccounts{1}, betweenAccounts{24};  // each reads the whole folder's positions
 
 /// Trouble of one folder alone: the session is still good for the others.
 bool concernsOneFolder(const Error& error) {
@@ -166,6 +169,10 @@ Task<Result<Worker::Ended>> Worker::workUntilStopped(Mailbox& mailbox, Mode mode
         else if (!whole)
             ++fruitless_;
         const auto now = loop_.clock().steady();
+        if (whole && look->complete && !look->trouble && mode == Mode::service) {
+            auto kept = co_await keepAccounts(mailbox, look->answered);
+            if (!kept) co_return kept.error();
+        }
         if (whole) {
             nextWhole_ = now + (look->trouble ? std::min(every, settings_.interval) : every);
             watched_ = std::move(look->answered);
@@ -259,6 +266,53 @@ Task<Result<RoundEnd>> Worker::turnOf(Mailbox& mailbox, std::string folder, Mode
     if (end->owed > 0) fields.emplace_back("in_outbox", std::uint64_t{end->owed});
     parts_.log.information(logger, "delivered", fields);
     co_return end;
+}
+
+std::map<std::string, std::size_t> Worker::unaccounted() const {
+    const std::lock_guard lock(mutex_);
+    return unaccounted_;
+}
+
+/// Once a day, the first time an hour after the start: whether all that stands in the folders is known; and what the ledger may forget.
+Task<Result<void>> Worker::keepAccounts(Mailbox& mailbox, std::vector<std::string> folders) {
+    const auto now = loop_.clock().steady();
+    if (!accountsDue_) accountsDue_ = now + firstAccounts;
+    if (now < *accountsDue_) co_return Result<void>{};
+    accountsDue_ = now + betweenAccounts;
+    for (auto& folder : folders) {
+        if (stops_.finish.stop_requested()) break;
+        auto kept = co_await keepAccount(mailbox, std::move(folder));
+        if (!kept) co_return kept;
+    }
+    co_return Result<void>{};
+}
+
+Task<Result<void>> Worker::keepAccount(Mailbox& mailbox, std::string folder) {
+    auto seen = co_await examine(parts_.ledger, mailbox, settings_.alias, folder, stops_.giveUp);
+    if (!seen) co_return seen.error();
+    if (!*seen) co_return Result<void>{};
+    auto& [standing, unaccounted, record] = **seen;
+    parts_.metrics.set("postern_folder_unaccounted", {{"mailbox", settings_.alias}, {"folder", folder}}, static_cast<double>(unaccounted.size()));
+    if (!unaccounted.empty()) {
+        std::string first;
+        for (std::size_t i = 0; i < unaccounted.size() && i < 20; ++i) first += (i > 0 ? "," : "") + std::to_string(unaccounted[i]);
+        const Error error{Reaction::askOperator, plugin::Code::messageUnaccounted,
+                          std::to_string(unaccounted.size()) + " messages stand in folder " + folder + " of mailbox " + settings_.alias +
+                              " of which the ledger knows nothing"};
+        parts_.log.error(logger, plugin::describe(error), {{"mailbox", settings_.alias}, {"first_uids", first}});
+    }
+    {
+        const std::lock_guard lock(mutex_);
+        unaccounted_[folder] = unaccounted.size();
+    }
+    const auto moment = loop_.clock().wall() - parts_.retention;
+    auto all = std::make_shared<const std::vector<std::uint64_t>>(std::move(standing));
+    auto gone = co_await parts_.ledger.retain(record.id, std::move(all), moment);
+    if (!gone) co_return gone.error();
+    if (*gone > 0)
+        parts_.log.information(logger, "the ledger forgets messages that are no longer in their folder",
+                               {{"mailbox", settings_.alias}, {"folder", folder}, {"messages", *gone}});
+    co_return Result<void>{};
 }
 
 void Worker::wellAgain() {

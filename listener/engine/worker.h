@@ -12,6 +12,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,7 @@ struct WorkerParts {
     plugin::Random& random;
     SignInPacer& pacer;
     std::string stagingPath;
+    std::chrono::milliseconds retention;
     std::string version;
     /// A new session with a mailbox; constructing it does no I/O.
     std::function<std::unique_ptr<Mailbox>(const MailboxSettings&)> makeMailbox;
@@ -56,6 +58,8 @@ public:
     void operatorActed();
     /// When it was last verified by the wall clock; 1970: not since the start. Any thread.
     plugin::Wall lastVerified() const { return lastVerified_.load(); }
+    /// Any thread: folders in which messages stand of which the ledger knows nothing, and how many.
+    std::map<std::string, std::size_t> unaccounted() const;
 
 private:
     enum class Ended { finished, lookAgain };
@@ -80,6 +84,8 @@ private:
     plugin::Task<void> rest(std::chrono::milliseconds time);
     bool isNoFailure(const plugin::Error& error) const;
     void note(const plugin::Error& error, std::chrono::milliseconds wait);
+    plugin::Task<plugin::Result<void>> keepAccounts(Mailbox& mailbox, std::vector<std::string> folders);
+    plugin::Task<plugin::Result<void>> keepAccount(Mailbox& mailbox, std::string folder);
     void wellAgain();
     std::uint64_t arrivalsOf(const std::string& folder) const;
 
@@ -102,6 +108,9 @@ private:
     bool tokenEnded_ = false;  ///< when the last session ended, what it was signed in with had ended too
     std::optional<plugin::Code> lastCode_{};
     std::atomic<plugin::Wall> lastVerified_{};
+    std::optional<plugin::Steady> accountsDue_{};
+    mutable std::mutex mutex_{};
+    std::map<std::string, std::size_t> unaccounted_{};
 };
 
 }  // namespace listener

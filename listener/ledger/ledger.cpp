@@ -77,6 +77,18 @@ public:
         return write<void>([folder, rows = std::move(rows)](Transaction& transaction) { writing::repoint(transaction, folder, rows); });
     }
 
+    Answer<std::uint64_t> retain(std::int64_t folder, std::shared_ptr<const std::vector<std::uint64_t>> standing, plugin::Wall moment) override {
+        std::uint64_t gone = 0;
+        for (std::int64_t after = 0;;) {  // in small steps: others write in between
+            auto step = co_await write<writing::Retained>([folder, standing, moment, after](Transaction& transaction) {
+                return writing::retain(transaction, folder, *standing, moment, after);
+            });
+            if (!step) co_return step.error();
+            gone += step->gone;
+            if (step->last == 0) co_return gone;
+            after = step->last;
+        }
+    }
     Answer<std::optional<std::string>> blocked(std::string mailbox) override {
         return read<std::optional<std::string>>(
             [mailbox = std::move(mailbox)](Transaction& transaction) { return reading::blocked(transaction, mailbox); });

@@ -219,6 +219,11 @@ public:
     /// These rows' messages now stand in `folder` at these ordinals.
     virtual Answer<void> repoint(std::int64_t folder, std::vector<std::pair<std::int64_t, std::uint64_t>> rows) = 0;
 
+    /// Forgets what settled before `moment`, once it is of no use: rows of this folder that stand on the server no more (`standing`: those that do,
+    /// rising, up to the cursor), and of folders that were begun anew; of the others who has them and the Message-ID, never place, hash and match
+    /// key. Answers how many rows are gone.
+    virtual Answer<std::uint64_t> retain(std::int64_t folder, std::shared_ptr<const std::vector<std::uint64_t>> standing, plugin::Wall moment) = 0;
+
     /// Mailboxes that wait for the operator. Kept over restarts.
     virtual Answer<std::optional<std::string>> blocked(std::string mailbox) = 0;
     virtual Answer<void> block(std::vector<std::string> mailboxes, std::string why) = 0;

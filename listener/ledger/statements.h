@@ -92,6 +92,23 @@ inline const std::string selectRows =
 inline const std::string selectNewestRows = selectRows + " ORDER BY m.number DESC";
 inline const std::string selectRowOfId = selectRows + " AND m.delivery_id = ?4";
 
+/// Final rows of a folder from before a moment, for which nothing is due; and whether they have details to forget.
+inline constexpr std::string_view selectOld =
+    "SELECT m.number, m.ordinal, m.message_id IS NOT NULL OR EXISTS (SELECT 1 FROM listener_verdict v WHERE v.message = m.number) FROM "
+    "listener_message m WHERE m.folder_id = ?1 AND m.validity = (SELECT validity FROM listener_folder WHERE folder_id = ?1) AND m.ordinal > ?2 AND "
+    "m.settled < ?3 AND m.state NOT IN ('pending', 'dead', 'quarantined') AND NOT EXISTS (SELECT 1 FROM listener_due d WHERE d.message = m.number) "
+    "AND "
+    "NOT EXISTS (SELECT 1 FROM listener_stored k WHERE k.message = m.number) ORDER BY m.ordinal LIMIT ?4";
+/// The same of folders that were begun anew under the name of this one.
+inline constexpr std::string_view selectOldForgotten =
+    "SELECT m.number FROM listener_folder n CROSS JOIN listener_folder f ON f.mailbox_id = n.mailbox_id AND f.name = n.name AND f.protocol = "
+    "n.protocol "
+    "AND f.forgotten <> 0 CROSS JOIN listener_message m ON m.folder_id = f.folder_id WHERE n.folder_id = ?1 AND m.settled < ?2 AND m.state <> "
+    "'pending' "
+    "AND NOT EXISTS (SELECT 1 FROM listener_stored k WHERE k.message = m.number) LIMIT ?3";
+inline constexpr std::string_view deleteMessage = "DELETE FROM listener_message WHERE number = ?";
+inline constexpr std::string_view forgetDetails = "UPDATE listener_message SET message_id = NULL WHERE number = ? AND message_id IS NOT NULL";
+
 // The outbox.
 inline constexpr std::string_view insertStored =
     "INSERT INTO listener_stored (message, file, start, folder, protocol, position, flags, after_action, after_target, aside_action, aside_target) "

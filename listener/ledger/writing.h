@@ -28,6 +28,14 @@ void repoint(plugin::Transaction& transaction, std::int64_t folder, const std::v
 void copied(plugin::Transaction& transaction, std::int64_t folder, const std::vector<std::uint64_t>& ordinals);
 void cleared(plugin::Transaction& transaction, const std::vector<std::int64_t>& messages);
 
+struct Retained {
+    std::uint64_t gone = 0;
+    std::int64_t last = 0;  ///< the ordinal to go on after; 0: that was all
+};
+/// A step of Ledger::retain(), from the ordinal after `after`. Of what is left of former folders one step a call.
+Retained retain(plugin::Transaction& transaction, std::int64_t folder, const std::vector<std::uint64_t>& standing, plugin::Wall moment,
+                std::int64_t after);
+
 void block(plugin::Transaction& transaction, const std::vector<std::string>& mailboxes, const std::string& why);
 void blockAfterLoss(plugin::Transaction& transaction, plugin::Wall lost, const std::vector<std::string>& mailboxes, const std::string& why);
 void restart(plugin::Transaction& transaction, const std::string& mailbox, const Start& start);

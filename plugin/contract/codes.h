@@ -213,7 +213,7 @@ inline constexpr std::array codeTable{
     CodeEntry{Code::messageMissing, "A message could not be read for ten minutes",
               "open it with another client; it is asked for again for a day, and delivered when it can be read"},
     CodeEntry{Code::messageUnaccounted, "Messages stand in a folder of which the ledger knows nothing",
-              "run `postern ledger --check`: it lists them; `postern replay` fetches and delivers them"},
+              "run `postern ledger --check`: it lists them; with --mend they are fetched and delivered"},
 
     CodeEntry{Code::sinkUnavailable, "A sink cannot be reached or did not answer", "check the system behind the sink; delivery is tried again"},
     CodeEntry{Code::sinkDiskFull, "No space left where a sink writes", "free space; delivery is tried again"},

@@ -151,7 +151,7 @@ public:
         outbox_ = makeOutboxLedger(*database_, clock_);
         SinkSettings settings{.name = "spool", .concurrency = 4, .timeout = 60s, .retryMaxInterval = 15min};
         outlet_ = std::make_shared<Outlet>(Outlet::Parts{*outbox_, kept_, log_, metrics, dice_, [](const auto&) {}}, loop_, std::move(settings), sink_);
-        parts_.reset(new WorkerParts{*access_, *ledger_, *outbox_, kept_, [] {}, disk_, log_, metrics, dice_, pacer_, "/staging", "1",
+        parts_.reset(new WorkerParts{*access_, *ledger_, *outbox_, kept_, [] {}, disk_, log_, metrics, dice_, pacer_, "/staging", 90 * 24h, "1",
                                      [this](const MailboxSettings&) { return std::make_unique<ScriptedMailbox>(server); }});
         settings_.alias = "box";
         settings_.folders = {"INBOX"};
