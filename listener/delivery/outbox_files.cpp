@@ -43,6 +43,18 @@ Error staging(const Error& error) {
     return {Reaction::retryLater, error.code == Code::sinkDiskFull ? Code::storeDiskFull : Code::messageStaging, error.what};
 }
 
+Result<Digest> hashOf(const plugin::File& file) {
+    Sha256 hash;
+    std::string buffer(256 * 1024, '\0');
+    for (std::uint64_t offset = 0;;) {
+        const auto got = file.readAt(offset, buffer);
+        if (!got) return got.error();
+        if (*got == 0) return hash.finish();
+        hash.update(std::string_view(buffer).substr(0, *got));
+        offset += *got;
+    }
+}
+
 bool hasBytes(const Content& content) { return content.inMemory() != nullptr || content.file() != nullptr; }
 
 }  // namespace
@@ -159,6 +171,9 @@ Result<Content> OutboxFiles::load(const Kept& kept, std::uint64_t size, const Di
     std::shared_ptr<plugin::File> file(std::move(*opened));
     if (size > Content::memoryLimit) {
         if (file->size() != size) return damaged(kept.file, "the file has another size than the message");
+        const auto hash = hashOf(*file);
+        if (!hash) return staging(hash.error());
+        if (*hash != sha256) return damaged(kept.file, "the file does not hold the bytes it was given");
         return Content(std::move(file), (*directory)->path(), sha256);
     }
     std::string bytes(static_cast<std::size_t>(size), '\0');

@@ -34,7 +34,7 @@ public:
     };
     /// Durable when it answers; beside the requests. Errors: outboxFull, messageStaging (retryLater): nothing of it is kept.
     plugin::Result<std::vector<Kept>> keep(std::span<const Request> requests);
-    /// Durable when it answers. The same message may come again. Not counted in used().
+    /// Durable when it answers. The same message may come again. Whoever goes on needing it counts it with use().
     plugin::Result<Kept> quarantine(const Message& message);
     /// Answers the absolute path.
     plugin::Result<std::string> refer(const Message& message);

@@ -258,11 +258,22 @@ OutboxOutcome Outlet::outcomeOf(const OutletJob& job) {
 /// Ends one of busy_. `self`: keeps this alive.
 Task<void> Outlet::concludeAdopted([[maybe_unused]] std::shared_ptr<Outlet> self, std::vector<JobPtr> jobs) {
     std::vector<OutboxOutcome> outcomes;
-    for (const auto& job : jobs)
-        if (!stopped(*job)) outcomes.push_back(outcomeOf(*job));
+    for (const auto& job : jobs) {
+        if (stopped(*job)) continue;
+        outcomes.push_back(outcomeOf(*job));
+        co_await layOutAside(job);
+    }
     if (!outcomes.empty()) co_await conclude(std::move(outcomes));
     --busy_;
     changed_.set();
+}
+
+/// What the sink can never take is laid where people look for it. The outbox keeps its own: a failure here is only logged.
+Task<void> Outlet::layOutAside(JobPtr job) {
+    if (job->verdict != Delivery::Verdict::notDelivered || job->error->reaction != Reaction::setAside) co_return;
+    auto lay = plugin::offload(loop_, [&files = parts_.files, job] { return files.quarantine(job->message); });
+    const auto laid = co_await lay;
+    if (!laid) parts_.log.warning(logger, plugin::describe(laid.error()), {{"sink", settings_.name}});
 }
 
 /// It came to nothing because the service stops: no attempt of its own.

@@ -101,6 +101,7 @@ private:
     plugin::Task<void> concludeAdopted(std::shared_ptr<Outlet> self, std::vector<JobPtr> jobs);
     OutboxOutcome outcomeOf(const OutletJob& job);
     bool stopped(const OutletJob& job) const;
+    plugin::Task<void> layOutAside(JobPtr job);
 
     struct Page {
         std::vector<OutboxEntry> entries{};

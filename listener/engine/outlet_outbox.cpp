@@ -219,8 +219,11 @@ Task<void> Outlet::attempt(std::vector<OutboxEntry> entries) {
         pump();
     }
     std::vector<OutboxOutcome> outcomes;
-    for (const auto& job : jobs)
-        if (job->stage == OutletJob::Stage::ended && !stopped(*job)) outcomes.push_back(outcomeOf(*job));
+    for (const auto& job : jobs) {
+        if (job->stage != OutletJob::Stage::ended || stopped(*job)) continue;
+        outcomes.push_back(outcomeOf(*job));
+        co_await layOutAside(job);
+    }
     const bool nothing = outcomes.empty();
     if (!nothing) co_await conclude(std::move(outcomes));
     if (!nothing && !unreadable) co_return;

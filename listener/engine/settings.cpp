@@ -60,6 +60,10 @@ void addMailboxKeys(std::vector<Key>& keys) {
          .doc = "auto takes what credential and server allow",
          .choices = {"auto", "xoauth2", "oauthbearer", "plain"}});
     add({.pattern = "mailbox.<alias>.truststore", .reference = "truststore", .doc = "whose certificates to trust instead of the system's roots"});
+    add({.pattern = "mailbox.<alias>.keystore",
+         .reference = "keystore",
+         .doc = "keystore alias of a client certificate, where the server wants one"});
+    add({.pattern = "mailbox.<alias>.key_alias", .doc = "which key of that keystore, where it holds several"});
     add({.pattern = "mailbox.<alias>.folders",
          .type = KeyType::list,
          .fallback = "INBOX",
@@ -125,8 +129,7 @@ void addMailboxKeys(std::vector<Key>& keys) {
     add({.pattern = "mailbox.<alias>.proxy",
          .reference = "proxy",
          .doc = "through which proxy the server is reached; none: the default one, if there is one"});
-    for (const auto* name : {"url", "keystore", "key_alias", "fallback", "rule.<n>"})
-        add(planned(std::string("mailbox.<alias>.") + name, "not in this version"));
+    for (const auto* name : {"url", "fallback", "rule.<n>"}) add(planned(std::string("mailbox.<alias>.") + name, "not in this version"));
 }
 
 /// INBOX in any case is the inbox; written one way everywhere, since the name is part of the delivery id.
@@ -178,6 +181,9 @@ void checkMailbox(const Configuration& configuration, const std::string& alias, 
                 report(key, Code::configConflict,
                        "moves mail into " + after->target + ", which is itself a watched folder of this mailbox: it would be delivered again");
     }
+    if (configuration.has(prefix + "max_size") && configuration.text(prefix + "after_quarantine") == "delete")
+        report("after_quarantine", Code::configConflict, "deletes messages larger than max_size, which nobody has fetched: they are lost",
+               Problem::Severity::warning);
     const auto sasl = configuration.text(prefix + "sasl");
     const auto grant = configuration.text("credential." + configuration.text(prefix + "credential") + ".grant");
     if (!grant.empty() && sasl != "auto" && (sasl == "plain") != (grant == "user_password"))
@@ -260,6 +266,8 @@ MailboxSettings mailboxSettings(const Configuration& configuration, const std::s
     session.target.port = static_cast<std::uint16_t>(configuration.has(prefix + "port") ? configuration.integer(prefix + "port") : usualPort);
     session.target.truststore = text("truststore");
     session.target.proxy = text("proxy");
+    session.target.keystore = text("keystore");
+    session.target.keyAlias = text("key_alias");
     session.push = configuration.boolean(prefix + "push");
     session.user = text("user");
     session.credential = text("credential");

@@ -121,6 +121,19 @@ public:
         std::fflush(stdout);
     }
 
+    /// By a whole id, as `postern ledger --find ID` does. Milliseconds.
+    void reportLookups(unsigned lookups) {
+        std::vector<double> times;
+        for (unsigned i = 0; i < lookups; ++i) {
+            const auto id = message(1 + mixed(i) % last_, {}).message.id;
+            const auto from = now();
+            if (must(loop_.run(ledger_->rows({.find = id}))).size() != 1) throw std::runtime_error("a row was not found");
+            times.push_back((now().wall - from.wall) * 1e3);
+        }
+        std::sort(times.begin(), times.end());
+        std::printf("lookup by id: %.2f ms in the middle, %.2f ms at most\n", times[times.size() / 2], times.back());
+    }
+
 private:
     const std::size_t batch_;
     simulation::InlineLoop loop_{};
@@ -150,6 +163,12 @@ int main(int count, char** arguments) {
         std::printf("(%lu rows added)\n", rows);
         bench.report("full: intent and verdict", rounds, false);
         bench.report("full: intent, verdict, after-action due and cleared", rounds, true);
+        bench.reportLookups(1000);
+    }
+    {
+        const auto from = now();
+        Bench again(path, batch);
+        std::printf("opening and beginning with these rows: %.2f s\n", now().wall - from.wall);
     }
     for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(path + suffix);
     return 0;

@@ -139,7 +139,7 @@ SCENARIO("clear text is allowed to this machine only", "[settings]") {
 }
 
 SCENARIO("what is planned is said to be not in this version, rather than unknown", "[settings]") {
-    for (const auto* line : {"mailbox.orders.key_alias = k", "mailbox.orders.rule.1 = all -> s", "mailbox.orders.fallback = graph"}) {
+    for (const auto* line : {"mailbox.orders.rule.1 = all -> s", "mailbox.orders.fallback = graph"}) {
         const auto told = problems(std::string(line) + "\n");
         INFO(line);
         REQUIRE(told.size() == 1);

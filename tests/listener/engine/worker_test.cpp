@@ -27,6 +27,8 @@ struct Server {
     std::map<std::string, Folder> folders{};
     std::map<std::string, std::string> byUse{};  ///< "\\Archive" → "Old mail"
     std::set<std::uint64_t> substitutes{};       ///< UIDs of what the server gives out in place of mails it cannot render
+    std::set<std::uint64_t> hidden{};            ///< UIDs that are listed and not handed out
+    std::set<std::uint64_t> unlisted{};          ///< UIDs that are not even listed
     bool pushes = true;
     plugin::Event news{};
     std::set<std::string> heard{};        ///< told at the next watch
@@ -73,13 +75,23 @@ public:
     }
     Task<Result<Listing>> list(ListRequest request, std::stop_token) override {
         Listing listing;
-        for (auto uid = request.above + 1; uid <= mails().size(); ++uid) listing.ordinals.push_back(uid);
+        for (auto uid = request.above + 1; uid <= mails().size(); ++uid)
+            if (!server_.unlisted.contains(uid)) listing.ordinals.push_back(uid);
         listing.upTo = std::max<std::uint64_t>(request.above, mails().size());
         co_return listing;
     }
     Task<Result<void>> fetch(std::vector<std::uint64_t> ordinals, Receiver& receiver, plugin::Directory& staging, std::stop_token) override {
         for (const auto uid : ordinals) {
             const auto& bytes = mails()[uid - 1];
+            if (server_.hidden.contains(uid)) continue;
+            if (const auto limit = receiver.sizeLimit(); limit && bytes.size() > *limit) {
+                Fetched large{.position = {"1:" + std::to_string(uid), uid}, .received = plugin::Wall{std::chrono::seconds{1'793'000'000}}};
+                large.tooLarge = bytes.size();
+                auto told = co_await receiver.take(std::move(large));
+                if (!told) co_return told;
+                continue;
+            }
+            server_.asked.push_back("fetch " + std::to_string(uid));
             ContentBuilder builder(staging, bytes.size());
             if (auto added = builder.append(bytes); !added) co_return added.error();
             auto built = builder.finish();
@@ -150,7 +162,8 @@ public:
         ledger_ = makeLedger(*database_, clock_);
         outbox_ = makeOutboxLedger(*database_, clock_);
         SinkSettings settings{.name = "spool", .concurrency = 4, .timeout = 60s, .retryMaxInterval = 15min};
-        outlet_ = std::make_shared<Outlet>(Outlet::Parts{*outbox_, kept_, log_, metrics, dice_, [](const auto&) {}}, loop_, std::move(settings), sink_);
+        outlet_ =
+            std::make_shared<Outlet>(Outlet::Parts{*outbox_, kept_, log_, metrics, dice_, [](const auto&) {}}, loop_, std::move(settings), sink_);
         parts_.reset(new WorkerParts{*access_, *ledger_, *outbox_, kept_, [] {}, disk_, log_, metrics, dice_, pacer_, "/staging", 90 * 24h, "1",
                                      [this](const MailboxSettings&) { return std::make_unique<ScriptedMailbox>(server); }});
         settings_.alias = "box";
@@ -422,4 +435,71 @@ SCENARIO("a substitute for a mail the server cannot render is set aside, and the
     world.pass(5min);  // it is not met again
     CHECK(world.metrics.errors == 1);
     CHECK(world.rows().size() == 3);
+}
+
+SCENARIO("what is listed and not handed out is missing after ten minutes, and is delivered under its id when it can be read", "[worker]") {
+    World world;
+    for (int i = 0; i < 3; ++i) world.server.arrive("INBOX");
+    world.server.hidden = {2};
+    world.pass(9min);
+    REQUIRE(world.delivered() == 2);
+    REQUIRE(world.rows().size() == 2);
+    REQUIRE(world.health() != "ok");
+    world.pass(8min);
+    std::string id;
+    for (const auto& row : world.rows())
+        if (row.state == MessageState::missing) id = row.id;
+    REQUIRE(world.rows().size() == 3);
+    REQUIRE_FALSE(id.empty());
+    REQUIRE(world.health() == "ok");  // one message does not keep a mailbox from being verified for ever
+    WHEN("it can be read within a day") {
+        world.server.hidden.clear();
+        world.pass(10min);
+        THEN("it is delivered, once") {
+            REQUIRE(world.delivered() == 3);
+            REQUIRE(world.rows().size() == 3);
+            for (const auto& row : world.rows()) REQUIRE(row.state == MessageState::delivered);
+            world.pass(2h);
+            REQUIRE(world.delivered() == 3);
+            REQUIRE(world.server.count("fetch 2") == 1);
+        }
+    }
+    WHEN("it is not") {
+        world.pass(30h);
+        const auto asked = world.server.count("fetch 2");
+        world.server.hidden.clear();
+        world.pass(2h);
+        THEN("it is sought no more") {
+            REQUIRE(world.server.count("fetch 2") == asked);
+            REQUIRE(world.delivered() == 2);
+        }
+    }
+}
+
+SCENARIO("what is larger than max_size is set aside without being fetched, and the mails around it arrive", "[worker]") {
+    World world([](auto& settings) { settings.maxSize = 1000; });
+    world.server.arrive("INBOX");
+    world.server.folders["INBOX"].mails.push_back("Subject: large\r\n\r\n" + std::string(2000, 'x'));
+    world.server.arrive("INBOX");
+    world.pass(1min);
+    REQUIRE(world.delivered() == 2);
+    REQUIRE(world.server.count("fetch 2") == 0);
+    const auto rows = world.rows();
+    REQUIRE(rows.size() == 3);
+    const auto large = std::find_if(rows.begin(), rows.end(), [](const auto& row) { return row.state == MessageState::quarantined; });
+    REQUIRE(large != rows.end());
+    REQUIRE(large->size == 2019);
+    REQUIRE(world.health() == "ok");
+}
+
+SCENARIO("a message below the cursor that nobody knows of is noticed within a day", "[worker]") {
+    World world;
+    world.server.unlisted = {1};  // a server that shows it too late
+    for (int i = 0; i < 3; ++i) world.server.arrive("INBOX");
+    world.pass(90min);
+    REQUIRE(world.delivered() == 2);
+    REQUIRE(world.worker->unaccounted().at("INBOX") == 0);
+    world.server.unlisted.clear();
+    world.pass(25h);
+    REQUIRE(world.worker->unaccounted().at("INBOX") == 1);
 }
