@@ -179,10 +179,12 @@ Task<void> Outlet::giveToSink(std::vector<Delivery>& deliveries) {
 void Outlet::judge(const std::vector<Delivery>& deliveries) {
     bool alive = false;
     std::optional<Error> refusal;
+    const std::string* id = nullptr;
     for (const auto& delivery : deliveries) {
         const bool fine = delivery.verdict() != Delivery::Verdict::notDelivered;
         const bool aside = !fine && delivery.error() && delivery.error()->reaction == Reaction::setAside;
         alive = alive || fine || aside;
+        if (!fine && !aside && id == nullptr) id = &delivery.message().id;
         if (!fine && !aside && !refusal)
             refusal =
                 delivery.error().value_or(Error{Reaction::retryLater, Code::sinkUnavailable, "sink " + settings_.name + " gave no verdict in time"});
@@ -198,13 +200,13 @@ void Outlet::judge(const std::vector<Delivery>& deliveries) {
             wake_.set();
         }
     } else if (refusal && !giveUp_.stop_requested()) {
-        refused(*refusal);
+        refused(*refusal, *id);
     }
     show();
 }
 
-void Outlet::refused(const Error& error) {
-    const bool fresh = health_.failed(error, loop_.clock().steady());
+void Outlet::refused(const Error& error, const std::string& id) {
+    const bool fresh = health_.failed(error, loop_.clock().steady(), id);
     if (health_.state() == SinkHealth::State::working) return;
     withdrawAll();
     wake_.set();

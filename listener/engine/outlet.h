@@ -97,7 +97,7 @@ private:
     plugin::Task<void> call(std::shared_ptr<Outlet> self, std::vector<JobPtr> jobs);
     plugin::Task<void> giveToSink(std::vector<Delivery>& deliveries);
     void judge(const std::vector<Delivery>& deliveries);
-    void refused(const plugin::Error& error);
+    void refused(const plugin::Error& error, const std::string& id);
     plugin::Task<void> concludeAdopted(std::shared_ptr<Outlet> self, std::vector<JobPtr> jobs);
     OutboxOutcome outcomeOf(const OutletJob& job);
     bool stopped(const OutletJob& job) const;

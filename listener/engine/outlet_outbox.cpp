@@ -76,12 +76,13 @@ void Outlet::noticeClock() {
 Task<Outlet::Page> Outlet::nextPage() {
     const auto now = loop_.clock().wall();
     const bool resting = health_.state() == SinkHealth::State::resting;
-    if (!resting && !sweeping_) {
+    if (resting || !sweeping_) {
         auto due = co_await parts_.outbox.due(settings_.name, now, pageSize());
         if (!due) co_return Page{.failed = true};
-        co_return Page{std::move(*due)};
+        if (!resting || !due->empty()) co_return Page{std::move(*due)};
     }
-    // A resting sink is tried with one after the other, so that a message it cannot take does not stand for all.
+    // A resting sink is tried with what is due, first with what was never tried; else with one after the other: a message it cannot take must not
+    // stand for all.
     auto& from = resting ? probed_ : swept_;
     auto entries = co_await parts_.outbox.after(settings_.name, from, pageSize());
     if (entries && entries->empty() && resting && from > 0) {

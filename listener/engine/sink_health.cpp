@@ -20,7 +20,8 @@ std::chrono::milliseconds retryPause(std::uint32_t failures, std::chrono::millis
 
 bool SinkHealth::succeeded(plugin::Steady now) {
     if (state_ == State::resting && asked_ && now < probeAt_) return false;
-    failures_ = rests_ = 0;
+    refused_.clear();
+    rests_ = 0;
     if (state_ != State::resting) return false;
     state_ = State::working;
     asked_ = false;
@@ -28,16 +29,16 @@ bool SinkHealth::succeeded(plugin::Steady now) {
     return true;
 }
 
-bool SinkHealth::failed(const plugin::Error& error, plugin::Steady now) {
+bool SinkHealth::failed(const plugin::Error& error, plugin::Steady now, const std::string& id) {
     lastError_ = error;
-    ++failures_;
+    if (refused_.size() < refusedInARow) refused_.insert(id);
     if (error.code == plugin::Code::sinkGone) {
         const bool fresh = state_ != State::disabled;
         state_ = State::disabled;
         return fresh;
     }
     if (state_ == State::disabled) return false;
-    if (state_ == State::working && failures_ < failuresInARow && !error.retryAfter) return false;
+    if (state_ == State::working && refused_.size() < refusedInARow && !error.retryAfter) return false;
     const bool fresh = state_ == State::working;
     const bool straggler = !fresh && now < probeAt_;  // it was under way when the rest began
     state_ = State::resting;
@@ -52,7 +53,8 @@ bool SinkHealth::failed(const plugin::Error& error, plugin::Steady now) {
 
 void SinkHealth::resume() {
     state_ = State::working;
-    failures_ = rests_ = 0;
+    refused_.clear();
+    rests_ = 0;
     asked_ = false;
 }
 

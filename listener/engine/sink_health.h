@@ -6,6 +6,8 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <set>
+#include <string>
 
 namespace listener {
 
@@ -14,12 +16,12 @@ std::chrono::milliseconds retryPause(std::uint32_t failures, std::chrono::millis
 
 /// Whether a sink is worth being asked.
 ///
-///   working ──(5 failures in a row, or "come again later")──► resting ──(a probe succeeds)──► working
+///   working ──(5 messages in a row, or "come again later")──► resting ──(a probe succeeds)──► working
 ///   any ──(410)──► disabled ──(an operator acts)──► working
 class SinkHealth {
 public:
     enum class State { working, resting, disabled };
-    static constexpr unsigned failuresInARow = 5;
+    static constexpr std::size_t refusedInARow = 5;
 
     SinkHealth(std::chrono::milliseconds longestPause, plugin::Random& random) : longest_(longestPause), random_(random) {}
 
@@ -30,8 +32,9 @@ public:
 
     /// True: it is well again. One that asked to be left alone is not asked before its time, though a call that was under way ends well.
     bool succeeded(plugin::Steady now);
-    /// True: it rests, or is disabled, from now on.
-    bool failed(const plugin::Error& error, plugin::Steady now);
+    /// `id`: of the message it refused. One that is refused over and over counts once: it says nothing of the others. True: the sink rests, or is
+    /// disabled, from now on.
+    bool failed(const plugin::Error& error, plugin::Steady now, const std::string& id);
     void disable() { state_ = State::disabled; }
     void resume();
 
@@ -39,8 +42,8 @@ private:
     const std::chrono::milliseconds longest_;
     plugin::Random& random_;
     State state_ = State::working;
-    unsigned failures_ = 0;  ///< in a row
-    unsigned rests_ = 0;     ///< in a row
+    std::set<std::string> refused_{};  ///< ids, since the last success
+    unsigned rests_ = 0;               ///< in a row
     plugin::Steady probeAt_{};
     bool asked_ = false;  ///< the sink itself said when to come again
     std::optional<plugin::Error> lastError_{};

@@ -34,10 +34,11 @@ SCENARIO("a sink rests after five failures in a row, not after four and a succes
     simulation::Dice dice{3};
     SinkHealth health(15min, dice);
     const plugin::Steady now{};
-    for (int i = 0; i < 4; ++i) REQUIRE_FALSE(health.failed(refused, now));
+    for (int i = 0; i < 4; ++i) REQUIRE_FALSE(health.failed(refused, now, std::to_string(i)));
     REQUIRE_FALSE(health.succeeded(now));
-    for (int i = 0; i < 4; ++i) REQUIRE_FALSE(health.failed(refused, now));
-    REQUIRE(health.failed(refused, now));
+    for (int i = 0; i < 4; ++i) REQUIRE_FALSE(health.failed(refused, now, std::to_string(i)));
+    for (int i = 0; i < 100; ++i) REQUIRE_FALSE(health.failed(refused, now, "0"));  // the same message again and again
+    REQUIRE(health.failed(refused, now, "4"));
     REQUIRE(health.state() == State::resting);
     REQUIRE(health.succeeded(now));
     REQUIRE(health.state() == State::working);
@@ -47,10 +48,10 @@ SCENARIO("calls that were under way when the rest began neither lengthen it by s
     simulation::Dice dice{3};
     SinkHealth health(15min, dice);
     const plugin::Steady now{};
-    REQUIRE(health.failed(later(20s), now));
+    REQUIRE(health.failed(later(20s), now, "0"));
     const auto probe = health.probeAt();
     REQUIRE(probe == now + 20s);
-    for (int i = 0; i < 10; ++i) REQUIRE_FALSE(health.failed(refused, now + 1s));
+    for (int i = 0; i < 10; ++i) REQUIRE_FALSE(health.failed(refused, now + 1s, std::to_string(i)));
     REQUIRE(health.probeAt() == probe);
     REQUIRE_FALSE(health.succeeded(now + 2s));  // it asked for peace
     REQUIRE(health.state() == State::resting);
@@ -61,9 +62,9 @@ SCENARIO("a sink that is gone stays so until it is resumed, and nobody is kept w
     simulation::Dice dice{3};
     SinkHealth health(15min, dice);
     const plugin::Steady now{};
-    REQUIRE(health.failed(later(100h), now));
+    REQUIRE(health.failed(later(100h), now, "0"));
     REQUIRE(health.probeAt() == now + 24h);
-    REQUIRE(health.failed({Reaction::askOperator, Code::sinkGone, "410"}, now));
+    REQUIRE(health.failed({Reaction::askOperator, Code::sinkGone, "410"}, now, "0"));
     REQUIRE(health.state() == State::disabled);
     REQUIRE_FALSE(health.succeeded(now));
     health.resume();

@@ -488,7 +488,7 @@ SCENARIO("what is larger than max_size is set aside without being fetched, and t
     REQUIRE(rows.size() == 3);
     const auto large = std::find_if(rows.begin(), rows.end(), [](const auto& row) { return row.state == MessageState::quarantined; });
     REQUIRE(large != rows.end());
-    REQUIRE(large->size == 2019);
+    REQUIRE(large->size == 2018);
     REQUIRE(world.health() == "ok");
 }
 
