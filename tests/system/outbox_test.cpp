@@ -1,3 +1,4 @@
+#include "tests/system/admin_port.h"
 #include "tests/system/sinks.h"
 
 #include <catch2/catch.hpp>
@@ -144,6 +145,7 @@ SCENARIO("a full outbox ends the fetching, loses nothing, and goes on when the s
             THEN("the log says so, and everything arrives when the sink is well") {
                 REQUIRE(eventually([&] { return place.log().find("PO-6009") != std::string::npos; }, patience));
                 CHECK(box.left() == box.size());
+                CHECK(adminPage(place, "/metrics").find("PO-6009") != std::string::npos);
                 hook.answers = 200;
                 REQUIRE(hook.server.waitForTaken(box.size(), patience));
                 REQUIRE(eventually([&] { return box.left() == 0; }, patience));

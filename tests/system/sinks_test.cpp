@@ -18,11 +18,11 @@ servers::ImapClient::Mail mailOf(std::size_t size, const std::string& subject) {
 
 std::string idOf(const Poco::JSON::Object::Ptr& row) { return row->getValue<std::string>("id"); }
 
-/// Stores what it gets as <id>, but for mails whose Subject has the word "poison", which it can never take.
+/// Stores what it gets as <id>, but for mails whose Subject has the word "poison", which it cannot take before there is a file "antidote".
 std::string storing(const std::filesystem::path& box) {
     std::filesystem::create_directories(box);
-    return "cat >" + box.string() + "/.$POSTERN_ID\ngrep -q '^Subject: .*poison' " + box.string() + "/.$POSTERN_ID && exit 65\nmv " + box.string() +
-           "/.$POSTERN_ID " + box.string() + "/$POSTERN_ID\n";
+    return "cat >" + box.string() + "/.$POSTERN_ID\ngrep -q '^Subject: .*poison' " + box.string() + "/.$POSTERN_ID && [ ! -e " + box.string() +
+           "/antidote ] && exit 65\nmv " + box.string() + "/.$POSTERN_ID " + box.string() + "/$POSTERN_ID\n";
 }
 
 }  // namespace
@@ -62,6 +62,17 @@ SCENARIO("what a program can never take is set aside with its bytes, and the res
                 CHECK(outboxOf(place, "program")->getValue<int>("set_aside") == 2);
                 CHECK(place.postern({"run", "--once"}).status == 0);
                 CHECK(ledger(place, {}).size() == 5);
+                AND_THEN("they are delivered from there once the program can take them") {
+                    place.file("box/antidote", "");
+                    const auto replayed = place.postern({"replay", "--query", "state=quarantined", "--to", "program", "--json"});
+                    CHECK(json(replayed.output)->getValue<int>("kept") == 2);
+                    CHECK(place.postern({"run", "--once"}).status == 0);
+                    for (const auto& row : rows)
+                        CHECK(sha256(servers::readFile(place.path() / "box" / idOf(row))) == row->getValue<std::string>("sha256"));
+                    CHECK(ledger(place, {"--state", "quarantined"}).empty());
+                    CHECK(filesIn(place.data() / "quarantine" / "m") == 0);
+                    CHECK(box.in("Bad") == wanted);
+                }
             }
         }
     }
