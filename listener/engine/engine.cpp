@@ -52,7 +52,10 @@ Engine::Engine(plugin::Host& host, Programs& programs)
              *ledger_,
              outlets_.ledger(),
              outlets_.files(),
-             [this] { outlets_.lookAgain(); },
+             [this] {
+                 fetchedAgain_ = true;
+                 outlets_.lookAgain();
+             },
              host.disk(),
              host.log(),
              host.metrics(),
@@ -142,11 +145,13 @@ Task<void> Engine::supervise(Mode mode, std::function<void(int status)> ended) {
         alerting = plugin::start(home, watchAlerts(over));
         co_await followConfiguration();
     }
-    bool all = true;
-    for (const auto& [alias, post] : posts_) {
-        if (!post->end) continue;
-        co_await post->end->wait(plugin::Deadline::max(), {});
-        all = post->end->get() && all;
+    bool all = co_await mailboxesEnded();
+    if (mode == Mode::once && fetchedAgain_ && !finish_.stop_requested()) {
+        // It came after the outbox had had its turn, and may have after-actions of its own.
+        co_await outlets_.drainOnce(finish_.get_token(), giveUp_.get_token());
+        for (const auto& [alias, post] : posts_) begin(*post, mode);
+        const bool again = co_await mailboxesEnded();
+        all = all && again;
     }
     co_await outlets_.end();
     over->set();
@@ -155,6 +160,17 @@ Task<void> Engine::supervise(Mode mode, std::function<void(int status)> ended) {
     co_await recordVerified();
     const bool nothingWaits = co_await outlets_.nothingWaits();
     ended(mode == Mode::once && !(all && nothingWaits) ? tryAgain : allSettled);
+}
+
+/// True: each has done all there was.
+Task<bool> Engine::mailboxesEnded() {
+    bool all = true;
+    for (const auto& [alias, post] : posts_) {
+        if (!post->end) continue;
+        co_await post->end->wait(plugin::Deadline::max(), {});
+        all = post->end->get() && all;
+    }
+    co_return all;
 }
 
 /// Until the service stops: works by each new snapshot, one after the other.

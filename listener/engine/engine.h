@@ -6,6 +6,7 @@
 #include "plugin/contract/host.h"
 #include "plugin/contract/package.h"
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -57,6 +58,7 @@ private:
     plugin::Task<void> takeOver();
     plugin::Task<void> replace(std::string alias, std::shared_ptr<Post> old);
     plugin::Task<void> supervise(plugin::Mode mode, std::function<void(int status)> ended);
+    plugin::Task<bool> mailboxesEnded();
     plugin::Task<plugin::Result<void>> blockAfterLoss();
     plugin::Task<void> watchOperator(std::shared_ptr<plugin::Event> over);
     plugin::Task<void> watchAlerts(std::shared_ptr<plugin::Event> over);
@@ -75,6 +77,7 @@ private:
     mutable std::mutex mutex_{};                            // posts_ as a whole: the home loop changes it, metrics read it; withWork_
     std::map<std::string, std::shared_ptr<Post>> posts_{};  // by alias
     std::set<std::string> withWork_{};                      // mailboxes that have to be looked into soon
+    std::atomic<bool> fetchedAgain_{false};                 // for the outbox, after it had its turn
     std::size_t filled_ = 0;
     plugin::Event reloaded_{};  // of the home loop
     int collector_ = 0;

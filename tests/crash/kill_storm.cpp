@@ -17,8 +17,12 @@ const std::vector<Way>& ways() {
         {"service, after = move", "after = move:Done", true, false, Way::Fate::moved},
         {"service, after = seen", "after = seen", true, true, Way::Fate::seen},
         {"service, after = delete", "after = delete", true, false, Way::Fate::removed},
-        {"drain, move without MOVE", "after = move:Done\nmailbox.m.disable_capabilities = MOVE", false, false, Way::Fate::moved, true},
+        {"drain, move without MOVE", "after = move:Done\nmailbox.m.disable_capabilities = MOVE", false, false, Way::Fate::moved, "spool", true},
         {"service, after = leave", "after = leave", true, false, Way::Fate::left},
+        {"drain into a webhook, after = move", "after = move:Done", false, false, Way::Fate::moved, "http"},
+        {"service into a webhook, after = move", "after = move:Done", true, false, Way::Fate::moved, "http"},
+        {"drain into a program, after = delete", "after = delete", false, false, Way::Fate::removed, "exec"},
+        {"service into a program, after = seen", "after = seen", true, false, Way::Fate::seen, "exec"},
     };
     return all;
 }
@@ -37,11 +41,17 @@ Figures& Figures::operator+=(const Figures& other) {
 }
 
 KillStorm::KillStorm(const Way& way, std::minstd_rand& random)
-    : way_(way), random_(random), user_(Surroundings::get().newUser()), reader_(Surroundings::get().reader(user_)) {
+    : way_(way),
+      random_(random),
+      user_(Surroundings::get().newUser()),
+      reader_(Surroundings::get().reader(user_)),
+      consumer_(makeConsumer(way.sink, place_, static_cast<unsigned>(random()))) {
     const auto credential = way.oauth ? basicCredential(place_, "c")
                                       : "credential.c.grant = user_password\ncredential.c.username = " + user_ + "\ncredential.c.password = ${file:" +
                                             place_.file("password", Surroundings::get().mailServer().readerPassword()).string() + "}\n";
-    place_.configure(credential + mailbox("m", user_, "c") + "mailbox.m." + way.words + "\n");
+    place_.configure(consumer_->words() + credential + replaced(mailbox("m", user_, "c"), "mailbox.m.deliver", consumer_->sink()) + "mailbox.m." +
+                     way.words + "\n");
+    consumer_->be(Consumer::Mood::mixed);
 }
 
 void KillStorm::send(std::size_t count) {
@@ -56,7 +66,7 @@ void KillStorm::pause(unsigned atMostMilliseconds) { std::this_thread::sleep_for
 bool KillStorm::liveAndDie() {
     const auto kind = random_() % 3;
     if (!way_.service || kind == 0) send(10 + random_() % 40);
-    const auto before = place_.countDelivered("m");
+    const auto before = consumer_->count();
     auto process = place_.start(way_.service ? std::vector<std::string>{"run"} : std::vector<std::string>{"run", "--once"});
     if (kind == 1) {
         // Anywhere from the start on.
@@ -71,31 +81,19 @@ bool KillStorm::liveAndDie() {
         }
     } else {
         // Shortly after the first delivery of this life.
-        servers::eventually([&] { return place_.countDelivered("m") > before || !process.running(); }, std::chrono::seconds{60});
+        servers::eventually([&] { return consumer_->count() > before || !process.running(); }, std::chrono::seconds{60});
         pause(60);
     }
     process.signal(SIGKILL);
     const auto ended = process.wait(std::chrono::seconds{20});
     if (!ended) throw std::runtime_error("a killed process is still there");
     if (ended->signal != SIGKILL) error_ = place_.log();
-    if (random_() % 2 == 0) consume();
+    if (random_() % 2 == 0) consumer_->takeAway();
     return ended->signal == SIGKILL;
 }
 
-/// What a consumer would do: takes complete mails away, knows their ids.
-void KillStorm::consume() {
-    for (auto& [id, mail] : place_.delivered("m")) {
-        const auto digest = sha256(mail.bytes);
-        const auto [known, fresh] = taken_.emplace(id, digest);
-        if (!fresh) ++repeats_;
-        if (known->second != digest) ++changed_;
-        seenIds_.insert(id);
-        fs::remove(place_.spool("m") / (id + ".eml"));
-        fs::remove(place_.spool("m") / (id + ".json"));
-    }
-}
-
 int KillStorm::settle() {
+    consumer_->be(Consumer::Mood::well);
     const auto outcome = place_.postern({"run", "--once"});
     error_ = outcome.error;
     return outcome.status;
@@ -104,21 +102,19 @@ int KillStorm::settle() {
 Figures KillStorm::count() {
     Figures figures;
     figures.mails = sent_.size();
-    if (fs::exists(place_.spool("m")))
-        for (const auto& entry : fs::directory_iterator{place_.spool("m")})
-            if (entry.path().filename().string().front() == '.') ++figures.leftovers;
-    if (fs::exists(place_.data() / "staging"))
-        for ([[maybe_unused]] const auto& entry : fs::directory_iterator{place_.data() / "staging"}) ++figures.leftovers;
-    consume();
     std::set<std::string> arrived;
-    for (const auto& [id, digest] : taken_) {
+    for (const auto& [id, digest] : consumer_->taken()) {
         if (sent_.count(digest) == 0) ++figures.foreign;
         if (!arrived.insert(digest).second) ++figures.twice;
     }
-    figures.foreign += changed_;
+    figures.foreign += consumer_->changed();
     for (const auto& digest : sent_)
         if (arrived.count(digest) == 0) ++figures.lost;
-    figures.repeats = repeats_;
+    figures.repeats = consumer_->repeats();
+    figures.leftovers = consumer_->leftovers();
+    for (const auto* folder : {"staging", "outbox"})
+        if (fs::exists(place_.data() / folder))
+            for ([[maybe_unused]] const auto& entry : fs::directory_iterator{place_.data() / folder}) ++figures.leftovers;
     countMailbox(figures);
     return figures;
 }

@@ -1,9 +1,9 @@
 #pragma once
 
-#include "tests/system/workplace.h"
+#include "tests/crash/consumers.h"
 
 #include <cstdint>
-#include <map>
+#include <memory>
 #include <random>
 #include <set>
 #include <string>
@@ -19,16 +19,17 @@ struct Way {
     bool service;       ///< `run`, with mail coming while it waits; else `run --once` over and over
     bool oauth;
     Fate fate;
-    bool mayCopyTwice = false;  ///< without MOVE a kill between the copy and the note of it leaves a second copy in the target
+    std::string sink = "spool";  ///< its kind: spool, http (whose receiver answers well and badly by turns until settle()), exec
+    bool mayCopyTwice = false;   ///< without MOVE a kill between the copy and the note of it leaves a second copy in the target
 };
 const std::vector<Way>& ways();
 
 struct Figures {
     std::size_t kills = 0;
     std::size_t mails = 0;
-    std::size_t lost = 0;       ///< never reached the spool
+    std::size_t lost = 0;       ///< never reached the system behind
     std::size_t twice = 0;      ///< came again under another id
-    std::size_t foreign = 0;    ///< in the spool with bytes nobody sent
+    std::size_t foreign = 0;    ///< arrived with bytes nobody sent
     std::size_t repeats = 0;    ///< came again under the same id after a consumer had taken it: what a consumer has to expect
     std::size_t copies = 0;     ///< surplus copies in the target of a move
     std::size_t misplaced = 0;  ///< not in the place or not with the flags that after = wants
@@ -36,7 +37,7 @@ struct Figures {
     Figures& operator+=(const Figures& other);
 };
 
-/// One mailbox and one workplace over many violent deaths. A consumer takes what is complete out of the spool after some of them.
+/// One mailbox and one workplace over many violent deaths. The system behind a spool takes what is complete out of it after some of them.
 class KillStorm {
 public:
     KillStorm(const Way& way, std::minstd_rand& random);
@@ -50,8 +51,7 @@ public:
 
 private:
     void send(std::size_t count);
-    void consume();
-    bool caughtUp() const { return seenIds_.size() + place_.countDelivered("m") >= sent_.size(); }
+    bool caughtUp() const { return consumer_->count() >= sent_.size(); }
     void pause(unsigned atMostMilliseconds);
     void countMailbox(Figures& figures);
 
@@ -61,10 +61,8 @@ private:
     servers::ImapClient reader_;
     systemtest::Workplace place_{};
     std::set<std::string> sent_{};  ///< digests; every mail is different
-    std::size_t series_ = 0, repeats_ = 0;
-    std::set<std::string> seenIds_{};
-    std::map<std::string, std::string> taken_{};  ///< id, digest
-    std::size_t changed_ = 0;                     ///< the same id with other bytes
+    std::unique_ptr<Consumer> consumer_;
+    std::size_t series_ = 0;
     std::string error_{};
 };
 

@@ -138,6 +138,7 @@ WebhookReceiver::WebhookReceiver(Options options) : options_(std::move(options))
     TlsServer::Options tls;
     tls.chain = options_.chain;
     tls.demandsClientCertificate = options_.demandsClientCertificate;
+    tls.clientAuthorities = options_.clientAuthorities;
     tls.receiveBuffer = options_.receiveBuffer;
     server_ = std::make_unique<TlsServer>(tls, [this](TlsServer::Stream& stream) { serve(stream); });
     port_ = server_->port();
@@ -241,7 +242,8 @@ void WebhookReceiver::checkHead(Incoming& incoming) const {
     const auto host = incoming.field("host");
     const auto tail = ":" + std::to_string(port());
     incoming.expect(host == "127.0.0.1" + tail || host == "localhost" + tail, "Host is \"" + host + "\"");
-    incoming.expect(incoming.field("content-type") == "message/rfc822", "Content-Type is \"" + incoming.field("content-type") + "\"");
+    const bool refers = options_.takesReferences && incoming.field("content-type") == "application/json";
+    incoming.expect(refers || incoming.field("content-type") == "message/rfc822", "Content-Type is \"" + incoming.field("content-type") + "\"");
     for (const auto* unwanted : {"transfer-encoding", "content-encoding", "expect", "upgrade"})
         incoming.expect(!request.headers.contains(unwanted), std::string("there is ") + unwanted);
     const auto timestamp = incoming.field("webhook-timestamp");
@@ -294,7 +296,8 @@ void WebhookReceiver::readBody(TlsServer::Stream& stream, Incoming& incoming) co
 }
 
 void WebhookReceiver::checkBody(Incoming& incoming) const {
-    incoming.expect(incoming.digest == incoming.request.sha256, "the octets are not those of X-Postern-Sha256");
+    const bool refers = options_.takesReferences && incoming.field("content-type") == "application/json";
+    incoming.expect(refers || incoming.digest == incoming.request.sha256, "the octets are not those of X-Postern-Sha256");
     auto given = incoming.field("webhook-signature");
     if (incoming.signature.empty()) {
         incoming.expect(given.empty(), "it is signed, though nobody agreed on a key");

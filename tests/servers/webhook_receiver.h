@@ -29,6 +29,8 @@ public:
     struct Options {
         std::vector<Certificate> chain{};  ///< empty: plain http
         bool demandsClientCertificate = false;
+        std::vector<Certificate> clientAuthorities{};  ///< who may have signed it
+        bool takesReferences = false;                  ///< application/json instead of the message, whose X-Postern-Sha256 it has all the same
         std::string path = "/hook";
         std::string key{};                             ///< octets of the signing key; empty: a request must not be signed
         std::map<std::string, std::string> demands{};  ///< headers that must be there with exactly that value; names in lower case
