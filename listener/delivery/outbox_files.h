@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <set>
 #include <span>
@@ -54,10 +55,17 @@ public:
 
     /// Bytes of messages that are kept, as told: the ledger knows them after a start; keep() tells of itself.
     void use(std::uint64_t bytes) { used_ += bytes; }
-    void release(std::uint64_t bytes) { used_ -= std::min<std::uint64_t>(bytes, used_); }
+    void release(std::uint64_t bytes) {
+        used_ -= std::min<std::uint64_t>(bytes, used_);
+        tight_ = false;
+    }
     std::uint64_t used() const { return used_; }
     std::uint64_t limit() const { return limit_; }
-    bool isFull() const { return limit_ != 0 && used_ >= limit_; }
+    /// So many bytes more may be kept.
+    std::uint64_t room() const { return limit_ == 0 ? std::numeric_limits<std::uint64_t>::max() : limit_ - std::min<std::uint64_t>(used_, limit_); }
+    /// Something had no room: nothing more is to be fetched until something has gone.
+    void noRoom() { tight_ = used_ > 0; }
+    bool isFull() const { return limit_ != 0 && (used_ >= limit_ || tight_); }
 
 private:
     std::string newName(const char* ending);
@@ -70,6 +78,7 @@ private:
     const std::string directory_;
     const std::uint64_t limit_;
     std::atomic<std::uint64_t> used_{0};
+    std::atomic<bool> tight_{false};
 };
 
 }  // namespace listener

@@ -254,12 +254,20 @@ Settled Batcher::judge(const Message& message, const Offers& offers, std::size_t
     return one;
 }
 
+Error Batcher::outboxFull() const {
+    return {plugin::Reaction::retryLater, plugin::Code::outboxFull,
+            "the outbox holds " + std::to_string(parts_.files.used()) + " of " + std::to_string(parts_.files.limit()) +
+                " octets, and has no room for what a sink does not take"};
+}
+
 /// Makes durable what some sink has not taken; leaves out what cannot be kept: it stays where it is, in the mailbox.
 Task<std::vector<Settled>> Batcher::keepRest(std::vector<Settled> judged, const Offers& offers) {
     auto& loop = co_await plugin::thisLoop();
     std::vector<OutboxFiles::Request> requests;
     std::vector<Settled*> waiting;
     std::vector<Settled> aside;
+    const auto room = parts_.files.room();
+    std::uint64_t bytes = 0;
     for (std::size_t i = 0; i < judged.size(); ++i) {
         auto& one = judged[i];
         if (one.state == MessageState::quarantined) {
@@ -273,6 +281,12 @@ Task<std::vector<Settled>> Batcher::keepRest(std::vector<Settled> judged, const 
         if (one.state != MessageState::pending) continue;
         const bool shared =
             std::any_of(offers.begin(), offers.end(), [i](const auto& those) { return those[i].answer == Outlet::Offered::Answer::underWay; });
+        if (bytes + one.message.content.size() > room) {  // the first so many: what is kept needs not be fetched again
+            parts_.files.noRoom();
+            if (!failure_) failure_ = outboxFull();
+            break;
+        }
+        bytes += one.message.content.size();
         requests.push_back({&one.message, shared});
         waiting.push_back(&one);
     }

@@ -20,6 +20,7 @@ namespace {
 constexpr std::string_view logger = "listener.engine";
 constexpr auto operatorGlance = 1s;     // how soon the service notices what a command wrote
 constexpr auto verifiedRecorded = 60s;  // `postern mailboxes` shows times no older than this
+constexpr auto conditionsGlance = 5s;   // each looks at every mailbox
 constexpr auto alertPatience = 1s;      // for what is being told when the service stops
 constexpr int allSettled = 0, tryAgain = 75;
 
@@ -296,7 +297,7 @@ Task<void> Engine::watchAlerts(std::shared_ptr<plugin::Event> over) {
     for (;;) {
         auto observing = alerts_.observe(conditions());
         co_await observing;
-        auto pause = over->wait(loop.clock().steady() + operatorGlance, {});
+        auto pause = over->wait(loop.clock().steady() + conditionsGlance, {});
         if (co_await pause == plugin::Wake::done) break;
     }
     auto closing = alerts_.close(alertPatience);

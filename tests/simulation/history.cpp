@@ -447,10 +447,7 @@ private:
         const auto outbox = listener::makeOutboxLedger(process.database(), clock_);
         auto replayed = process.wait(outbox->replay({.mailbox = "box", .state = listener::MessageState::delivered}, "late"));
         if (!replayed) return fail("replay: " + replayed.error().what);
-        process.run(clock_.steady() + 30min, [&] {
-            return process.kept().gauge("postern_outbox_messages sink=late") == 0 && clock_.steady() > calmSince_ + 85min && !late_.taken.empty();
-        });
-        process.run(clock_.steady() + 20min);
+        process.run(clock_.steady() + 50min);
         const auto files = arrived();
         for (const auto& [id, bytes] : late_.taken)
             if (!files.contains(id) || files.at(id) != bytes) fail("replayed under another id, or with other bytes: " + id);
