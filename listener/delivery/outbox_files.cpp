@@ -103,29 +103,33 @@ Result<std::vector<Kept>> OutboxFiles::keep(std::span<const Request> requests) {
     if (!directory) return staging(directory.error());
     std::vector<Kept> places;
     std::unique_ptr<plugin::File> segment;
+    const auto fail = [&](const Error& error) {  // nothing of it is kept
+        for (const auto& kept : places) static_cast<void>((*directory)->remove(split(kept.file).second));
+        return staging(error);
+    };
     const auto segmentName = newName(".seg");
     for (const auto& request : requests) {
         const auto& content = request.message->content;
         if (content.file() != nullptr) {
             auto name = keepAlone(**directory, request);
-            if (!name) return staging(name.error());
+            if (!name) return fail(name.error());
             places.push_back({std::string(outbox) + "/" + *name, 0});
             continue;
         }
         if (!segment) {
             auto created = (*directory)->create(mode);
-            if (!created) return staging(created.error());
+            if (!created) return fail(created.error());
             segment = std::move(*created);
         }
         places.push_back({std::string(outbox) + "/" + segmentName, segment->size()});
         if (content.inMemory() == nullptr) continue;  // of no octets
-        if (auto written = segment->append(*content.inMemory()); !written) return staging(written.error());
+        if (auto written = segment->append(*content.inMemory()); !written) return fail(written.error());
     }
     if (segment) {
-        if (auto synced = segment->sync(); !synced) return staging(synced.error());
-        if (const auto named = (*directory)->publish(*segment, segmentName); !named) return staging(named.error());
+        if (auto synced = segment->sync(); !synced) return fail(synced.error());
+        if (const auto named = (*directory)->publish(*segment, segmentName); !named) return fail(named.error());
     }
-    if (auto durable = (*directory)->syncNames(); !durable) return staging(durable.error());
+    if (auto durable = (*directory)->syncNames(); !durable) return fail(durable.error());
     use(bytes);
     return places;
 }

@@ -59,6 +59,10 @@ public:
         used_ -= std::min<std::uint64_t>(bytes, used_);
         tight_ = false;
     }
+    void recounted(std::uint64_t bytes) {
+        used_ = bytes;
+        tight_ = false;
+    }
     std::uint64_t used() const { return used_; }
     std::uint64_t limit() const { return limit_; }
     /// So many bytes more may be kept.

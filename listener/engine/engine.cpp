@@ -245,6 +245,7 @@ Task<Result<void>> Engine::blockAfterLoss() {
 Task<void> Engine::watchOperator(std::shared_ptr<plugin::Event> over) {
     auto& loop = co_await plugin::thisLoop();
     std::optional<std::int64_t> seen;
+    std::uint64_t recorded = 0;
     auto recordAt = loop.clock().steady() + verifiedRecorded;
     for (;;) {
         auto changes = co_await ledger_->operatorChanges();
@@ -258,6 +259,7 @@ Task<void> Engine::watchOperator(std::shared_ptr<plugin::Event> over) {
         wakeMailboxesWithWork();
         if (loop.clock().steady() >= recordAt) {
             co_await recordVerified();
+            if (++recorded % 10 == 0) co_await outlets_.recount();
             recordAt = loop.clock().steady() + verifiedRecorded;
         }
         auto pause = over->wait(loop.clock().steady() + operatorGlance, {});

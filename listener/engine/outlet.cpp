@@ -147,7 +147,7 @@ Task<void> Outlet::call(std::shared_ptr<Outlet> self, std::vector<JobPtr> jobs) 
         if (job.verdict == Delivery::Verdict::notDelivered && !job.error)
             job.error = Error{Reaction::retryLater, Code::sinkUnavailable, "sink " + settings_.name + " gave no verdict in time"};
         job.stage = OutletJob::Stage::ended;
-        inHand_.erase(job.message.id);
+        inHand_.erase(inHand_.find(job.message.id));
         job.group->ended();
         if (job.adopted) adopted.push_back(jobs[i]);
     }
@@ -248,9 +248,10 @@ OutboxOutcome Outlet::outcomeOf(const OutletJob& job) {
     const auto now = loop_.clock().wall();
     outcome.code = error.code;
     outcome.what = error.what;
-    outcome.kind = error.reaction == Reaction::setAside                                     ? Kind::aside
-                   : settings_.giveUp && job.first && now - *job.first >= *settings_.giveUp ? Kind::dead
-                                                                                            : Kind::refused;
+    outcome.kind = error.reaction == Reaction::setAside ? Kind::aside
+                   : settings_.giveUp && loop_.clock().steady() >= noExpiryUntil_ && job.first && now - *job.first >= *settings_.giveUp
+                       ? Kind::dead
+                       : Kind::refused;
     auto pause = retryPause(job.attempts, settings_.retryMaxInterval, parts_.random);
     if (error.retryAfter) pause = std::max(pause, *error.retryAfter);
     outcome.next = now + pause;

@@ -76,6 +76,8 @@ public:
     /// Until nothing is under way any more and all of it is written down; soon after the `giveUp` of run() or drainOnce(). What is offered meanwhile
     /// is waited for too.
     plugin::Task<void> letEnd();
+    /// Any thread: what ends calls that are under way, also before run().
+    void breakWith(std::stop_token giveUp);
     /// Any thread: somebody changed something in the ledger.
     void lookAgain();
 
@@ -110,9 +112,11 @@ private:
     plugin::Task<Page> nextPage();
     void noticeClock();
     plugin::Task<void> refresh();
+    plugin::Task<void> step(std::stop_token finish);
     plugin::Task<void> attempt(std::vector<OutboxEntry> entries);
     plugin::Task<JobPtr> jobOf(OutboxEntry entry);
-    plugin::Task<void> conclude(std::vector<OutboxOutcome> outcomes);
+    plugin::Task<bool> conclude(std::vector<OutboxOutcome> outcomes);
+    plugin::Task<void> postpone(std::int64_t row);
     plugin::Task<void> expire();
     plugin::Task<void> rest(std::stop_token finish);
     std::size_t pageSize() const;
@@ -124,12 +128,12 @@ private:
     const std::shared_ptr<Sink> sink_;
     SinkHealth health_;
     std::deque<JobPtr> queue_{};
-    std::uint64_t queued_ = 0;        ///< bytes in memory
-    std::size_t calls_ = 0;           ///< under way
-    std::size_t busy_ = 0;            ///< with a call, or with writing down what came of one
-    std::set<std::string> inHand_{};  ///< ids that a call is at work with
-    plugin::Event changed_{};         ///< a call has ended, or the queue is shorter
-    plugin::Event wake_{};            ///< of the outbox's part
+    std::uint64_t queued_ = 0;             ///< bytes in memory
+    std::size_t calls_ = 0;                ///< under way
+    std::size_t busy_ = 0;                 ///< with a call, or with writing down what came of one
+    std::multiset<std::string> inHand_{};  ///< ids that a call is at work with
+    plugin::Event changed_{};              ///< a call has ended, or the queue is shorter
+    plugin::Event wake_{};                 ///< of the outbox's part
     std::stop_token giveUp_{};
     bool sweeping_ = false;  ///< all there is, in order, due or not: the sink is well again
     std::int64_t swept_ = 0;
@@ -141,6 +145,7 @@ private:
     View view_{};
     std::uint64_t waiting_ = 0;
     bool recount_ = true;
+    plugin::Steady noExpiryUntil_{};                     ///< since the wall clock jumped nobody knows how long anything has waited
     std::optional<std::chrono::nanoseconds> between_{};  ///< the wall clock and the steady one
     plugin::Steady counted_{};
 };

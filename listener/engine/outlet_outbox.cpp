@@ -21,6 +21,10 @@ constexpr std::size_t expiredAtOnce = 500;
 
 }  // namespace
 
+void Outlet::breakWith(std::stop_token giveUp) {
+    loop_.post([this, self = shared_from_this(), giveUp = std::move(giveUp)] { giveUp_ = giveUp; });
+}
+
 void Outlet::lookAgain() {
     loop_.post([this, self = shared_from_this()] {
         recount_ = true;
@@ -69,6 +73,7 @@ void Outlet::noticeClock() {
     const bool jumped = between_ && (between > *between_ + clockTolerance || between < *between_ - clockTolerance);
     between_ = between;
     if (!jumped) return;
+    if (settings_.giveUp) noExpiryUntil_ = loop_.clock().steady() + *settings_.giveUp;
     sweeping_ = true;
     swept_ = 0;
 }
@@ -99,25 +104,37 @@ Task<void> Outlet::run(std::stop_token finish, std::stop_token giveUp) {
     co_await refresh();
     sweeping_ = true;  // whatever the clock was when its time was set
     while (!finish.stop_requested()) {
-        noticeClock();
-        const bool resting = health_.state() == SinkHealth::State::resting;
-        if (health_.state() == SinkHealth::State::disabled || (resting && loop_.clock().steady() < health_.probeAt())) {
-            co_await rest(finish);
-            continue;
+        bool failed = false;
+        try {
+            co_await step(finish);
+        } catch (const std::exception& bug) {
+            parts_.log.error(logger, "the outbox of a sink met a bug, and goes on",
+                             {{"sink", settings_.name}, {"what", plugin::printable(bug.what())}});
+            failed = true;
         }
-        const bool swept = sweeping_;
-        auto page = co_await nextPage();
-        if (page.failed || finish.stop_requested()) {
-            auto breath = plugin::sleepUntil(loop_.clock().steady() + afterTrouble, finish);
-            co_await breath;
-            continue;
-        }
-        if (!page.entries.empty()) {
-            co_await attempt(std::move(page.entries));
-        } else if (!swept || resting) {
-            nothingToProbe_ = resting;
-            co_await rest(finish);
-        }
+        if (!failed) continue;
+        auto breath = plugin::sleepUntil(loop_.clock().steady() + afterTrouble, finish);
+        co_await breath;
+    }
+}
+
+Task<void> Outlet::step(std::stop_token finish) {
+    noticeClock();
+    const bool resting = health_.state() == SinkHealth::State::resting;
+    if (health_.state() == SinkHealth::State::disabled || (resting && loop_.clock().steady() < health_.probeAt())) {
+        co_await rest(finish);
+        co_return;
+    }
+    const bool swept = sweeping_;
+    auto page = co_await nextPage();
+    if (page.failed || finish.stop_requested()) {
+        auto breath = plugin::sleepUntil(loop_.clock().steady() + afterTrouble, finish);
+        co_await breath;
+    } else if (!page.entries.empty()) {
+        co_await attempt(std::move(page.entries));
+    } else if (!swept || resting) {
+        nothingToProbe_ = resting;
+        co_await rest(finish);
     }
 }
 
@@ -168,8 +185,11 @@ Task<Outlet::JobPtr> Outlet::jobOf(OutboxEntry entry) {
     auto content = co_await load;
     if (!content) {
         parts_.log.error(logger, plugin::describe(content.error()), {{"sink", settings_.name}, {"mailbox", entry.message.mailbox}});
-        if (content.error().code != Code::outboxDamaged) co_return nullptr;
-        auto missing = co_await parts_.outbox.lost(entry.kept.file);
+        if (content.error().code != Code::outboxDamaged) {
+            co_await postpone(entry.row);
+            co_return nullptr;
+        }
+        auto missing = co_await parts_.outbox.damaged(entry.row);
         if (missing) parts_.mailboxHasWork(entry.message.mailbox);
         co_return nullptr;
     }
@@ -180,10 +200,22 @@ Task<Outlet::JobPtr> Outlet::jobOf(OutboxEntry entry) {
     if (settings_.maxSize && job->message.content.size() > *settings_.maxSize && settings_.oversize == SinkSettings::Oversize::reference) {
         auto refer = plugin::offload(loop_, [&files = parts_.files, &message = job->message] { return files.refer(message); });
         auto path = co_await refer;
-        if (!path) co_return nullptr;
+        if (!path) {
+            parts_.log.error(logger, plugin::describe(path.error()), {{"sink", settings_.name}});
+            co_await postpone(entry.row);
+            co_return nullptr;
+        }
         job->message.reference = std::move(*path);
     }
     co_return job;
+}
+
+/// What cannot be read now is not to stand before what can.
+Task<void> Outlet::postpone(std::int64_t row) {
+    const auto next = loop_.clock().wall() + longestRest;
+    std::string name = settings_.name;
+    auto postponed = co_await parts_.outbox.postpone(row, std::move(name), next);
+    if (!postponed) parts_.log.debug(logger, plugin::describe(postponed.error()));
 }
 
 /// Each of them once, as far as the memory goes; the others are still there for the next page.
@@ -226,13 +258,15 @@ Task<void> Outlet::attempt(std::vector<OutboxEntry> entries) {
         co_await layOutAside(job);
     }
     const bool nothing = outcomes.empty();
-    if (!nothing) co_await conclude(std::move(outcomes));
-    if (!nothing && !unreadable) co_return;
+    bool written = true;
+    if (!nothing) written = co_await conclude(std::move(outcomes));
+    if (!nothing && written && !unreadable) co_return;
+    wake_.reset();
     auto breath = wake_.wait(loop_.clock().steady() + afterTrouble, giveUp_);
     co_await breath;
 }
 
-Task<void> Outlet::conclude(std::vector<OutboxOutcome> outcomes) {
+Task<bool> Outlet::conclude(std::vector<OutboxOutcome> outcomes) {
     using Kind = OutboxOutcome::Kind;
     for (const auto& outcome : outcomes)
         if (outcome.kind == Kind::dead || outcome.kind == Kind::aside)
@@ -243,7 +277,7 @@ Task<void> Outlet::conclude(std::vector<OutboxOutcome> outcomes) {
     auto ended = co_await parts_.outbox.conclude(std::move(outcomes));
     if (!ended) {  // they are tried again, under the same ids
         parts_.log.error(logger, plugin::describe(ended.error()), {{"sink", settings_.name}});
-        co_return;
+        co_return false;
     }
     plugin::faultPoint("concluded");
     parts_.files.release(ended->freedBytes);
@@ -262,11 +296,13 @@ Task<void> Outlet::conclude(std::vector<OutboxOutcome> outcomes) {
     for (const auto& mailbox : mailboxes) parts_.mailboxHasWork(mailbox);
     waiting_ -= std::min(waiting_, ended->ended);
     show();
+    co_return true;
 }
 
 /// What has waited for so long that it is given up, tried lately or not.
 Task<void> Outlet::expire() {
-    if (!settings_.giveUp) co_return;
+    noticeClock();
+    if (!settings_.giveUp || loop_.clock().steady() < noExpiryUntil_) co_return;
     const auto now = loop_.clock().wall();
     for (;;) {
         auto ids = co_await parts_.outbox.waitingSince(settings_.name, now - *settings_.giveUp, expiredAtOnce);
@@ -280,7 +316,8 @@ Task<void> Outlet::expire() {
                                     .code = Code::outboxGivenUp,
                                     .what = "given up after sink." + settings_.name + ".retry.give_up"});
         if (outcomes.empty()) co_return;
-        co_await conclude(std::move(outcomes));
+        const bool written = co_await conclude(std::move(outcomes));
+        if (!written) co_return;
     }
 }
 

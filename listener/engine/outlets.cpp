@@ -41,8 +41,7 @@ std::vector<std::string> Outlets::configure(const plugin::Configuration& configu
         auto fingerprint = auth::settingsBehind(configuration, "sink." + name + ".");
         const auto known = ways_.find(name);
         if (known != ways_.end() && known->second.fingerprint == fingerprint) {
-            wanted.emplace(name, std::move(known->second));
-            ways_.erase(known);
+            wanted.emplace(name, known->second);
             continue;
         }
         auto settings = sinkSettings(configuration, name);
@@ -53,13 +52,15 @@ std::vector<std::string> Outlets::configure(const plugin::Configuration& configu
     }
     std::vector<std::string> gone;
     for (auto& [name, way] : ways_) {
+        const auto now = wanted.find(name);
+        if (now != wanted.end() && now->second.outlet == way.outlet) continue;
         way.finish.request_stop();
-        if (!wanted.contains(name)) gone.push_back(name);
-        retired_.push_back(std::move(way.outlet));
+        if (now == wanted.end()) gone.push_back(name);
+        retired_.push_back(way);
     }
     {
         const std::lock_guard lock(mutex_);
-        ways_ = std::move(wanted);
+        ways_.swap(wanted);
     }
     if (running_)
         for (auto& [name, forerunner] : fresh) beginOne(ways_.at(name), std::move(forerunner));
@@ -106,6 +107,7 @@ Task<void> Outlets::run(std::shared_ptr<Outlet> outlet, std::shared_ptr<plugin::
 }
 
 void Outlets::beginOne(Way& way, std::shared_ptr<plugin::Shared<plugin::Nothing>> forerunner) {
+    way.outlet->breakWith(giveUp_);
     way.end = plugin::startOn(way.outlet->loop(), run(way.outlet, std::move(forerunner), way.finish.get_token()));
 }
 
@@ -123,16 +125,21 @@ Task<void> Outlets::drainOnce(std::stop_token finish, std::stop_token giveUp) {
 }
 
 Task<void> Outlets::end() {
-    for (auto& [name, way] : ways_) way.finish.request_stop();
-    std::vector<std::shared_ptr<Outlet>> all = retired_;
-    for (auto& [name, way] : ways_) {
+    std::vector<Way> all = retired_;
+    for (auto& [name, way] : ways_) all.push_back(way);
+    for (auto& way : all) {
+        way.finish.request_stop();
         if (way.end) co_await way.end->wait(plugin::Deadline::max(), {});
-        all.push_back(way.outlet);
     }
-    for (const auto& outlet : all) {
-        auto ends = plugin::startOn(outlet->loop(), outlet->letEnd());
+    for (const auto& way : all) {
+        auto ends = plugin::startOn(way.outlet->loop(), way.outlet->letEnd());
         co_await ends->wait(plugin::Deadline::max(), {});
     }
+}
+
+Task<void> Outlets::recount() {
+    auto bytes = co_await ledger_->keptBytes();
+    if (bytes) files_.recounted(*bytes);
 }
 
 Task<bool> Outlets::nothingWaits() {

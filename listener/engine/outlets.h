@@ -41,6 +41,8 @@ public:
     plugin::Task<void> drainOnce(std::stop_token finish, std::stop_token giveUp);
     /// Until nothing is under way any more.
     plugin::Task<void> end();
+    /// Now and then: how much is kept, as the ledger has it; failures on the way leave it wrong.
+    plugin::Task<void> recount();
     plugin::Task<bool> nothingWaits();
     void lookAgain();  ///< any thread: somebody changed something in the ledger
 
@@ -72,9 +74,9 @@ private:
     std::stop_token finish_{}, giveUp_{};
     bool running_ = false;
     std::size_t made_ = 0;
-    mutable std::mutex mutex_{};                      // ways_ as a whole: the home loop changes it, metrics read it
-    std::map<std::string, Way> ways_{};               // by name
-    std::vector<std::shared_ptr<Outlet>> retired_{};  ///< of former configurations: what they have begun is waited for at the end
+    mutable std::mutex mutex_{};         // ways_ as a whole: the home loop changes it, metrics read it
+    std::map<std::string, Way> ways_{};  // by name
+    std::vector<Way> retired_{};         ///< of former configurations: what they have begun is waited for at the end
 };
 
 }  // namespace listener

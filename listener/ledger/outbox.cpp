@@ -197,20 +197,23 @@ bool isReachable(Transaction& transaction, std::int64_t message) {
     return found;
 }
 
+/// The bytes of one message cannot be read. Answers how many are missing for good: 1, or 0.
+std::uint64_t loseRow(Transaction& transaction, std::int64_t message) {
+    if (!isReachable(transaction, message)) {
+        endAsMissing(transaction, message);
+        return 1;
+    }
+    transaction.prepare("UPDATE listener_stored SET file = NULL WHERE message = ?").bind(0, message).run();
+    transaction.prepare(sql::setNext).bind(0, whenFetched).bind(1, message).run();
+    return 0;
+}
+
 std::uint64_t loseFile(Transaction& transaction, const std::string& file) {
     std::vector<std::int64_t> rows;
     auto& row = transaction.prepare("SELECT message FROM listener_stored WHERE file = ?").bind(0, file);
     while (row.step()) rows.push_back(row.integer(0));
     std::uint64_t missing = 0;
-    for (const auto message : rows) {
-        if (!isReachable(transaction, message)) {
-            endAsMissing(transaction, message);
-            ++missing;
-            continue;
-        }
-        transaction.prepare("UPDATE listener_stored SET file = NULL WHERE message = ?").bind(0, message).run();
-        transaction.prepare(sql::setNext).bind(0, whenFetched).bind(1, message).run();
-    }
+    for (const auto message : rows) missing += loseRow(transaction, message);
     return missing;
 }
 
@@ -254,6 +257,10 @@ public:
         : transaction_(transaction), sink_(writing::sinkId(transaction, sink)), now_(stored::time(now)) {}
 
     void row(std::int64_t message) {
+        if (isOnItsWay(message)) {
+            ++done_.unreachable;
+            return;
+        }
         auto& known = transaction_.prepare(sql::selectStoredFile).bind(0, message);
         const bool stored = known.step();
         const bool kept = stored && !known.isNull(0);
@@ -286,6 +293,18 @@ public:
             .bind(2, sink_)
             .run();
         ++(kept ? done_.kept : done_.toFetch);
+    }
+
+    /// Not yet given to its own sinks, and to be fetched for them: an entry for another sink would make it seem to be taken care of.
+    bool isOnItsWay(std::int64_t message) {
+        auto& row = transaction_
+                        .prepare(
+                            "SELECT 1 FROM listener_message m WHERE m.number = ? AND m.state IN ('pending', 'missing') AND NOT EXISTS (SELECT 1 FROM "
+                            "listener_stored k WHERE k.message = m.number)")
+                        .bind(0, message);
+        const bool found = row.step();
+        row.reset();
+        return found;
     }
 
     Replayed finish() {
@@ -366,6 +385,20 @@ public:
 
     Answer<std::uint64_t> lost(std::string file) override {
         return write<std::uint64_t>([file = std::move(file)](Transaction& transaction) { return loseFile(transaction, file); });
+    }
+    Answer<std::uint64_t> damaged(std::int64_t row) override {
+        return write<std::uint64_t>([row](Transaction& transaction) { return loseRow(transaction, row); });
+    }
+    Answer<void> postpone(std::int64_t row, std::string sink, plugin::Wall next) override {
+        return write<void>([row, sink = std::move(sink), next](Transaction& transaction) {
+            const auto id = writing::sinkId(transaction, sink);
+            transaction.prepare("UPDATE listener_outbox SET next = ? WHERE message = ? AND sink_id = ? AND dead = 0 AND next <> ?")
+                .bind(0, stored::time(next))
+                .bind(1, row)
+                .bind(2, id)
+                .bind(3, whenFetched)
+                .run();
+        });
     }
     Answer<Rework> rework(std::int64_t folder, plugin::Wall since) override {
         return read<Rework>([folder, since](Transaction& transaction) {

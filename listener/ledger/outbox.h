@@ -118,6 +118,10 @@ public:
     /// The bytes of what lies in this file cannot be read: they are to be fetched again. Answers of how many that is impossible, since their
     /// place in the mailbox means nothing any more: these are missing.
     virtual Answer<std::uint64_t> lost(std::string file) = 0;
+    /// The same of one message.
+    virtual Answer<std::uint64_t> damaged(std::int64_t row) = 0;
+    /// Not tried before `next`; no attempt was made.
+    virtual Answer<void> postpone(std::int64_t row, std::string sink, plugin::Wall next) = 0;
     /// `since`: those missing for longer are not looked for.
     virtual Answer<Rework> rework(std::int64_t folder, plugin::Wall since) = 0;
     struct Fetch {

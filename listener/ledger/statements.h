@@ -122,8 +122,10 @@ inline constexpr std::string_view insertEntry =
     "what = excluded.what";
 inline constexpr std::string_view deleteEntry = "DELETE FROM listener_outbox WHERE message = ? AND sink_id = ?";
 inline constexpr std::string_view deleteEntries = "DELETE FROM listener_outbox WHERE message = ?";
+/// One whose bytes are to be fetched first waits for them all the same.
 inline constexpr std::string_view updateEntry =
-    "UPDATE listener_outbox SET dead = ?, next = ?, attempts = attempts + 1, code = ?, what = ? WHERE message = ? AND sink_id = ?";
+    "UPDATE listener_outbox SET dead = ?1, next = CASE next WHEN 9223372036854775807 THEN next ELSE ?2 END, attempts = attempts + 1, code = ?3, "
+    "what = ?4 WHERE message = ?5 AND sink_id = ?6";
 inline constexpr std::string_view selectEntry =
     "SELECT o.message FROM listener_message m CROSS JOIN listener_outbox o ON o.message = m.number AND o.sink_id = ?1 WHERE m.delivery_id = ?2";
 inline const std::string selectEntries =
