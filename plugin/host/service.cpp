@@ -16,7 +16,6 @@
 #include "plugin/host/watched_database.h"
 #include "plugin/runtime/posix_disk.h"
 
-
 #include <algorithm>
 #include <condition_variable>
 #include <filesystem>
