@@ -48,6 +48,7 @@ public:
         bytes.insert(bytes.end(), text.begin(), text.end());
         return *this;
     }
+    bool empty() const { return secret_.empty(); }
     SecretBuilder& add(char octet) { return add(std::string_view(&octet, 1)); }
     Secret finish() { return std::move(secret_); }
 

@@ -14,7 +14,8 @@ void parameter(SecretBuilder& body, std::string_view name, std::string_view valu
     if (value.empty()) return;
     const auto encodedName = formEncoded(name);
     const auto encodedValue = formEncoded(value);
-    body.add('&').add(encodedName.reveal()).add('=').add(encodedValue.reveal());
+    if (!body.empty()) body.add('&');
+    body.add(encodedName.reveal()).add('=').add(encodedValue.reveal());
 }
 
 /// user-pass of RFC 7617, Base64.
@@ -48,23 +49,29 @@ Secret formEncoded(std::string_view text) {
     return out.finish();
 }
 
-TokenRequest clientCredentialsRequest(const Credential& credential, const Secret& clientSecret, std::string_view scopes) {
+GrantParameters clientCredentialsGrant(std::string_view scopes) {
+    GrantParameters grant;
+    grant.push_back({"grant_type", Secret("client_credentials")});
+    grant.push_back({"scope", Secret(scopes)});
+    return grant;
+}
+
+TokenRequest tokenRequest(const Credential& credential, const GrantParameters& grant, const ClientProof& proof) {
     SecretBuilder body(512);
-    body.add("grant_type=client_credentials");
+    for (const auto& [name, value] : grant) parameter(body, name, value.reveal());
     TokenRequest request;
     switch (credential.authentication) {
         case ClientAuthentication::basic:
         case ClientAuthentication::basicRaw: {
-            const auto encoded = basicCredentials(credential, clientSecret);
+            const auto encoded = basicCredentials(credential, proof.secret);
             request.authorization = SecretBuilder(encoded.reveal().size() + 6).add("Basic ").add(encoded.reveal()).finish();
             break;
         }
         case ClientAuthentication::body:
             parameter(body, "client_id", credential.clientId);
-            parameter(body, "client_secret", clientSecret.reveal());
+            parameter(body, "client_secret", proof.secret.reveal());
             break;
     }
-    parameter(body, "scope", scopes);
     for (const auto& [name, value] : credential.parameters) parameter(body, name, value);
     request.body = body.finish();
     return request;

@@ -20,9 +20,25 @@ struct TokenRequest {
     Secret body{};
 };
 
-/// A client_credentials request (RFC 6749 4.4.2): grant_type, scope as written (RFC 6749 3.3), the credential's own parameters, and the
-/// client's authentication in exactly one place. `scopes` stand in for the credential's. Pure.
-TokenRequest clientCredentialsRequest(const Credential& credential, const Secret& clientSecret, std::string_view scopes);
+/// One parameter of a request's body. Empty values are left out.
+struct Parameter {
+    std::string name;
+    Secret value;
+};
+
+/// What a request asks with: grant_type first, then what belongs to that grant.
+using GrantParameters = std::vector<Parameter>;
+
+/// RFC 6749 4.4.2; `scopes` as written (RFC 6749 3.3).
+GrantParameters clientCredentialsGrant(std::string_view scopes);
+
+/// What shows the token endpoint who asks, as the credential's authentication wants it.
+struct ClientProof {
+    Secret secret{};
+};
+
+/// The request of any grant: the grant's parameters, the credential's own, and the client's authentication in exactly one place. Pure.
+TokenRequest tokenRequest(const Credential& credential, const GrantParameters& grant, const ClientProof& proof);
 
 /// True where `text` repeats the secret, plain, form-encoded or as Basic sends it: such a text must not be shown.
 bool repeats(std::string_view text, const Credential& credential, const Secret& clientSecret);

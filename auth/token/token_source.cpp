@@ -70,8 +70,8 @@ Result<std::shared_ptr<const Want>> wantOf(const plugin::Configuration& configur
     return std::shared_ptr<const Want>(std::move(want));
 }
 
-HttpRequest httpRequest(const Want& want, const Secret& clientSecret) {
-    const auto token = clientCredentialsRequest(want.credential, clientSecret, want.scopes);
+HttpRequest httpRequest(const Want& want, const ClientProof& proof) {
+    const auto token = tokenRequest(want.credential, clientCredentialsGrant(want.scopes), proof);
     HttpRequest request;
     request.method = "POST";
     request.url = want.credential.tokenEndpoint;
@@ -268,7 +268,8 @@ Task<Landing> State::ask(std::shared_ptr<const Want> want) {
     }
 
     landing.sent = true;
-    auto request = httpRequest(*want, *read.secret);
+    const ClientProof proof{std::move(*read.secret)};
+    auto request = httpRequest(*want, proof);
     const auto deadline = loop.clock().steady() + requestTimeout;
     auto stopping = stop_.get_token();
     auto answer = co_await http_.request(std::move(request), deadline, stopping);
@@ -276,7 +277,7 @@ Task<Landing> State::ask(std::shared_ptr<const Want> want) {
         landing.outcome = answer.error().code == Code::channelStopped ? answer.error() : unreachable(answer.error());
         co_return std::move(landing);
     }
-    const auto hide = [&](std::string_view text) { return repeats(text, want->credential, *read.secret); };
+    const auto hide = [&](std::string_view text) { return repeats(text, want->credential, proof.secret); };
     const TokenAnswer received{answer->status, answer->headers.find("Content-Type").value_or(""), answer->headers.find("Retry-After").value_or(""),
                                answer->body};
     landing.outcome = judge(received, parts_.clock.wall(), hide);

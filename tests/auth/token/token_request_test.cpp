@@ -23,6 +23,10 @@ Credential app(ClientAuthentication authentication, const std::string& id = "app
     return credential;
 }
 
+TokenRequest asked(const Credential& credential, Secret secret, std::string_view scopes) {
+    return tokenRequest(credential, clientCredentialsGrant(scopes), ClientProof{std::move(secret)});
+}
+
 std::string text(const Secret& secret) { return std::string(secret.reveal()); }
 
 // An opinion of its own about what was sent: Poco's Base64, and form decoding that refuses what RFC 6749 Appendix B never makes.
@@ -83,14 +87,14 @@ std::vector<std::string> oddSecrets() {
 }  // namespace
 
 SCENARIO("the Basic header is form-encoded first, as RFC 6749 2.3.1 asks and oidc-provider checks", "[token]") {
-    const auto request = clientCredentialsRequest(app(ClientAuthentication::basic), Secret("s3cr+t/ with:%&="), "mail");
+    const auto request = asked(app(ClientAuthentication::basic), Secret("s3cr+t/ with:%&="), "mail");
     CHECK(base64Decoded(text(request.authorization).substr(6)) == "app-basic:s3cr%2Bt%2F+with%3A%25%26%3D");
     CHECK(text(request.authorization).substr(0, 6) == "Basic ");
     CHECK(text(request.body) == "grant_type=client_credentials&scope=mail");
 }
 
 SCENARIO("the body placement is the request Microsoft documents", "[token]") {
-    const auto request = clientCredentialsRequest(app(ClientAuthentication::body, "id-1"), Secret("a~b c"), "https://outlook.office365.com/.default");
+    const auto request = asked(app(ClientAuthentication::body, "id-1"), Secret("a~b c"), "https://outlook.office365.com/.default");
     CHECK(request.authorization.empty());
     CHECK(text(request.body) ==
           "grant_type=client_credentials&client_id=id-1&client_secret=a%7Eb+c&scope=https%3A%2F%2Foutlook.office365.com%2F.default");
@@ -106,7 +110,7 @@ SCENARIO("every secret arrives as it is, in each placement, and in one only", "[
     const auto authentication = GENERATE(ClientAuthentication::basic, ClientAuthentication::basicRaw, ClientAuthentication::body);
     for (const auto& secret : oddSecrets()) {
         const std::string id = authentication == ClientAuthentication::basicRaw ? "plain-id" : "id: " + secret.substr(0, 20);
-        const auto request = clientCredentialsRequest(app(authentication, id), Secret(secret), "Mail.Read  IMAP");
+        const auto request = asked(app(authentication, id), Secret(secret), "Mail.Read  IMAP");
         const auto sent = parameters(text(request.body));
         CHECK(sent.at("grant_type") == "client_credentials");
         CHECK(sent.at("scope") == "Mail.Read  IMAP");
@@ -132,7 +136,7 @@ SCENARIO("every secret arrives as it is, in each placement, and in one only", "[
 SCENARIO("a credential's own parameters are sent, encoded", "[token]") {
     auto credential = app(ClientAuthentication::basic);
     credential.parameters = {{"audience", "https://api.example/?a=b&c"}, {"resource", "x y"}};
-    const auto sent = parameters(text(clientCredentialsRequest(credential, Secret("s"), "").body));
+    const auto sent = parameters(text(asked(credential, Secret("s"), "").body));
     CHECK(sent.at("audience") == "https://api.example/?a=b&c");
     CHECK(sent.at("resource") == "x y");
     CHECK(sent.count("scope") == 0);
@@ -143,7 +147,7 @@ SCENARIO("a text that repeats the secret is known in each of its forms", "[token
     const Secret secret("s3cr+t/ with");
     CHECK(repeats("the secret s3cr+t/ with is wrong", credential, secret));
     CHECK(repeats("got client_secret=s3cr%2Bt%2F+with", credential, secret));
-    CHECK(repeats("header: " + text(clientCredentialsRequest(credential, secret, "").authorization), credential, secret));
+    CHECK(repeats("header: " + text(asked(credential, Secret(secret.reveal()), "").authorization), credential, secret));
     CHECK(repeats("your secret begins with 0123456789ab", credential, Secret("0123456789abcdef")));
     CHECK_FALSE(repeats("your secret begins with 0123456789a", credential, Secret("0123456789abcdef")));
     CHECK_FALSE(repeats("the secret is wrong", credential, secret));
