@@ -1,11 +1,10 @@
 #include "auth/token/token_source.h"
 
-#include "auth/channel/http_client.h"
 #include "auth/settings_behind.h"
 #include "auth/token/credential.h"
 #include "auth/token/renewal.h"
+#include "auth/token/token_endpoint.h"
 #include "auth/token/token_request.h"
-#include "auth/token/token_response.h"
 #include "plugin/contract/configuration.h"
 #include "plugin/contract/log.h"
 #include "plugin/contract/loop.h"
@@ -31,29 +30,20 @@ namespace {
 constexpr std::string_view logger = "auth.token";
 constexpr std::string_view expiryMetric = "postern_token_expiry_timestamp_seconds";
 constexpr std::string_view requestsMetric = "postern_token_requests_total";
-constexpr std::chrono::seconds requestTimeout{30};
 constexpr std::chrono::seconds betweenForced{60};  // more often, and Entra sees a loop (AADSTS50196)
 
-using Stamp = std::optional<SecretReader::Stamp>;
 using Flight = plugin::Shared<Result<Token>>;
 
 /// What one request asks for. Two with the same key share their token.
 struct Want {
-    Credential credential;
+    std::shared_ptr<const Credential> credential;
     std::string scopes;
     std::string key;       ///< begins with the fingerprint of the settings it comes from
-    std::string endpoint;  ///< for people: without query
+    std::string endpoint;  ///< for people
 };
 
 std::string behind(const plugin::Configuration& configuration, const std::string& credential) {
     return settingsBehind(configuration, "credential." + credential + ".");
-}
-
-/// Without query, in which some providers want secrets.
-std::string shownUrl(const std::string& url) {
-    const auto parts = parseHttpUrl(url);
-    if (!parts) return "its token_endpoint";
-    return (parts->tls ? "https://" : "http://") + parts->authority + parts->target.substr(0, parts->target.find('?'));
 }
 
 Result<std::shared_ptr<const Want>> wantOf(const plugin::Configuration& configuration, const Identity& identity) {
@@ -65,34 +55,9 @@ Result<std::shared_ptr<const Want>> wantOf(const plugin::Configuration& configur
     auto want = std::make_shared<Want>();
     want->scopes = identity.scopes.value_or(found->scopes);
     want->key = behind(configuration, found->name) + ' ' + found->name + ' ' + want->scopes;
-    want->endpoint = shownUrl(found->tokenEndpoint);
-    want->credential = std::move(*found);
+    want->endpoint = shownEndpoint(*found);
+    want->credential = std::make_shared<const Credential>(std::move(*found));
     return std::shared_ptr<const Want>(std::move(want));
-}
-
-HttpRequest httpRequest(const Want& want, const ClientProof& proof) {
-    const auto token = tokenRequest(want.credential, clientCredentialsGrant(want.scopes), proof);
-    HttpRequest request;
-    request.method = "POST";
-    request.url = want.credential.tokenEndpoint;
-    request.headers.add("Content-Type", "application/x-www-form-urlencoded");
-    request.headers.add("Accept", "application/json");
-    if (!token.authorization.empty()) request.headers.add("Authorization", std::string(token.authorization.reveal()));
-    request.body = token.body.reveal();
-    request.truststore = want.credential.truststore;
-    request.proxy = want.credential.proxy;
-    request.limits.body = maxTokenAnswer;
-    return request;
-}
-
-/// A request that got no answer. Certificates and truststores need a person, all else may pass.
-Error unreachable(const Error& cause) {
-    const bool person = cause.reaction == Reaction::askOperator;
-    const bool notHttp = cause.code == Code::channelHttpProtocol;
-    Error error{person ? Reaction::askOperator : Reaction::retryLater, notHttp ? Code::tokenEndpointAnswer : Code::tokenEndpointUnreachable, {}};
-    error.what = plugin::codeName(cause.code) + " " + cause.what;
-    if (const auto* entry = plugin::findCode(cause.code); person && entry != nullptr) error.what.append(" (").append(entry->next).append(")");
-    return error;
 }
 
 std::string_view resultName(Code code) {
@@ -119,18 +84,9 @@ struct Entry {
     bool usable(Steady until, Steady now) const { return token && !refused && now < until; }
 };
 
-/// How a request ended.
-struct Landing {
-    Steady requested;
-    plugin::Wall requestedWall;
-    Stamp stamp{};
-    bool sent = false;
-    Result<TokenGrant> outcome;
-};
-
 class State : public std::enable_shared_from_this<State> {
 public:
-    explicit State(TokenSourceParts parts) : parts_(std::move(parts)), http_(parts_.dialer) {
+    explicit State(TokenSourceParts parts) : parts_(std::move(parts)), endpoint_({parts_.dialer, parts_.secrets, parts_.clock}) {
         parts_.metrics.describe(expiryMetric, plugin::Metrics::Kind::gauge, "When the current access token of a credential ends");
         parts_.metrics.describe(requestsMetric, plugin::Metrics::Kind::counter, "Token requests by result");
     }
@@ -145,7 +101,7 @@ public:
     /// seen: the stamp of the secret's file just now; outer nothing: not looked at.
     Next next(const std::shared_ptr<const Want>& want, plugin::Loop& loop, std::optional<Stamp> seen);
 
-    Stamp stampNow(const Want& want) { return stampOf(want.credential.clientSecret, parts_.secrets); }
+    Stamp stampNow(const Want& want) { return stampOf(want.credential->clientSecret, parts_.secrets); }
     void refused(const Want& want, const Token& token);
     void stop() { stop_.request_stop(); }
 
@@ -153,14 +109,13 @@ private:
     class Airborne;
     static Task<Result<Token>> fly(std::shared_ptr<State> state, std::shared_ptr<const Want> want);
     void forgetChanged();
-    Task<Landing> ask(std::shared_ptr<const Want> want);
-    Result<Token> land(const Want& want, Landing landing);
-    Result<Token> succeed(Entry& entry, Landing& landing);
-    Result<Token> fail(Entry& entry, const Want& want, Landing& landing);
+    Result<Token> land(const Want& want, TokenExchange landing);
+    Result<Token> succeed(Entry& entry, TokenExchange& landing);
+    Result<Token> fail(Entry& entry, const Want& want, TokenExchange& landing);
     milliseconds waitAfter(const Entry& entry, const Error& error);
 
     TokenSourceParts parts_;
-    HttpClient http_;
+    TokenEndpoint endpoint_;
     std::stop_source stop_{};
     std::mutex mutex_{};
     std::shared_ptr<const plugin::Configuration> known_{};  // entries are by this snapshot
@@ -192,7 +147,7 @@ State::Next State::next(const std::shared_ptr<const Want>& want, plugin::Loop& l
     const std::lock_guard lock(mutex_);
     forgetChanged();
     auto& entry = entries_[want->key];
-    entry.credential = want->credential.name;
+    entry.credential = want->credential->name;
     const auto begin = [&] { return entry.flight = plugin::start(loop, fly(shared_from_this(), want)); };
 
     if (entry.usable(entry.life.usableUntil, now)) {
@@ -203,7 +158,7 @@ State::Next State::next(const std::shared_ptr<const Want>& want, plugin::Loop& l
     if (now < entry.notBefore) {
         if (entry.usable(entry.life.end, now)) return {*entry.token, nullptr};
         const bool refusal = entry.error->reaction == Reaction::askOperator;
-        const bool file = hasStamp(want->credential.clientSecret);
+        const bool file = hasStamp(want->credential->clientSecret);
         if (refusal && file && !seen) return {};
         if (!refusal || !file || *seen == entry.stamp) {
             auto error = *entry.error;
@@ -214,7 +169,7 @@ State::Next State::next(const std::shared_ptr<const Want>& want, plugin::Loop& l
     }
     if (entry.refused && entry.lastForced && now - *entry.lastForced < betweenForced) {
         Error error{Reaction::retryLater, Code::tokenRenewalTooSoon,
-                    "credential " + want->credential.name + ": the token was renewed and refused again"};
+                    "credential " + want->credential->name + ": the token was renewed and refused again"};
         error.retryAfter = std::chrono::ceil<milliseconds>(*entry.lastForced + betweenForced - now);
         return {error, nullptr};
     }
@@ -225,11 +180,11 @@ void State::refused(const Want& want, const Token& token) {
     {
         const std::lock_guard lock(mutex_);
         auto& entry = entries_[want.key];
-        entry.credential = want.credential.name;
+        entry.credential = want.credential->name;
         if (!entry.token || entry.token->number != token.number || entry.refused) return;
         entry.refused = true;
     }
-    parts_.log.notice(logger, "the token was refused", {{"credential", want.credential.name}});
+    parts_.log.notice(logger, "the token was refused", {{"credential", want.credential->name}});
 }
 
 /// After a reload: the tokens of credentials that are not what they were. A request for one that is under way answers those who wait for it.
@@ -242,50 +197,13 @@ void State::forgetChanged() {
 
 Task<Result<Token>> State::fly(std::shared_ptr<State> state, std::shared_ptr<const Want> want) {
     Airborne airborne(state, want);
-    auto landing = co_await state->ask(want);
+    auto asking = state->endpoint_.ask(want->credential, clientCredentialsGrant(want->scopes), state->stop_.get_token());
+    auto landing = co_await asking;
     airborne.landed();
     co_return state->land(*want, std::move(landing));
 }
 
-Task<Landing> State::ask(std::shared_ptr<const Want> want) {
-    auto& loop = co_await plugin::thisLoop();
-    Landing landing{parts_.clock.steady(), parts_.clock.wall(), {}, false, TokenGrant{}};
-
-    struct Read {
-        Result<Secret> secret;
-        Stamp stamp;
-    };
-    auto readIt = [&secrets = parts_.secrets, want] {
-        Stamp stamp;
-        auto secret = readSecret(want->credential.clientSecret, secrets, &stamp);
-        return Read{std::move(secret), stamp};
-    };
-    auto read = co_await plugin::offload(loop, std::move(readIt));
-    landing.stamp = read.stamp;
-    if (!read.secret) {
-        landing.outcome = read.secret.error();
-        co_return std::move(landing);
-    }
-
-    landing.sent = true;
-    const ClientProof proof{std::move(*read.secret)};
-    auto request = httpRequest(*want, proof);
-    const auto deadline = loop.clock().steady() + requestTimeout;
-    auto stopping = stop_.get_token();
-    auto answer = co_await http_.request(std::move(request), deadline, stopping);
-    if (!answer) {
-        landing.outcome = answer.error().code == Code::channelStopped ? answer.error() : unreachable(answer.error());
-        co_return std::move(landing);
-    }
-    const auto hide = [&](std::string_view text) { return repeats(text, want->credential, proof.secret); };
-    const TokenAnswer received{answer->status, answer->headers.find("Content-Type").value_or(""), answer->headers.find("Retry-After").value_or(""),
-                               answer->body};
-    landing.outcome = judge(received, parts_.clock.wall(), hide);
-    OPENSSL_cleanse(answer->body.data(), answer->body.size());
-    co_return std::move(landing);
-}
-
-Result<Token> State::land(const Want& want, Landing landing) {
+Result<Token> State::land(const Want& want, TokenExchange landing) {
     unsigned before = 0;
     std::optional<Error> error;
     std::optional<Result<Token>> answer;
@@ -300,7 +218,7 @@ Result<Token> State::land(const Want& want, Landing landing) {
         answer.emplace(landing.outcome ? succeed(entry, landing) : fail(entry, want, landing));
         if (!landing.outcome) error = entry.error;
     }
-    const std::string& name = want.credential.name;
+    const std::string& name = want.credential->name;
     if (landing.sent) {
         const auto result = error ? resultName(error->code) : std::string_view("ok");
         parts_.metrics.add(requestsMetric, {{"credential", name}, {"result", std::string(result)}}, 1);
@@ -316,7 +234,7 @@ Result<Token> State::land(const Want& want, Landing landing) {
     return std::move(*answer);
 }
 
-Result<Token> State::succeed(Entry& entry, Landing& landing) {
+Result<Token> State::succeed(Entry& entry, TokenExchange& landing) {
     auto& grant = *landing.outcome;
     const auto life = grant.expiresIn.value_or(assumedLife);
     Token token;
@@ -338,9 +256,9 @@ Result<Token> State::succeed(Entry& entry, Landing& landing) {
     return token;
 }
 
-Result<Token> State::fail(Entry& entry, const Want& want, Landing& landing) {
+Result<Token> State::fail(Entry& entry, const Want& want, TokenExchange& landing) {
     auto error = landing.outcome.error();
-    error.what = "credential " + want.credential.name + (landing.sent ? ", " + want.endpoint : "") + ": " + error.what;
+    error.what = "credential " + want.credential->name + (landing.sent ? ", " + want.endpoint : "") + ": " + error.what;
     const auto now = parts_.clock.steady();
     if (landing.sent && error.code != Code::channelStopped) {
         const bool sameKind = entry.error && entry.error->reaction == error.reaction;

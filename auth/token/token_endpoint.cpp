@@ -1,0 +1,91 @@
+#include "auth/token/token_endpoint.h"
+
+#include "plugin/contract/loop.h"
+
+#include <openssl/crypto.h>
+
+#include <utility>
+
+namespace auth {
+
+using plugin::Code;
+using plugin::Error;
+using plugin::Reaction;
+using plugin::Result;
+using plugin::Task;
+
+namespace {
+
+constexpr std::chrono::seconds requestTimeout{30};
+
+HttpRequest httpRequest(const Credential& credential, const GrantParameters& grant, const ClientProof& proof) {
+    const auto token = tokenRequest(credential, grant, proof);
+    HttpRequest request;
+    request.method = "POST";
+    request.url = credential.tokenEndpoint;
+    request.headers.add("Content-Type", "application/x-www-form-urlencoded");
+    request.headers.add("Accept", "application/json");
+    if (!token.authorization.empty()) request.headers.add("Authorization", std::string(token.authorization.reveal()));
+    request.body = token.body.reveal();
+    request.truststore = credential.truststore;
+    request.proxy = credential.proxy;
+    request.limits.body = maxTokenAnswer;
+    return request;
+}
+
+/// A request that got no answer. Certificates and truststores need a person, all else may pass.
+Error unreachable(const Error& cause) {
+    const bool person = cause.reaction == Reaction::askOperator;
+    const bool notHttp = cause.code == Code::channelHttpProtocol;
+    Error error{person ? Reaction::askOperator : Reaction::retryLater, notHttp ? Code::tokenEndpointAnswer : Code::tokenEndpointUnreachable, {}};
+    error.what = plugin::codeName(cause.code) + " " + cause.what;
+    if (const auto* entry = plugin::findCode(cause.code); person && entry != nullptr) error.what.append(" (").append(entry->next).append(")");
+    return error;
+}
+
+}  // namespace
+
+std::string shownEndpoint(const Credential& credential) {
+    const auto parts = parseHttpUrl(credential.tokenEndpoint);
+    if (!parts) return "its token_endpoint";
+    return (parts->tls ? "https://" : "http://") + parts->authority + parts->target.substr(0, parts->target.find('?'));
+}
+
+Task<TokenExchange> TokenEndpoint::ask(std::shared_ptr<const Credential> credential, GrantParameters grant, std::stop_token stop) {
+    auto& loop = co_await plugin::thisLoop();
+    TokenExchange exchange{parts_.clock.steady(), parts_.clock.wall(), {}, false, TokenGrant{}};
+
+    struct Read {
+        Result<Secret> secret;
+        Stamp stamp;
+    };
+    auto readIt = [&secrets = parts_.secrets, credential] {
+        Stamp stamp;
+        auto secret = readSecret(credential->clientSecret, secrets, &stamp);
+        return Read{std::move(secret), stamp};
+    };
+    auto read = co_await plugin::offload(loop, std::move(readIt));
+    exchange.stamp = read.stamp;
+    if (!read.secret) {
+        exchange.outcome = read.secret.error();
+        co_return std::move(exchange);
+    }
+
+    exchange.sent = true;
+    const ClientProof proof{std::move(*read.secret)};
+    auto request = httpRequest(*credential, grant, proof);
+    const auto deadline = loop.clock().steady() + requestTimeout;
+    auto answer = co_await http_.request(std::move(request), deadline, stop);
+    if (!answer) {
+        exchange.outcome = answer.error().code == Code::channelStopped ? answer.error() : unreachable(answer.error());
+        co_return std::move(exchange);
+    }
+    const auto hide = [&](std::string_view text) { return repeats(text, *credential, proof.secret); };
+    const TokenAnswer received{answer->status, answer->headers.find("Content-Type").value_or(""), answer->headers.find("Retry-After").value_or(""),
+                               answer->body};
+    exchange.outcome = judge(received, parts_.clock.wall(), hide);
+    OPENSSL_cleanse(answer->body.data(), answer->body.size());
+    co_return std::move(exchange);
+}
+
+}  // namespace auth

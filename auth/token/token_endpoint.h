@@ -1,0 +1,52 @@
+#pragma once
+
+#include "auth/channel/http_client.h"
+#include "auth/secret_source.h"
+#include "auth/token/credential.h"
+#include "auth/token/token_request.h"
+#include "auth/token/token_response.h"
+#include "plugin/contract/clock.h"
+#include "plugin/contract/result.h"
+#include "plugin/contract/task.h"
+
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+
+namespace auth {
+
+using Stamp = std::optional<SecretReader::Stamp>;
+
+/// How one request to a token endpoint ended.
+struct TokenExchange {
+    plugin::Steady requested;  ///< just before it was sent: lives are counted from here
+    plugin::Wall requestedWall;
+    Stamp stamp{};      ///< of the secret the request used
+    bool sent = false;  ///< false: what shows who we are could not be read, nothing left this machine
+    plugin::Result<TokenGrant> outcome;
+};
+
+/// Asks the token endpoint of a credential, for any grant. Thread-safe; what it was made of outlives it and its requests.
+class TokenEndpoint {
+public:
+    struct Parts {
+        Dialer& dialer;
+        SecretReader& secrets;
+        plugin::Clock& clock;
+    };
+    explicit TokenEndpoint(Parts parts) : parts_(parts), http_(parts.dialer) {}
+
+    /// One request, at most 30 s. The client's proof is read anew for each. Errors: those of judge(); PO-3008 no answer, PO-3004 no HTTP,
+    /// of the secret's source, channelStopped.
+    plugin::Task<TokenExchange> ask(std::shared_ptr<const Credential> credential, GrantParameters grant, std::stop_token stop);
+
+private:
+    Parts parts_;
+    HttpClient http_;
+};
+
+/// The token endpoint for people: without query, in which some providers want secrets.
+std::string shownEndpoint(const Credential& credential);
+
+}  // namespace auth
