@@ -253,6 +253,7 @@ Task<void> Engine::watchOperator(std::shared_ptr<plugin::Event> over) {
             if (seen && *seen != *changes) {
                 for (const auto& [alias, post] : posts_) post->worker->operatorActed();
                 outlets_.lookAgain();
+                co_await outlets_.recount();
             }
             seen = *changes;
         }

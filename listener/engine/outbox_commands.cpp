@@ -1,5 +1,6 @@
 #include "listener/engine/outbox_commands.h"
 
+#include "listener/delivery/outbox_files.h"
 #include "listener/engine/command_support.h"
 #include "listener/engine/settings.h"
 #include "listener/ledger/outbox.h"
@@ -69,20 +70,17 @@ int showOutbox(Command::Call& call, OutboxLedger& outbox) {
     return ok;
 }
 
-int runOutbox(Command::Call& call) {
-    const auto outbox = makeOutboxLedger(call.host.database(), call.host.clock());
-    if (call.arguments.empty()) return showOutbox(call, *outbox);
-    if (call.arguments.size() != 2 || call.arguments.front() != "resume")
-        return misused(call, "outbox wants nothing, or resume and the name of a sink");
+int resume(Command::Call& call, OutboxLedger& outbox) {
+    if (call.arguments.size() != 2) return misused(call, "outbox resume wants the name of a sink");
     const auto& sink = call.arguments[1];
     if (!isSink(call, sink)) return configuration;
-    const auto resumed = wait(call, outbox->resume(sink));
+    const auto resumed = wait(call, outbox.resume(sink));
     if (!resumed) return failed(call, resumed.error());
     call.error << "sink " << sink << (*resumed ? " is tried again; a running service notices within a second or two\n" : " was not disabled\n");
     return ok;
 }
 
-// ---- replay
+// ---- which messages
 
 std::optional<std::string> addCondition(std::string_view text, ReplayQuery& query) {
     const auto equals = text.find('=');
@@ -106,14 +104,15 @@ std::optional<std::string> addCondition(std::string_view text, ReplayQuery& quer
     return std::nullopt;
 }
 
-/// Nothing: understood; else what is wrong.
-std::optional<std::string> parseReplay(const std::vector<std::string>& arguments, ReplayQuery& query, std::string& sink) {
+/// Delivery ids, or --query and conditions, from the `first` argument on. `sink`: where to, if that may be said. Nothing: understood; else what is
+/// wrong.
+std::optional<std::string> parseMessages(const std::vector<std::string>& arguments, std::size_t first, ReplayQuery& query, std::string* sink) {
     bool byQuery = false;
-    for (std::size_t i = 0; i < arguments.size(); ++i) {
+    for (std::size_t i = first; i < arguments.size(); ++i) {
         const auto& word = arguments[i];
-        if (word == "--to") {
+        if (word == "--to" && sink != nullptr) {
             if (++i == arguments.size()) return "--to wants the name of a sink";
-            sink = arguments[i];
+            *sink = arguments[i];
         } else if (word == "--query") {
             byQuery = true;
         } else if (word.starts_with("-")) {
@@ -126,19 +125,47 @@ std::optional<std::string> parseReplay(const std::vector<std::string>& arguments
             query.ids.push_back(word);
         }
     }
-    if (sink.empty()) return "wants --to and the name of a sink";
+    if (sink != nullptr && sink->empty()) return "wants --to and the name of a sink";
     if (byQuery == !query.ids.empty()) return "wants delivery ids, or --query and conditions (mailbox= folder= state= since= until=)";
     if (byQuery && !query.mailbox && !query.folder && !query.state && !query.since && !query.until)
         return "wants at least one condition after --query";
     return std::nullopt;
 }
 
+int discard(Command::Call& call, OutboxLedger& outbox) {
+    ReplayQuery query;
+    if (const auto wrong = parseMessages(call.arguments, 1, query, nullptr)) return misused(call, "outbox discard: " + *wrong);
+    const auto wanted = query.ids.size();
+    const auto done = wait(call, outbox.discard(std::move(query)));
+    if (!done) return failed(call, done.error());
+    OutboxFiles(call.host.disk(), call.host.clock(), call.host.random(), call.host.dataDirectory()).remove(done->freed);
+    if (call.json)
+        call.out << Object{}.number("messages", done->messages).number("bytes", done->bytes).str() << "\n";
+    else
+        call.out << "the bytes of " << done->messages << " messages are kept no longer: " << done->bytes << "\n";
+    if (wanted > done->messages)
+        call.error << wanted - done->messages << " ids are left as they are: not known, not kept, or neither dead nor set aside\n";
+    return wanted > done->messages ? tryAgain : ok;
+}
+
+int runOutbox(Command::Call& call) {
+    const auto outbox = makeOutboxLedger(call.host.database(), call.host.clock());
+    if (call.arguments.empty()) return showOutbox(call, *outbox);
+    if (call.arguments.front() == "resume") return resume(call, *outbox);
+    if (call.arguments.front() == "discard") return discard(call, *outbox);
+    return misused(call, "outbox wants nothing, or resume and the name of a sink, or discard and which messages");
+}
+
+// ---- replay
+
 int runReplay(Command::Call& call) {
     ReplayQuery query;
     std::string sink;
-    if (const auto wrong = parseReplay(call.arguments, query, sink)) return misused(call, "replay: " + *wrong);
+    if (const auto wrong = parseMessages(call.arguments, 0, query, &sink)) return misused(call, "replay: " + *wrong);
     if (!isSink(call, sink)) return configuration;
     const auto wanted = query.ids.size();
+    const auto snapshot = call.host.configuration();
+    for (const auto& alias : snapshot->aliases("mailbox")) query.after.emplace(alias, mailboxSettings(*snapshot, alias).after);
     const auto outbox = makeOutboxLedger(call.host.database(), call.host.clock());
     const auto done = wait(call, outbox->replay(std::move(query), sink));
     if (!done) return failed(call, done.error());
@@ -164,7 +191,9 @@ std::vector<Command> outboxCommands() {
     };
     const auto writes = [](const auto&) { return Command::Store::write; };
     return {
-        {"outbox", "outbox [resume SINK]", "what waits for which sink; or try a sink again that was disabled", resumeWrites, runOutbox},
+        {"outbox", "outbox [resume SINK|discard ID...|discard --query KEY=VALUE...]",
+         "what waits for which sink; try a sink again that was disabled; keep bytes of dead messages, or of some set aside, no longer", resumeWrites,
+         runOutbox},
         {"replay", "replay ID...|--query KEY=VALUE... --to SINK",
          "deliver messages once more, under the same ids; conditions: mailbox folder state since until", writes, runReplay},
     };

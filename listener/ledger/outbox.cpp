@@ -253,8 +253,8 @@ std::vector<std::int64_t> rowsOf(Transaction& transaction, const ReplayQuery& qu
 
 class Replaying {
 public:
-    Replaying(Transaction& transaction, const std::string& sink, plugin::Wall now)
-        : transaction_(transaction), sink_(writing::sinkId(transaction, sink)), now_(stored::time(now)) {}
+    Replaying(Transaction& transaction, const ReplayQuery& query, const std::string& sink, plugin::Wall now)
+        : transaction_(transaction), after_(query.after), sink_(writing::sinkId(transaction, sink)), now_(stored::time(now)) {}
 
     void row(std::int64_t message) {
         if (isOnItsWay(message)) {
@@ -269,15 +269,7 @@ public:
             ++done_.unreachable;
             return;
         }
-        if (!stored)
-            transaction_
-                .prepare(
-                    "INSERT INTO listener_stored (message, file, start, folder, protocol, position, flags, after_action, aside_action) SELECT "
-                    "m.number, "
-                    "NULL, 0, f.name, f.protocol, m.position, '', 'leave', 'leave' FROM listener_message m JOIN listener_folder f ON f.folder_id = "
-                    "m.folder_id WHERE m.number = ?")
-                .bind(0, message)
-                .run();
+        if (!stored) store(message);
         transaction_.prepare(sql::insertEntry)
             .bind(0, message)
             .bind(1, sink_)
@@ -313,10 +305,51 @@ public:
     }
 
 private:
+    /// Its bytes are to come.
+    void store(std::int64_t message) {
+        const auto after = afterOf(message);
+        auto& insert = transaction_.prepare(
+            "INSERT INTO listener_stored (message, file, start, folder, protocol, position, flags, after_action, after_target, aside_action) SELECT "
+            "m.number, NULL, 0, f.name, f.protocol, m.position, '', ?2, ?3, 'leave' FROM listener_message m JOIN listener_folder f ON f.folder_id = "
+            "m.folder_id WHERE m.number = ?1");
+        insert.bind(0, message).bind(1, stored::text(after.kind));
+        if (!after.target.empty()) insert.bind(2, after.target);
+        insert.run();
+    }
+
+    /// Of one that was delivered before, nothing is to be done again.
+    AfterAction afterOf(std::int64_t message) {
+        auto& row = transaction_.prepare(
+            "SELECT b.alias FROM listener_message m JOIN listener_folder f ON f.folder_id = m.folder_id JOIN listener_mailbox b ON b.mailbox_id = "
+            "f.mailbox_id WHERE m.number = ? AND m.state = 'quarantined'");
+        row.bind(0, message);
+        const auto found = row.step() ? after_.find(std::string(row.text(0))) : after_.end();
+        row.reset();
+        return found == after_.end() ? AfterAction{} : found->second;
+    }
+
     Transaction& transaction_;
+    const std::map<std::string, AfterAction>& after_;
     const std::int64_t sink_, now_;
     Replayed done_{};
 };
+
+void discardRow(Transaction& transaction, std::int64_t message, Discarded& done) {
+    auto& row = transaction
+                    .prepare(
+                        "SELECT m.size FROM listener_stored k JOIN listener_message m ON m.number = k.message WHERE k.message = ?1 AND k.file IS NOT "
+                        "NULL AND m.state IN ('dead', 'quarantined') AND NOT EXISTS (SELECT 1 FROM listener_outbox o WHERE o.message = ?1 AND o.dead "
+                        "= 0)")
+                    .bind(0, message);
+    const bool kept = row.step();
+    const auto size = kept ? number(row, 0) : 0;
+    row.reset();
+    if (!kept) return;
+    ++done.messages;
+    done.bytes += size;
+    if (auto freed = writing::endStored(transaction, message)) done.freed.push_back(std::move(*freed));
+    transaction.prepare(sql::deleteEntries).bind(0, message).run();
+}
 
 class SqlOutboxLedger final : public OutboxLedger {
 public:
@@ -427,9 +460,17 @@ public:
     Answer<Replayed> replay(ReplayQuery query, std::string sink) override {
         return write<Replayed>([query = std::move(query), sink = std::move(sink), now = clock_.wall()](Transaction& transaction) {
             const auto rows = rowsOf(transaction, query);
-            Replaying replaying(transaction, sink, now);
+            Replaying replaying(transaction, query, sink, now);
             for (const auto row : rows) replaying.row(row);
             return replaying.finish();
+        });
+    }
+    Answer<Discarded> discard(ReplayQuery query) override {
+        return write<Discarded>([query = std::move(query)](Transaction& transaction) {
+            Discarded done;
+            for (const auto row : rowsOf(transaction, query)) discardRow(transaction, row, done);
+            writing::countOperatorChange(transaction);
+            return done;
         });
     }
     Answer<void> disable(std::string sink, std::string why) override {

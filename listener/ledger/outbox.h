@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -84,11 +85,19 @@ struct ReplayQuery {
     std::optional<std::string> mailbox{}, folder{};
     std::optional<MessageState> state{};
     std::optional<plugin::Wall> since{}, until{};  ///< received
+    /// What follows in these mailboxes when a message arrives that was set aside before anybody had read it.
+    std::map<std::string, AfterAction> after{};
 };
 struct Replayed {
     std::uint64_t kept = 0;         ///< the outbox has their bytes
     std::uint64_t toFetch = 0;      ///< they are fetched from the mailbox again
     std::uint64_t unreachable = 0;  ///< neither: their place in the mailbox means nothing any more
+};
+
+struct Discarded {
+    std::uint64_t messages = 0;
+    std::uint64_t bytes = 0;
+    std::vector<std::string> freed{};  ///< kept files nobody needs any more
 };
 
 /// What the outbox owes to whom, durable before it is relied on. Thread-safe. Errors: 7xxx. Ledger::settle() is what puts messages in.
@@ -137,6 +146,9 @@ public:
 
     /// Operator: to this sink once more, under the same id.
     virtual Answer<Replayed> replay(ReplayQuery query, std::string sink) = 0;
+    /// Operator: the bytes of these are kept no longer. Dead ones and those set aside alone, and none that a sink waits for. What is known of them
+    /// stays.
+    virtual Answer<Discarded> discard(ReplayQuery query) = 0;
     /// Nothing is tried any more until resume().
     virtual Answer<void> disable(std::string sink, std::string why) = 0;
     virtual Answer<std::optional<std::string>> disabled(std::string sink) = 0;

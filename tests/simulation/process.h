@@ -72,6 +72,7 @@ public:
     void run(
         plugin::Steady until, const std::function<bool()>& enough = [] { return false; });
     void stop() { engine_->stop(); }
+    void reload() { engine_->reload(); }  ///< the world has another configuration
     bool ended() const { return status_.has_value(); }
     std::optional<int> status() const { return status_; }
     std::exception_ptr bug() const { return loop_ ? loop_->bug() : nullptr; }

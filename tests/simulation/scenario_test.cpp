@@ -1,20 +1,11 @@
 // Directed scenarios on simulated ground: what servers are known to do, with what has to come of it.
-#include "auth/access.h"
-#include "listener/engine/settings.h"
-#include "plugin/host/validation.h"
-#include "tests/simulation/process.h"
-#include "tests/simulation/sim_mail_server.h"
-#include "tests/simulation/sim_text.h"
+#include "tests/simulation/stage.h"
 
 #include <catch2/catch.hpp>
 
-#include <utility>
-
 #include <algorithm>
-#include <cstdlib>
-#include <memory>
-#include <set>
 #include <string>
+#include <utility>
 
 using namespace simulation;
 using namespace std::chrono_literals;
@@ -22,174 +13,6 @@ using plugin::Mode;
 using plugin::Steady;
 
 namespace {
-
-constexpr const char* basic = "YXBwOnNlY3JldA==";  // app:secret
-constexpr std::uint16_t firstPort = 20'000, tokenPort = 9'400;
-
-struct Setting {
-    std::size_t mailboxes = 1;
-    std::set<std::string> capabilities{"SASL-IR", "UIDPLUS", "MOVE", "ESEARCH", "LITERAL+", "ID", "IDLE"};
-    std::vector<std::string> words{};  ///< of each mailbox, beside what all have
-    std::chrono::seconds tokenLife{3600};
-    std::uint64_t seed = 1;
-};
-
-/// Some mailboxes, each with a server of its own at one host, and whatever processes work on them one after another.
-class Stage {
-public:
-    explicit Stage(const Setting& setting) : setting_(setting), dice_(setting.seed), disk_(setting.seed) {
-        files_.useClock(clock_);
-        tokens_.life = setting.tokenLife;
-        for (std::size_t i = 0; i < setting.mailboxes; ++i) {
-            auto server = std::make_unique<MailServer>(clock_, dice_, [this](const auto&, const auto& token) { return tokens_.valid(token); });
-            server->capabilities = setting.capabilities;
-            server->folders["INBOX"];
-            server->folders["Done"];
-            server->tokenEnd = [this](const auto& token) { return tokens_.endOf(token); };
-            servers_.push_back(std::move(server));
-        }
-        sent_.resize(setting.mailboxes);
-        configure();
-    }
-    ~Stage() {
-        if (process_) end();
-    }
-
-    void begin(Mode mode) {
-        dead_ = false;
-        process_ = std::make_unique<Process>(world_, dead_);
-        if (const auto error = process_->start(mode)) throw std::runtime_error(error->what);
-    }
-    /// Lets time pass, or less if the process ends or `enough` is true.
-    void pass(
-        std::chrono::milliseconds time, const std::function<bool()>& enough = [] { return false; }) {
-        process_->run(clock_.steady() + time, enough);
-        if (process_->bug()) std::rethrow_exception(process_->bug());
-    }
-    /// As by SIGTERM; answers the exit status.
-    int end() {
-        process_->stop();
-        pass(10s);
-        const auto status = process_->status();
-        process_.reset();
-        if (!status) throw std::runtime_error("the process did not end within 10 s of being asked");
-        return *status;
-    }
-    /// Of a process that has ended by itself.
-    int ended() {
-        const auto status = process_->status();
-        process_.reset();
-        if (!status) throw std::runtime_error("the process goes on");
-        return *status;
-    }
-    int once() {
-        begin(Mode::once);
-        pass(1h);
-        return ended();
-    }
-
-    Process& process() { return *process_; }
-    MailServer& server(std::size_t mailbox = 0) { return *servers_[mailbox]; }
-    Steady now() const { return clock_.steady(); }
-    bool is(const std::string& health, std::size_t mailbox = 0) {
-        return process_->kept().gauge("postern_mailbox_health mailbox=" + alias(mailbox) + " health=" + health) == 1;
-    }
-    /// Failures the program has noted, each of which counts in the metrics and may be shown to a person.
-    std::size_t failures() const {
-        std::size_t count = 0;
-        for (auto at = log_.text().find("again_in_ms="); at != std::string::npos; at = log_.text().find("again_in_ms=", at + 1)) ++count;
-        return count;
-    }
-    const std::string& log() const { return log_.text(); }
-
-    void arrive(std::size_t mailbox = 0) {
-        const auto number = std::to_string(mailbox) + "-" + std::to_string(sent_[mailbox].size());
-        auto bytes = "Message-ID: <" + number + "@example.test>\r\nSubject: mail " + number + "\r\n\r\nbody\r\nof " + number + "\r\n";
-        sent_[mailbox].push_back(bytes);
-        servers_[mailbox]->arrive("INBOX", std::move(bytes), std::chrono::floor<std::chrono::seconds>(clock_.wall()));
-    }
-    std::size_t delivered(std::size_t mailbox = 0) const { return spooled(mailbox).size(); }
-    /// Every mail is in the spool once, with its bytes, and no server had to refuse anything.
-    void checkAllDelivered() const {
-        for (std::size_t i = 0; i < sent_.size(); ++i) {
-            auto wanted = sent_[i];
-            std::sort(wanted.begin(), wanted.end());
-            const bool all = spooled(i) == wanted;
-            CHECK(all);
-            CHECK(spooled(i).size() == wanted.size());
-            CHECK(servers_[i]->violations == std::vector<std::string>{});
-        }
-        CHECK(tokens_.violations == std::vector<std::string>{});
-    }
-    /// Every mail is in this folder; answers how many are there too often.
-    std::size_t checkHeld(const std::string& folder) const {
-        std::vector<std::string> held;
-        for (const auto& mail : servers_[0]->folders[folder].mails) held.push_back(mail.bytes);
-        const auto all = held.size();
-        std::sort(held.begin(), held.end());
-        held.erase(std::unique(held.begin(), held.end()), held.end());
-        auto wanted = sent_[0];
-        std::sort(wanted.begin(), wanted.end());
-        const bool conserved = held == wanted;
-        CHECK(conserved);
-        return all - held.size();
-    }
-
-    TokenServer& tokens() { return tokens_; }
-
-private:
-    static std::string alias(std::size_t mailbox) { return "box" + std::to_string(mailbox); }
-
-    std::vector<std::string> spooled(std::size_t mailbox) const {
-        std::vector<std::string> all;
-        for (const auto& [name, bytes] : disk_.files("/spool/" + alias(mailbox)))
-            if (name.front() != '.') all.push_back(bytes);
-        std::sort(all.begin(), all.end());
-        return all;
-    }
-
-    void configure() {
-        std::string text =
-            "credential.c.grant = client_credentials\ncredential.c.client_id = app\ncredential.c.client_secret = secret\n"
-            "credential.c.token_endpoint = http://127.0.0.1:9400/token\ncredential.c.scopes = mail\n"
-            "sink.s.type = spool\nsink.s.path = /spool\nsink.s.metadata = none\n";
-        for (std::size_t i = 0; i < servers_.size(); ++i) {
-            const auto key = "mailbox." + alias(i) + ".";
-            for (const auto& words : {std::string{"protocol = imap"}, std::string{"host = 127.0.0.1"}, "port = " + std::to_string(firstPort + i),
-                                      std::string{"tls = none"}, std::string{"user = box@example.test"}, std::string{"credential = c"},
-                                      std::string{"deliver = s"}, std::string{"start = all"}})
-                text += key + words + "\n";
-            for (const auto& words : setting_.words) text += key + words + "\n";
-        }
-        plugin::host::Rules rules;
-        rules.keys = listener::keys();
-        for (auto& key : auth::keys()) rules.keys.push_back(std::move(key));
-        rules.checks = {listener::check, auth::check};
-        rules.workingDirectory = "/";
-        auto validated = plugin::host::validate(plugin::host::parseProperties(text, "scenario"), rules);
-        for (const auto& problem : validated.problems)
-            if (problem.severity == plugin::Problem::Severity::error) throw std::runtime_error(problem.key + ": " + problem.what);
-        world_.configuration = validated.configuration;
-        world_.servers = [this](SimNetwork& network) {
-            network.listen(tokenPort, [this] { return tokens_.accept(); });
-            for (std::size_t i = 0; i < servers_.size(); ++i)
-                network.listen(static_cast<std::uint16_t>(firstPort + i), [this, i] { return servers_[i]->accept(); });
-        };
-    }
-
-    Setting setting_;
-    Dice dice_;
-    WorldClock clock_{};
-    KeptLog log_{std::getenv("POSTERN_TRACE") != nullptr, clock_};
-    SimDisk disk_;
-    SimVfs files_{};
-    TokenServer tokens_{clock_, dice_, basic};
-    std::vector<std::unique_ptr<MailServer>> servers_{};
-    std::vector<std::vector<std::string>> sent_{};
-    bool dead_ = false;
-    World world_{clock_, dice_, files_, disk_, log_, nullptr, {}};
-    std::unique_ptr<Process> process_{};
-};
 
 struct AfterWay {
     std::string after, folder;
@@ -405,6 +228,48 @@ SCENARIO("a thousand forced reconnections never make more than one session a mai
         CHECK(stage.server(i).mostSessions == 1);
         CHECK(stage.is("ok", i));
     }
+    CHECK(stage.end() == 0);
+    stage.checkAllDelivered();
+}
+
+SCENARIO("UIDs that are given out a second time within what was just recognised are new mail", "[scenario]") {
+    const auto capability = GENERATE("IDLE", "NOTIFY");
+    Stage stage{{.words = {"after = leave"}}};
+    stage.server().capabilities.insert(capability);
+    for (int i = 0; i < 10; ++i) stage.arrive();
+    stage.begin(Mode::service);
+    stage.pass(1min);
+    REQUIRE(stage.delivered() == 10);
+    stage.server().rebuild("INBOX", 77, false);
+    stage.pass(10min);
+    REQUIRE(stage.delivered() == 10);
+    stage.server().fallBack("INBOX", stage.server().folders["INBOX"].mails[4].uid);  // a backup of before the last six
+    for (int i = 0; i < 3; ++i) stage.arrive();
+    stage.pass(10min);
+    CHECK(stage.is("ok"));
+    CHECK(stage.end() == 0);
+    stage.checkAllDelivered();
+}
+
+SCENARIO("a folder that is renamed there and back keeps what is known of its mail", "[scenario]") {
+    const bool sameValidity = GENERATE(true, false);
+    const bool seenBetween = GENERATE(true, false);
+    INFO((sameValidity ? "with its UIDVALIDITY" : "with a new one each time") << (seenBetween ? ", looked at in between" : ", unseen"));
+    Stage stage{{.words = {"after = leave", "folders = Orders*"}}};
+    stage.server().folders["Orders/a"].validity = 9;
+    for (int i = 0; i < 6; ++i) stage.arrive(0, "Orders/a");
+    stage.begin(Mode::service);
+    stage.pass(10min);
+    REQUIRE(stage.delivered() == 6);
+    stage.server().renameByOthers("Orders/a", "Orders/b", sameValidity ? 9 : 10);
+    if (seenBetween) stage.pass(15min);
+    stage.arrive(0, "Orders/b");
+    if (seenBetween) stage.pass(15min);
+    stage.server().renameByOthers("Orders/b", "Orders/a", sameValidity ? 9 : 11);
+    stage.pass(15min);
+    stage.arrive(0, "Orders/a");
+    stage.pass(15min);
+    CHECK(stage.is("ok"));
     CHECK(stage.end() == 0);
     stage.checkAllDelivered();
 }

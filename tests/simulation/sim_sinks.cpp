@@ -16,6 +16,15 @@ bool Consumer::neverTakes(const std::string& id) const {
     return neverTakesOneIn != 0 && sum % neverTakesOneIn == 0;
 }
 
+std::optional<Badly> Consumer::badly() {
+    if (always) return always;
+    if (!isMoody()) return std::nullopt;
+    static constexpr Badly ways[] = {Badly::serverError,     Badly::unauthorized,        Badly::redirect,
+                                     Badly::tooManyRequests, Badly::takesAndHalfAnswers, Badly::takesAndHangs,
+                                     Badly::hangs,           Badly::unavailable,         Badly::closes};
+    return ways[dice_.below(std::size(ways))];
+}
+
 bool Consumer::take(const std::string& id, std::string bytes) {
     const auto known = taken.find(id);
     if (known == taken.end()) return taken.emplace(id, std::move(bytes)).second;
@@ -79,34 +88,41 @@ std::string WebhookServer::answer(const std::string& head, std::string body, boo
     if (header(head, "Content-Type") != "message/rfc822") return wrong("another type");
     if (header(head, "X-Postern-Sha256") != plugin::hexText(listener::sha256(body))) return wrong("other bytes than announced");
     auto& dice = consumer_.dice();
-    if (!consumer_.isMoody()) {
+    ++consumer_.asked;
+    const auto badly = consumer_.badly();
+    if (!badly) {
         const bool fresh = consumer_.take(id, std::move(body));
         return reply(fresh || dice.oneIn(2) ? "200 OK" : "409 Conflict");
     }
-    switch (dice.below(9)) {
-        case 0:
+    switch (*badly) {
+        case Badly::serverError:
             return reply("500 Internal Server Error");
-        case 1:
+        case Badly::unauthorized:
             return reply("401 Unauthorized");
-        case 2:
+        case Badly::redirect:
             return reply("302 Found", "Location: https://elsewhere.example/hook\r\n");
-        case 3:
+        case Badly::tooManyRequests:
             return reply("429 Too Many Requests", "Retry-After: 20\r\n");
-        case 4:  // it has it, and nobody hears of it
+        case Badly::takesAndHalfAnswers:  // it has it, and nobody hears of it
             consumer_.take(id, std::move(body));
             return "HTTP/1.1 20";
-        case 5:
+        case Badly::takesAndHangs:
             consumer_.take(id, std::move(body));
             hangs = true;
             return {};
-        case 6:
+        case Badly::hangs:
             hangs = true;
             return {};
-        case 7:
+        case Badly::unavailable:
             return reply("503 Service Unavailable");
-        default:
+        case Badly::halfAnswers:
+            return "HTTP/1.1 200 OK\r\nContent-Le";
+        case Badly::gone:
+            return reply("410 Gone");
+        case Badly::closes:
             return {};
     }
+    return {};
 }
 
 plugin::Task<plugin::Result<listener::ProgramEnd>> SimPrograms::run(listener::Program program, plugin::Deadline deadline, std::stop_token stop) {

@@ -62,6 +62,22 @@ SCENARIO("what a program can never take is set aside with its bytes, and the res
                 CHECK(outboxOf(place, "program")->getValue<int>("set_aside") == 2);
                 CHECK(place.postern({"run", "--once"}).status == 0);
                 CHECK(ledger(place, {}).size() == 5);
+                AND_THEN("their bytes go when an operator says so, and what is known of them stays") {
+                    CHECK(place.postern({"outbox", "discard", idOf(rows.front()), "--query"}).status == 64);
+                    const auto kept = json(place.postern({"outbox", "--json"}).output)->getValue<int>("bytes");
+                    CHECK(kept > 2'000'000);
+                    const auto done = place.postern({"outbox", "discard", "--query", "state=quarantined", "--json"});
+                    INFO(done.error);
+                    CHECK(done.status == 0);
+                    CHECK(json(done.output)->getValue<int>("messages") == 2);
+                    CHECK(json(done.output)->getValue<int>("bytes") == kept);
+                    CHECK(filesIn(place.data() / "quarantine" / "m") == 0);
+                    CHECK(json(place.postern({"outbox", "--json"}).output)->getValue<int>("bytes") == 0);
+                    CHECK(ledger(place, {"--state", "quarantined"}).size() == 2);
+                    CHECK(place.postern({"outbox", "discard", idOf(rows.front())}).status == 75);  // nothing of it is kept
+                    CHECK(place.postern({"run", "--once"}).status == 0);
+                    CHECK(ledger(place, {}).size() == 5);
+                }
                 AND_THEN("they are delivered from there once the program can take them") {
                     place.file("box/antidote", "");
                     const auto replayed = place.postern({"replay", "--query", "state=quarantined", "--to", "program", "--json"});
@@ -86,7 +102,8 @@ SCENARIO("mail that is larger than its mailbox may hand on is set aside without 
         const auto large = mailOf(30'000, "large");
         box.add({mailOf(10, "small"), large, mailOf(20, "small too")});
         Workplace place;
-        place.configure(webhook("hook", hook) + basicCredential(place, "c") + box.words("hook", "leave") + "mailbox.m.max_size = 10kB\n");
+        const std::string after = GENERATE("leave", "move:Done");
+        place.configure(webhook("hook", hook) + basicCredential(place, "c") + box.words("hook", after) + "mailbox.m.max_size = 10kB\n");
         WHEN("it is drained") {
             const auto outcome = place.postern({"run", "--once"});
             INFO(outcome.error);
@@ -108,6 +125,10 @@ SCENARIO("mail that is larger than its mailbox may hand on is set aside without 
                 CHECK(hook.taken()[idOf(rows.front())] == sha256(large.bytes));
                 CHECK(digestsOf(hook.taken()) == box.digests());
                 CHECK(ledger(place, {"--state", "quarantined"}).empty());
+                if (after == "move:Done") {
+                    CHECK(box.left() == 0);
+                    CHECK(box.in("Done") == box.digests());
+                }
             }
         }
     }

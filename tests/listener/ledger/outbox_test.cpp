@@ -267,3 +267,57 @@ SCENARIO("a sink that is gone stays disabled until an operator acts", "[ledger][
     REQUIRE(outbox.ledger.run(outbox->disabled("hook")) == std::nullopt);
     REQUIRE(outbox.ledger.run(outbox.ledger->operatorChanges()) > before);
 }
+
+SCENARIO("what has not yet reached its own sinks is not replayed to another one, which would seem to settle it", "[ledger][outbox]") {
+    simulation::SimVfs vfs;
+    Outbox outbox(vfs);
+    auto unread = settled(31);
+    unread.state = MessageState::missing;
+    unread.verdicts.clear();
+    std::vector<Settled> all;
+    all.push_back(std::move(unread));
+    all.push_back(settled(32));
+    outbox.settle(std::move(all));
+    const auto replayed = outbox.ledger.run(outbox->replay({.ids = {idOf(31), idOf(32), idOf(33)}}, "late"));
+    REQUIRE(replayed.unreachable == 1);
+    REQUIRE(replayed.toFetch == 1);
+    REQUIRE(replayed.kept == 0);
+    REQUIRE(outbox.stateOf(31) == MessageState::missing);
+    REQUIRE(outbox.ledger.run(outbox->waiting("late")) == 1);
+}
+
+SCENARIO("a delivery that waits for its bytes is not tried without them, whoever puts it off", "[ledger][outbox]") {
+    simulation::SimVfs vfs;
+    Outbox outbox(vfs);
+    outbox.settle({owed(21, {"hook"})});
+    REQUIRE(outbox.ledger.run(outbox->lost("outbox/2.seg")) == 0);
+    const auto row = outbox.ledger.run(outbox->rework(outbox.folder(), {})).unfetched.front().row;
+    must(outbox.ledger.loop.run(outbox->postpone(row, "hook", at(1'790'000'000))));
+    REQUIRE(outbox.due("hook").empty());
+    REQUIRE_FALSE(outbox.ledger.run(outbox->nextDue("hook")));
+    REQUIRE(outbox.ledger.run(outbox->after("hook", 0, 10)).empty());
+    WHEN("an attempt ends that was under way when the bytes were lost") {
+        outbox.conclude({outcome(21, "hook", Kind::refused)});
+        THEN("it waits for its bytes as before") {
+            REQUIRE(outbox.due("hook", 1'799'000'000).empty());
+            REQUIRE(outbox.ledger.run(outbox->rework(outbox.folder(), {})).unfetched.size() == 1);
+        }
+    }
+}
+
+SCENARIO("what an operator discards is kept no longer, and nothing that is still owed", "[ledger][outbox]") {
+    simulation::SimVfs vfs;
+    Outbox outbox(vfs);
+    outbox.settle({owed(21, {"hook"}), owed(22, {"hook"}), owed(35, {"hook", "program"}), owed(41, {"hook"})});
+    outbox.conclude({outcome(21, "hook", Kind::dead), outcome(22, "hook", Kind::aside), outcome(35, "hook", Kind::dead)});
+    const auto done = outbox.ledger.run(outbox->discard({.mailbox = "sales"}));
+    REQUIRE(done.messages == 2);
+    REQUIRE(done.bytes == 12);
+    REQUIRE(done.freed == std::vector<std::string>{"outbox/2.seg"});
+    REQUIRE(outbox.stateOf(21) == MessageState::dead);
+    REQUIRE(outbox.stateOf(22) == MessageState::quarantined);
+    REQUIRE(outbox.due("hook") == Ordinals{41});
+    REQUIRE(outbox.due("program") == Ordinals{35});
+    REQUIRE(outbox.ledger.run(outbox->keptFiles()) == std::set<std::string>{"outbox/3.seg", "outbox/4.seg"});
+    THEN("a replay has to fetch it again") { REQUIRE(outbox.ledger.run(outbox->replay({.ids = {idOf(21)}}, "hook")).toFetch == 1); }
+}
