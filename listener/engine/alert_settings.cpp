@@ -1,6 +1,7 @@
 #include "listener/engine/alert_settings.h"
 
 #include "listener/delivery/http.h"
+#include "listener/engine/type_check.h"
 
 #include <algorithm>
 #include <array>
@@ -15,11 +16,6 @@ using plugin::Problem;
 
 namespace {
 
-std::optional<std::string> commandForm(std::string_view text) {
-    if (plugin::parseCommand(text)) return std::nullopt;
-    return "must begin with the absolute path of a program; quotes must be closed";
-}
-
 std::optional<std::string> kindsForm(std::string_view text) {
     const auto kinds = plugin::parseList(text);
     std::string known;
@@ -33,42 +29,17 @@ std::optional<std::string> kindsForm(std::string_view text) {
 constexpr std::array<std::pair<std::string_view, std::string_view>, 5> owners{
     {{"url", "http"}, {"signing_secret", "http"}, {"proxy", "http"}, {"truststore", "http"}, {"command", "exec"}}};
 
-class AlertCheck {
-public:
-    AlertCheck(const Configuration& configuration, const std::string& name, std::vector<Problem>& problems)
-        : configuration_(configuration), prefix_("alert." + name + "."), type_(configuration.text(prefix_ + "type")), problems_(problems) {}
-
-    void run() {
-        needs(type_ == "http" ? "url" : "command");
-        for (const auto& [key, owner] : owners)
-            if (type_ != owner && configuration_.has(prefix_ + std::string(key))) foreign(key, owner);
-        for (const auto& [name, value] : configuration_.below(prefix_ + "headers.")) {
-            const auto key = "headers." + name;
-            if (type_ != "http")
-                foreign(key, "http");
-            else if (auto problem = headerProblem(name))
-                report(key, Code::configBadValue, std::move(*problem));
-        }
+void checkAlert(TypeCheck alert) {
+    alert.needs(alert.type() == "http" ? "url" : "command");
+    alert.owned(owners);
+    for (const auto& [name, value] : alert.below("headers.")) {
+        const auto key = "headers." + name;
+        if (alert.type() != "http")
+            alert.foreign(key, "http");
+        else if (auto problem = headerProblem(name))
+            alert.report(key, Code::configBadValue, std::move(*problem));
     }
-
-private:
-    void needs(const std::string& key) {
-        if (configuration_.text(prefix_ + key).empty())
-            problems_.push_back({Problem::Severity::error, Code::configMissingKey, prefix_ + key, "is mandatory for an alert of type " + type_,
-                                 configuration_.place(prefix_ + "type")});
-    }
-    void foreign(std::string_view key, std::string_view owner) {
-        report(key, Code::configConflict, "means nothing to an alert of type " + type_ + ": it belongs to type " + std::string(owner));
-    }
-    void report(std::string_view key, Code code, std::string what) {
-        const auto whole = prefix_ + std::string(key);
-        problems_.push_back({Problem::Severity::error, code, whole, std::move(what), configuration_.place(whole)});
-    }
-
-    const Configuration& configuration_;
-    std::string prefix_, type_;
-    std::vector<Problem>& problems_;
-};
+}
 
 }  // namespace
 
@@ -99,7 +70,7 @@ std::vector<Key> alertKeys() {
 }
 
 void checkAlerts(const Configuration& configuration, std::vector<Problem>& problems) {
-    for (const auto& name : configuration.aliases("alert")) AlertCheck(configuration, name, problems).run();
+    for (const auto& name : configuration.aliases("alert")) checkAlert({configuration, "alert", name, "an alert", problems});
 }
 
 std::vector<AlertSettings> alertSettings(const Configuration& configuration) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "listener/ledger/ledger.h"
+#include "plugin/contract/exit_status.h"
 #include "plugin/contract/log.h"
 #include "plugin/contract/loop.h"
 #include "plugin/contract/package.h"
@@ -43,6 +44,16 @@ plugin::Result<T> wait(plugin::Command::Call& call, plugin::Task<plugin::Result<
     std::unique_lock lock(answer->mutex);
     answer->there.wait(lock, [&] { return answer->result.has_value(); });
     return std::move(*answer->result);
+}
+
+/// Say what is wrong, and answer the exit status for it.
+inline int failed(plugin::Command::Call& call, const plugin::Error& error) {
+    call.error << "postern: " << plugin::describe(error) << "\n";
+    return plugin::exitStatus(error);
+}
+inline int misused(plugin::Command::Call& call, const std::string& what) {
+    call.error << "postern: " << what << "\n";
+    return 64;
 }
 
 /// A JSON object on one line, keys in the order given.

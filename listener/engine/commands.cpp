@@ -21,17 +21,7 @@ using plugin::utcText;
 
 namespace {
 
-constexpr int ok = 0, usage = 64, configuration = 78, tryAgain = 75;
-
-int failed(Command::Call& call, const plugin::Error& error) {
-    call.error << "postern: " << plugin::describe(error) << "\n";
-    return tryAgain;
-}
-
-int misused(Command::Call& call, const std::string& what) {
-    call.error << "postern: " << what << "\n";
-    return usage;
-}
+constexpr int ok = 0, configuration = 78;
 
 // ---- mailboxes
 

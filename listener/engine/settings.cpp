@@ -2,6 +2,7 @@
 
 #include "listener/engine/alert_settings.h"
 #include "listener/engine/sink_settings.h"
+#include "listener/engine/type_check.h"
 
 #include <algorithm>
 #include <cctype>
@@ -27,12 +28,6 @@ std::optional<std::string> startForm(std::string_view text) {
 std::optional<std::string> afterForm(std::string_view text) {
     if (parseAfter(text)) return std::nullopt;
     return "must be leave, seen, delete, move:<folder> or seen+move:<folder>, where the folder has no * or %, or is a use such as \\Archive";
-}
-
-Key planned(std::string pattern, std::string doc) {
-    Key key{.pattern = std::move(pattern), .doc = std::move(doc)};
-    key.planned = true;
-    return key;
 }
 
 void addMailboxKeys(std::vector<Key>& keys) {

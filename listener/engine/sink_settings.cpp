@@ -1,5 +1,7 @@
 #include "listener/engine/sink_settings.h"
 
+#include "listener/engine/type_check.h"
+
 #include <algorithm>
 #include <charconv>
 
@@ -27,17 +29,6 @@ std::optional<std::string> giveUpForm(std::string_view text) {
     const auto time = plugin::parseDuration(text);
     if (time && *time >= 1s) return std::nullopt;
     return "must be never, or a time of at least a second with its unit: 30m, 7d";
-}
-
-std::optional<std::string> commandForm(std::string_view text) {
-    if (plugin::parseCommand(text)) return std::nullopt;
-    return "must begin with the absolute path of a program; quotes must be closed";
-}
-
-Key planned(std::string pattern, std::string doc) {
-    Key key{.pattern = std::move(pattern), .doc = std::move(doc)};
-    key.planned = true;
-    return key;
 }
 
 void addCommonKeys(std::vector<Key>& keys) {
@@ -114,48 +105,22 @@ constexpr std::pair<std::string_view, std::string_view> owners[] = {
     {"signing_secret", "http"}, {"credential", "http"}, {"proxy", "http"},    {"truststore", "http"}, {"keystore", "http"},
     {"key_alias", "http"},      {"command", "exec"},    {"metadata", "spool"}};
 
-class SinkCheck {
-public:
-    SinkCheck(const Configuration& configuration, const std::string& name, std::vector<Problem>& problems)
-        : configuration_(configuration), prefix_("sink." + name + "."), type_(configuration.text(prefix_ + "type")), problems_(problems) {}
-
-    void run() {
-        if (type_ == "spool") needs("path");
-        if (type_ == "http") needs("url");
-        if (type_ == "exec") needs("command");
-        for (const auto& [key, owner] : owners)
-            if (type_ != owner && given(key))
-                report(key, Code::configConflict, "means nothing to a sink of type " + type_ + ": it belongs to type " + std::string(owner));
-        if (type_ != "http" && !configuration_.below(prefix_ + "headers.").empty())
-            report("headers." + configuration_.below(prefix_ + "headers.").begin()->first, Code::configConflict,
-                   "means nothing to a sink of type " + type_ + ": it belongs to type http");
-        if (type_ == "http")
-            for (const auto& [header, value] : configuration_.below(prefix_ + "headers."))
-                if (const auto wrong = headerProblem(header, given("credential"))) report("headers." + header, Code::configBadValue, *wrong);
-        if (type_ == "spool" && configuration_.text(prefix_ + "oversize") == "reference")
-            report("oversize", Code::configConflict, "reference is for http and exec: a spool holds files anyway");
-        if (given("key_alias") && !given("keystore")) report("key_alias", Code::configConflict, "names a key, but there is no .keystore");
+void checkSink(TypeCheck sink) {
+    const auto& type = sink.type();
+    if (type == "spool") sink.needs("path");
+    if (type == "http") sink.needs("url");
+    if (type == "exec") sink.needs("command");
+    sink.owned(owners);
+    for (const auto& [header, value] : sink.below("headers.")) {
+        if (type != "http")
+            sink.foreign("headers." + header, "http");
+        else if (const auto wrong = headerProblem(header, sink.given("credential")))
+            sink.report("headers." + header, Code::configBadValue, *wrong);
     }
-
-private:
-    bool given(std::string_view key) const {
-        const auto found = configuration_.settings().find(prefix_ + std::string(key));
-        return found != configuration_.settings().end() && found->second.given;
-    }
-    void needs(std::string_view key) {
-        if (configuration_.text(prefix_ + std::string(key)).empty())
-            problems_.push_back({Problem::Severity::error, Code::configMissingKey, prefix_ + std::string(key),
-                                 "is mandatory for a sink of type " + type_, configuration_.place(prefix_ + "type")});
-    }
-    void report(std::string_view key, Code code, std::string what) {
-        const auto whole = prefix_ + std::string(key);
-        problems_.push_back({Problem::Severity::error, code, whole, std::move(what), configuration_.place(whole)});
-    }
-
-    const Configuration& configuration_;
-    std::string prefix_, type_;
-    std::vector<Problem>& problems_;
-};
+    if (type == "spool" && sink.text("oversize") == "reference")
+        sink.report("oversize", Code::configConflict, "reference is for http and exec: a spool holds files anyway");
+    if (sink.given("key_alias") && !sink.given("keystore")) sink.report("key_alias", Code::configConflict, "names a key, but there is no .keystore");
+}
 
 }  // namespace
 
@@ -174,7 +139,7 @@ std::vector<Key> sinkKeys() {
 void checkSinks(const Configuration& configuration, std::vector<Problem>& problems) {
     std::vector<std::pair<std::string, std::string>> paths;
     for (const auto& name : configuration.aliases("sink")) {
-        SinkCheck(configuration, name, problems).run();
+        checkSink({configuration, "sink", name, "a sink", problems});
         const auto key = "sink." + name + ".path";
         const auto path = configuration.text(key);
         if (path.empty() || configuration.text("sink." + name + ".type") != "spool") continue;

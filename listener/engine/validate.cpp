@@ -15,13 +15,6 @@ using plugin::Reaction;
 
 namespace {
 
-constexpr int usage = 64;
-
-int misused(Command::Call& call, const std::string& what) {
-    call.error << "postern: " << what << "\n";
-    return usage;
-}
-
 /// One thing to be tried: a group of the configuration and an alias of it.
 struct Subject {
     std::string kind;
