@@ -70,6 +70,6 @@ install_identity_provider() {
 configure() {
     local root=$1 preset=$2 launcher=()
     shift 2
-    ! command -v ccache >/dev/null || launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+    ! command -v ccache >/dev/null || launcher=('-DCMAKE_CXX_COMPILER_LAUNCHER=env;CCACHE_SLOPPINESS=pch_defines,time_macros;ccache')  # or it caches nothing that uses a precompiled header
     (cd "$root" && cmake --preset "$preset" "${launcher[@]}" "$@" --log-level=WARNING >/dev/null)
 }

@@ -80,9 +80,10 @@ public:
     Answer<std::uint64_t> retain(std::int64_t folder, std::shared_ptr<const std::vector<std::uint64_t>> standing, plugin::Wall moment) override {
         std::uint64_t gone = 0;
         for (std::int64_t after = 0;;) {  // in small steps: others write in between
-            auto step = co_await write<writing::Retained>([folder, standing, moment, after](Transaction& transaction) {
+            auto steps = write<writing::Retained>([folder, standing, moment, after](Transaction& transaction) {
                 return writing::retain(transaction, folder, *standing, moment, after);
             });
+            auto step = co_await steps;
             if (!step) co_return step.error();
             gone += step->gone;
             if (step->last == 0) co_return gone;

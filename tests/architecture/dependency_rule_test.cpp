@@ -132,6 +132,13 @@ SCENARIO("programs are run in two places: for secrets, and for messages", "[arch
                     {"auth/command_output.cpp", "listener/delivery/program.cpp"}) == None{});
 }
 
+SCENARIO("no lambda that holds something stands inside a co_await expression, where g++ 12 destroys it twice", "[architecture]") {
+    const std::regex lambda("co_await [^;{]*\\[[A-Za-z_&=][^\\]]*\\] *(\\([^)]*\\))? *(mutable)? *(->[^{;]*)?\\{");
+    CHECK(offenders({"plugin/", "auth/", "listener/"}, lambda) == None{});
+    const std::string wrong = "auto step = co_await write<Retained>([folder, standing](Transaction& transaction) {";
+    CHECK(std::regex_search(wrong, lambda));
+}
+
 SCENARIO("parsers know no socket, clock or log", "[architecture]") {
     const std::regex edge("plugin/contract/(log|clock|loop|task|host)\\.h|auth/");
     for (const auto* parser : {"listener/imap/parser", "listener/imap/framer", "listener/imap/lexer", "listener/imap/uid_set",
