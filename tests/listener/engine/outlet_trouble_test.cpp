@@ -102,7 +102,7 @@ SCENARIO("a wall clock that jumps gives nobody up before their time, and holds n
     REQUIRE(world.stateOf(world.message(1)) == MessageState::pending);
     WHEN("the sink is well again") {
         world.sink->refuses.reset();
-        world.pass(16min);
+        world.pass(19min);
         THEN("it gets all of them") {
             REQUIRE(world.sink->taken.size() == 10);
             REQUIRE(world.outlet->view().waiting == 0);
