@@ -67,9 +67,11 @@ inline std::set<std::string> digestsOf(const std::map<std::string, std::string>&
     return all;
 }
 
-/// One sink in `postern outbox --json`; null when it is owed nothing and never was.
+/// One sink in `postern outbox --json`; null when it is owed nothing and never was, or the service has only just begun to make its database.
 inline Poco::JSON::Object::Ptr outboxOf(const Workplace& place, const std::string& sink) {
-    const auto sinks = json(place.postern({"outbox", "--json"}).output)->getArray("sinks");
+    const auto shown = place.postern({"outbox", "--json"});
+    if (shown.status != 0) return nullptr;
+    const auto sinks = json(shown.output)->getArray("sinks");
     for (std::size_t i = 0; i < sinks->size(); ++i)
         if (auto one = sinks->getObject(static_cast<unsigned>(i)); one->getValue<std::string>("sink") == sink) return one;
     return nullptr;
