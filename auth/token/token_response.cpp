@@ -1,7 +1,7 @@
 #include "auth/token/token_response.h"
 
+#include "auth/diagnosis/diagnosis.h"
 #include "auth/json_object.h"
-#include "auth/token/provider_hints.h"
 #include "plugin/contract/log.h"
 
 #include <algorithm>
@@ -93,7 +93,7 @@ Error fromErrorMember(const TokenAnswer& answer, const JsonObject& object, std::
     if (const auto description = object.string("error_description"); description && !description->empty())
         error.what += ": " + shown(*description, hide, 300);
     for (const auto code : errorCodes(object))
-        if (const auto hint = entraHint(code); !hint.empty()) error.what.append(" (").append(hint).append(")");
+        if (const auto hint = diagnosis::entraCause(code); !hint.empty()) error.what.append(" (").append(hint).append(")");
     if (error.reaction == Reaction::retryLater) error.retryAfter = parseRetryAfter(answer.retryAfter, now);
     error.provider = providerIds(object, hide);
     return error;
