@@ -180,6 +180,15 @@ std::optional<std::chrono::seconds> parseRetryAfter(std::string_view text, plugi
     return std::clamp(std::chrono::ceil<seconds>(wait), seconds(0), seconds(maxRetryAfter));
 }
 
+std::optional<std::chrono::seconds> clockOffset(std::string_view date, plugin::Wall sent, plugin::Wall received) {
+    using std::chrono::seconds;
+    const auto theirs = httpDate(trimmed(date));
+    if (!theirs) return std::nullopt;
+    if (*theirs > received) return std::chrono::ceil<seconds>(*theirs - received);
+    const auto end = *theirs + seconds(1);  // a date is cut to its second
+    return end < sent ? std::chrono::floor<seconds>(end - sent) : seconds(0);
+}
+
 Result<TokenGrant> judge(const TokenAnswer& answer, plugin::Wall now, const Hide& hide) {
     if (answer.body.size() > maxTokenAnswer) return refusal(Code::tokenEndpointAnswer, "the token endpoint's answer is too large to be one");
     const auto object = JsonObject::parse(answer.body);

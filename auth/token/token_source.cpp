@@ -245,6 +245,7 @@ Result<Token> State::succeed(Entry& entry, TokenExchange& landing) {
     token.grantedScopes = grant.scopes;
     if (!grant.refreshToken.empty()) token.refreshToken = std::make_shared<const Secret>(std::move(grant.refreshToken));
     token.number = ++lastNumber_;
+    token.clockOffset = landing.clockOffset;
     if (entry.refused) entry.lastForced = landing.requested;
 
     entry.token = token;

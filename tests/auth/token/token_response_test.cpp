@@ -174,3 +174,15 @@ SCENARIO("Retry-After is obeyed as seconds and as a date", "[token]") {
     }
     THEN("a refusal that no waiting mends carries none") { CHECK_FALSE(judged(400, R"({"error":"invalid_client"})", "", "5").error().retryAfter); }
 }
+
+TEST_CASE("the offset of the endpoint's clock is what no length of the request explains", "[token]") {
+    const auto offset = [](const char* date, std::chrono::milliseconds took = 200ms) { return clockOffset(date, now + 500ms, now + 500ms + took); };
+    CHECK(offset("Sun, 22 Nov 2026 17:20:00 GMT") == 0s);  // the second it was sent in
+    CHECK(offset(" Sun, 22 Nov 2026 17:20:00 GMT ") == 0s);
+    CHECK(offset("Sun, 22 Nov 2026 17:20:09 GMT", 9000ms) == 0s);
+    CHECK(offset("Sun, 22 Nov 2026 17:20:09 GMT") == 9s);  // rounded away from 0
+    CHECK(offset("Sun, 22 Nov 2026 17:21:34 GMT") == 94s);
+    CHECK(offset("Sun, 22 Nov 2026 17:19:48 GMT") == -12s);
+    CHECK(offset("Mon, 23 Nov 2026 17:20:00 GMT") == 86'400s);
+    for (const auto* none : {"", "now", "1795368000", "Sunday, 22-Nov-26 17:20:00 GMT"}) CHECK_FALSE(offset(none));
+}
