@@ -230,7 +230,9 @@ std::optional<Diagnosis> diagnose(const Case& seen) {
 Diagnosis opensTooMuch(const Case& seen) { return filledIn(*byJudgement(tooOpenRows(), seen), seen); }
 
 std::vector<plugin::Field> logFields(const Case& seen) {
-    const auto found = diagnose(seen);
+    using plugin::Reaction;
+    const bool forPeople = seen.error.reaction == Reaction::askOperator || seen.error.reaction == Reaction::reauthenticate;
+    const auto found = forPeople ? diagnose(seen) : std::nullopt;
     std::vector<plugin::Field> fields;
     if (!found) return fields;
     if (seen.error.what.find(found->cause) == std::string::npos) fields.emplace_back("cause", found->cause);

@@ -39,7 +39,8 @@ std::optional<Diagnosis> diagnose(const Case& seen);
 /// What limits a credential that opens the mailbox of `seen.user`, as it should not. The error does not matter. Pure.
 Diagnosis opensTooMuch(const Case& seen);
 
-/// For a log line: "cause", where the error's text does not say it already, and "fix", its first step. Empty: nothing is known.
+/// For a log line: "cause", where the error's text does not say it already, and "fix", its first step. Empty: nothing is known, or it is nothing
+/// people have to act on.
 std::vector<plugin::Field> logFields(const Case& seen);
 
 /// What a Microsoft Entra error number (AADSTS…) means for whoever set the credential up; "" for those without a row. Only ever shown: Microsoft
