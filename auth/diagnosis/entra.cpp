@@ -67,7 +67,7 @@ constexpr std::array rows{
                  "register an application of your own and set credential.{credential}.client_id to its Application (client) ID"}},
     NumberedRow{{50146, 50003},
                 {"signing-key", "the application wants a signing key of its own, and has none that is valid",
-                 "Entra admin center: App registrations > the application > Manifest: set acceptMappedClaims to null, or add a valid key"}},
+                 "ask the application's owner to add a valid signing key"}},
 
     // tenant and cloud
     NumberedRow{{90002, 50049},

@@ -111,9 +111,11 @@ constexpr std::array imap{
     WordedRow{{"[contactadmin]"}, {"imap-contact", "the server's administrator has to do something", "ask whoever runs the server"}},
     WordedRow{{"[limit]", "[overquota]"}, {"imap-limit", "a limit of the server is reached", "ask whoever runs the server which one it is"}},
     WordedRow{{"[inuse]"}, {"imap-in-use", "another program holds the mailbox", "close it; it is tried again"}},
-    WordedRow{{"temporary authentication failure", "[unavailable]"},
+    WordedRow{{"temporary authentication failure"},
               {"imap-unavailable", "the server cannot check sign-ins now, for a token mostly because it does not reach the token's issuer",
                "nothing, it is tried again; if it stays, look at the server's log (Dovecot: dovecot-oauth2.conf.ext, introspection_url)"}},
+    WordedRow{{"[unavailable]", "[serverbug]"},
+              {"imap-trouble", "the server has trouble of its own", "nothing, it is tried again; if it stays, ask whoever runs the server"}},
 };
 
 /// As auth/sasl writes a challenge into an error's text.

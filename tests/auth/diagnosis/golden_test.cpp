@@ -230,6 +230,8 @@ const std::vector<Told> told{
     {"imap-limit", Code::mailboxCommandRefused, "NO [LIMIT] Too many"},
     {"imap-in-use", Code::mailboxCommandRefused, "NO [INUSE] Locked"},
     {"imap-unavailable", Code::mailboxCommandRefused, "NO [UNAVAILABLE] Temporary authentication failure."},
+    {"imap-trouble", Code::mailboxCommandRefused, "NO [UNAVAILABLE] Try later"},
+    {"imap-trouble", Code::mailboxCommandRefused, "NO [SERVERBUG] Oops"},
     // what auth/sasl makes of a challenge
     {"challenge-token", Code::mailboxSignInRefused,
      "NO [AUTHENTICATIONFAILED] Invalid credentials (status 401, schemes bearer mac, scope https://mail.google.com/)"},
