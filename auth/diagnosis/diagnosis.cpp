@@ -1,10 +1,10 @@
 #include "auth/diagnosis/diagnosis.h"
 
+#include "auth/diagnosis/rows.h"
+
 #include <algorithm>
-#include <array>
 #include <charconv>
-#include <span>
-#include <string_view>
+#include <functional>
 
 namespace auth::diagnosis {
 
@@ -12,177 +12,28 @@ namespace {
 
 using plugin::Code;
 
-/// One cause and how it is mended. In `fix` a line each; {user} {credential} {appid} {oid} {tenant} {aud} stand for what was seen.
-struct Row {
-    std::string_view id;
-    std::string_view cause;
-    std::string_view fix;
-};
+constexpr std::string_view lowerLetters = "abcdefghijklmnopqrstuvwxyz";
+constexpr std::string_view idCharacters = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-";
 
-// ---- What Entra says with a number. Microsoft asks not to program against these: they explain, nothing more.
-// Source: learn.microsoft.com/entra/identity-platform/reference-error-codes.
+std::string lower(std::string_view text) {
+    std::string out(text);
+    for (auto& c : out)
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    return out;
+}
 
-struct Numbered {
-    std::array<std::int64_t, 6> numbers;  // 0: unused
-    Row row;
-};
+bool isNamePart(char c) { return c == '_' || lowerLetters.find(c) != std::string_view::npos; }
+bool isName(std::string_view phrase) { return std::all_of(phrase.begin(), phrase.end(), isNamePart); }
 
-constexpr std::string_view useTenant = "put the tenant's id in place of /common or /consumers into credential.{credential}.token_endpoint";
-constexpr std::string_view oneDefault =
-    "set credential.{credential}.scopes = https://outlook.office365.com/.default (one resource, ending in /.default, not encoded)";
-constexpr std::string_view addPermission =
-    "Entra admin center: App registrations > the application > API permissions > Add > APIs my organization uses > Office 365 Exchange Online > "
-    "Application permissions > IMAP.AccessAsApp\nthe same page: Grant admin consent";
-
-constexpr std::array byNumber{
-    Numbered{{7000215},
-             {"secret-wrong", "the client secret is not one of the application's: mostly the secret's ID was pasted instead of its Value",
-              "Entra admin center: App registrations > the application > Certificates & secrets: make a new secret and copy its Value\n"
-              "put it, as it is, where credential.{credential}.client_secret points"}},
-    Numbered{{7000222},
-             {"secret-expired", "the client secret has expired",
-              "Entra admin center: App registrations > the application > Certificates & secrets: make a new secret\n"
-              "put its Value where credential.{credential}.client_secret points; the service reads it again by itself"}},
-    Numbered{{7000218}, {"secret-missing", "no client secret reached Entra", "set credential.{credential}.client_secret"}},
-    Numbered{{700025},
-             {"public-client", "the application is a public client: it must not send a secret",
-              "Entra admin center: App registrations > the application > Authentication: register a Web platform instead, and make a secret"}},
-    Numbered{{700027, 50012, 700030},
-             {"certificate-unknown", "the certificate is not one of the application's",
-              "upload the certificate that credential.{credential}.keystore holds: App registrations > the application > "
-              "Certificates & secrets > Certificates"}},
-    Numbered{{700024},
-             {"clock-wrong", "the assertion was made outside its time: this machine's clock is wrong", "set this machine's clock (timedatectl)"}},
-    Numbered{{700211, 700212, 700213},
-             {"federation-unknown", "no federated credential of the application fits the assertion's issuer, audience or subject",
-              "correct the federated credential: the error names the value that was presented"}},
-    Numbered{
-        {700016},
-        {"application-unknown", "the application is not known in this tenant: the client id or the tenant is wrong, or it was never consented there",
-         "compare credential.{credential}.client_id with App registrations > the application > Application (client) ID\n"
-         "compare the tenant in credential.{credential}.token_endpoint with Directory (tenant) ID on the same page"}},
-    Numbered{{7000112},
-             {"application-disabled", "the application is disabled in this tenant",
-              "Entra admin center: Enterprise applications > the application > Properties > Enabled for users to sign in: Yes"}},
-    Numbered{{90002},
-             {"tenant-unknown", "there is no such tenant: its id or domain is misspelled, or it lives in another cloud",
-              "correct the tenant in credential.{credential}.token_endpoint"}},
-    Numbered{{90038, 900382, 900432},
-             {"other-cloud", "the tenant lives in another national cloud",
-              "use that cloud's endpoints: login.microsoftonline.us (US government) or login.partner.microsoftonline.cn (China)"}},
-    Numbered{{50194, 9001023}, {"tenant-not-named", "an application signs in to its own tenant, not to /common", useTenant}},
-    Numbered{{70011, 1002012}, {"scope-not-default", "the scope does not have the form an application needs", oneDefault}},
-    Numbered{{28002, 28003, 700022}, {"scope-several", "the scope is empty or names several resources", oneDefault}},
-    Numbered{{500011, 50001},
-             {"resource-unknown", "the resource in the scope is not known in this tenant: it is misspelled, or the tenant has no Exchange Online",
-              oneDefault}},
-    Numbered{{65001},
-             {"consent-missing", "nobody has consented to the application's permissions",
-              "Entra admin center: App registrations > the application > API permissions > Grant admin consent"}},
-    Numbered{{650056, 650057, 65005}, {"permission-missing", "Exchange Online is not among the application's permissions", addPermission}},
-    Numbered{{501051}, {"role-not-assigned", "the application has no role for Exchange Online, which demands an assignment", addPermission}},
-    Numbered{{50034, 50020, 90072}, {"user-not-in-tenant", "the user is not in this tenant", "check the account and the tenant"}},
-    Numbered{{50074, 50076, 50079, 53003, 530035},
-             {"interaction-wanted", "a second factor or Conditional Access stands in the way",
-              "exclude the service in Conditional Access, or sign in as an application (client_credentials)"}},
-    Numbered{{50173, 700082, 70008, 70000}, {"grant-ended", "the stored grant has ended or was taken back", "sign in again"}},
-    Numbered{
-        {50196},
-        {"asked-too-often", "Entra was asked too often and sees a loop", "wait some minutes; look for other programs that use the same application"}},
-    Numbered{{90006, 90012, 90024, 90033, 50033, 90055}, {"provider-trouble", "a passing fault of the provider", "nothing, it is tried again"}},
-};
-
-// ---- What the token says, when the mailbox did not open.
-
-constexpr std::string_view registerLines =
-    "Connect-ExchangeOnline\n"
-    "New-ServicePrincipal -AppId {appid} -ObjectId {oid}\n"
-    "Add-MailboxPermission -Identity {user} -User {oid} -AccessRights FullAccess\n"
-    "Set-CASMailbox -Identity {user} -ImapEnabled $true";
-
-struct Judged {
-    bool (*fits)(const Case& seen);
-    Row row;
-};
-
-constexpr std::int64_t clockTolerance = 60;
-
-bool has(const std::vector<std::string>& values, std::string_view wanted) { return std::find(values.begin(), values.end(), wanted) != values.end(); }
-bool microsofts(const Case& seen) { return seen.claims && seen.claims->isMicrosofts(); }
-/// A token of an application itself: roles instead of scopes.
-bool appOnly(const Case& seen) { return seen.claims->scopes.empty(); }
-
-constexpr std::array byToken{
-    Judged{[](const Case& seen) {
-               return seen.claims && ((seen.claims->notBefore && *seen.claims->notBefore > seen.now + clockTolerance) ||
-                                      (seen.claims->expires && *seen.claims->expires + clockTolerance < seen.now));
-           },
-           {"clock-wrong", "the fresh token is not valid at the time this machine shows: its clock is wrong, or the token server's",
-            "set this machine's clock (timedatectl)"}},
-    Judged{[](const Case& seen) { return seen.claims && seen.claims->isForGraph(); },
-           {"graph-audience", "the token is for Microsoft Graph; IMAP wants one for Exchange Online", oneDefault}},
-    Judged{[](const Case& seen) { return microsofts(seen) && !seen.claims->isForExchange(); },
-           {"other-audience", "the token is for {aud}; IMAP wants one for Exchange Online", oneDefault}},
-    Judged{[](const Case& seen) { return microsofts(seen) && appOnly(seen) && !has(seen.claims->roles, "IMAP.AccessAsApp"); },
-           {"role-missing", "the token has no role IMAP.AccessAsApp: the permission is missing, or nobody has consented to it", addPermission}},
-    Judged{[](const Case& seen) { return microsofts(seen) && !appOnly(seen) && !has(seen.claims->scopes, "IMAP.AccessAsUser.All"); },
-           {"scope-missing", "the token of a user has no scope IMAP.AccessAsUser.All",
-            "add https://outlook.office.com/IMAP.AccessAsUser.All to credential.{credential}.scopes, and consent"}},
-    Judged{[](const Case& seen) { return microsofts(seen) && appOnly(seen) && seen.error.code == Code::mailboxAccess; },
-           {"mailbox-access",
-            "Exchange knows the application, but does not let it into this mailbox: no full access, another object id than the enterprise "
-            "application's, a misspelled or missing mailbox, IMAP disabled for it, or, for a while, too many sessions",
-            registerLines}},
-    Judged{[](const Case& seen) { return microsofts(seen) && appOnly(seen); },
-           {"service-principal",
-            "the token is in order, but Exchange does not know the application: its service principal is not registered there, or with the object "
-            "id of the app registration instead of the enterprise application's",
-            registerLines}},
-    Judged{[](const Case& seen) { return microsofts(seen) && seen.error.code == Code::mailboxAccess; },
-           {"user-access", "the user who signed in may not open this mailbox, or IMAP is disabled for it",
-            "Connect-ExchangeOnline\nAdd-MailboxPermission -Identity {user} -User {oid} -AccessRights FullAccess\n"
-            "Set-CASMailbox -Identity {user} -ImapEnabled $true"}},
-    Judged{[](const Case& seen) { return microsofts(seen); },
-           {"user-mismatch", "the token belongs to a user whom Exchange does not let sign in by IMAP",
-            "Set-CASMailbox -Identity {user} -ImapEnabled $true\ncheck that the tenant's policies allow IMAP"}},
-    Judged{[](const Case& seen) { return seen.error.code == Code::mailboxAccess; },
-           {"mailbox-access-any", "the sign-in was accepted, the mailbox was not opened: no rights on it, a wrong name, or IMAP disabled for it",
-            "check mailbox.*.user, the rights of the account on that mailbox, and that IMAP is enabled for it"}},
-    Judged{[](const Case& seen) { return seen.error.code == Code::mailboxSignInRefused; },
-           {"sign-in-refused", "the server does not take this sign-in for this mailbox",
-            "check that {user} exists at that server and is spelled as it is there\n"
-            "check that the server accepts tokens of this issuer, audience and scope; for a password: user name and password"}},
-};
-
-// ---- What is left: the code alone.
-
-struct Coded {
-    Code code;
-    Row row;
-};
-
-constexpr std::array byCode{
-    Coded{Code::tokenClientRefused,
-          {"client-refused", "the token endpoint does not take this client id and secret",
-           "compare client_id and client_secret with what the provider shows; blanks and line ends count\n"
-           "try the other places for the secret: credential.{credential}.authentication = basic, basic_raw or body"}},
-    Coded{Code::tokenScopeRefused,
-          {"scope-refused", "the token endpoint does not offer these scopes to this client",
-           "compare credential.{credential}.scopes with what the provider documents"}},
-    Coded{Code::mailboxThrottled,
-          {"throttled", "the server slows us down", "wait as long as it asks; look for other programs that sign in to the same mailbox"}},
-    Coded{Code::mailboxNoMechanism,
-          {"no-mechanism", "the server offers no sign-in that goes with this credential",
-           "enable OAuth (XOAUTH2 or OAUTHBEARER) at the server, or use a credential of grant user_password"}},
-    Coded{Code::channelCertificateUntrusted,
-          {"certificate-untrusted", "the server's certificate is signed by nobody this machine trusts",
-           "put the issuer's certificate into a PEM file\n"
-           "truststore.<alias>.path = that file, and .truststore = <alias> beside the host; with an intercepting "
-           "proxy: its certificate"}},
-    Coded{Code::channelCertificateName,
-          {"certificate-name", "the server's certificate is for another name", "use the name the certificate was made for"}},
-    Coded{Code::channelNotTls, {"not-tls", "the port does not speak TLS", "993 goes with tls = implicit, 143 with tls = starttls"}},
-};
+/// Both in lower case.
+bool says(std::string_view text, std::string_view phrase) {
+    const bool word = isName(phrase);
+    for (auto at = text.find(phrase); at != std::string_view::npos; at = text.find(phrase, at + 1)) {
+        const auto end = at + phrase.size();
+        if (!word || ((at == 0 || !isNamePart(text[at - 1])) && (end == text.size() || !isNamePart(text[end])))) return true;
+    }
+    return false;
+}
 
 /// "AADSTS7000215 trace_id=…" in the provider's own details or in the text.
 std::vector<std::int64_t> numbersIn(const plugin::Error& error) {
@@ -192,64 +43,239 @@ std::vector<std::int64_t> numbersIn(const plugin::Error& error) {
         for (auto at = text.find(mark); at != std::string_view::npos; at = text.find(mark)) {
             text.remove_prefix(at + mark.size());
             std::int64_t number = 0;
-            if (std::from_chars(text.data(), text.data() + text.size(), number).ec == std::errc{}) numbers.push_back(number);
+            if (std::from_chars(text.data(), text.data() + text.size(), number).ec == std::errc{} && number != 0) numbers.push_back(number);
         }
     return numbers;
 }
 
-const Row* rowFor(const Case& seen) {
-    for (const auto number : numbersIn(seen.error))
-        for (const auto& each : byNumber)
-            if (number != 0 && std::find(each.numbers.begin(), each.numbers.end(), number) != each.numbers.end()) return &each.row;
-    const bool refused = seen.error.code == Code::mailboxSignInRefused || seen.error.code == Code::mailboxAccess;
-    if (refused)
-        for (const auto& each : byToken)
-            if (each.fits(seen)) return &each.row;
-    for (const auto& each : byCode)
-        if (each.code == seen.error.code) return &each.row;
+const Row* byNumber(const std::vector<std::int64_t>& numbers) {
+    for (const auto& each : entraRows())
+        for (const auto number : numbers)
+            if (std::find(each.numbers.begin(), each.numbers.end(), number) != each.numbers.end()) return &each.row;
     return nullptr;
 }
 
+const Row* byJudgement(std::span<const JudgedRow> rows, const Case& seen) {
+    const auto found = std::find_if(rows.begin(), rows.end(), [&](const JudgedRow& each) { return each.fits(seen); });
+    return found == rows.end() ? nullptr : &found->row;
+}
+
+const Row* byWords(std::span<const WordedRow> rows, std::string_view text) {
+    for (const auto& each : rows)
+        for (const auto phrase : each.phrases)
+            if (!phrase.empty() && says(text, phrase)) return &each.row;
+    return nullptr;
+}
+
+const Row* byCode(Code code) {
+    const auto rows = codeRows();
+    const auto found = std::find_if(rows.begin(), rows.end(), [&](const CodedRow& each) { return each.code == code; });
+    return found == rows.end() ? nullptr : &found->row;
+}
+
+const Row* rowFor(const Case& seen) {
+    if (const auto* row = byNumber(numbersIn(seen.error))) return row;
+    const auto code = seen.error.code;
+    const auto group = static_cast<unsigned>(code) / 1000;
+    const auto text = lower(seen.error.what + " " + seen.error.provider);
+    if (group == 3) {  // token
+        if (const auto* row = byWords(googleTokenRows(), text)) return row;
+        if (const auto* row = byCode(code)) return row;
+        return byWords(oauthRows(), text);
+    }
+    if (group == 4) {  // mailbox
+        const bool refused = code == Code::mailboxSignInRefused || code == Code::mailboxAccess;
+        const Row* row = refused ? byJudgement(tokenFaultRows(), seen) : nullptr;
+        for (const auto rows : {googleMailRows(), exchangeRows(), imapRows()})
+            if (row == nullptr) row = byWords(rows, text);
+        if (row == nullptr && refused) row = byJudgement(tokenInOrderRows(), seen);
+        if (row == nullptr) row = byWords(challengeRows(), text);
+        if (row != nullptr) return row;
+    }
+    return byCode(code);
+}
+
+/// What is to be pasted into a shell is made of what ids are made of.
+std::string idOr(const std::string& value, std::string_view otherwise) {
+    return value.empty() || value.find_first_not_of(idCharacters) != std::string::npos ? std::string(otherwise) : value;
+}
+
+std::string claim(const Case& seen, std::string Claims::*member) { return seen.claims ? (*seen.claims).*member : std::string{}; }
+
+/// The host and the tenant in https://login.microsoftonline.com/TENANT/oauth2/v2.0/token.
+struct Login {
+    std::string host, tenant;
+};
+Login loginOf(std::string_view endpoint) {
+    const auto scheme = endpoint.find("://");
+    if (scheme == std::string_view::npos) return {};
+    endpoint.remove_prefix(scheme + 3);
+    const auto slash = std::min(endpoint.find('/'), endpoint.size());
+    const auto path = endpoint.substr(std::min(slash + 1, endpoint.size()));
+    const auto end = path.find("/oauth2/");
+    return {std::string(endpoint.substr(0, slash)), end == std::string_view::npos ? std::string{} : std::string(path.substr(0, end))};
+}
+
+std::string application(const Case& seen) {
+    const auto claimed = claim(seen, &Claims::application);
+    return idOr(claimed.empty() ? seen.application : claimed, "<application id>");
+}
+
+std::string tenant(const Case& seen) {
+    const auto claimed = claim(seen, &Claims::tenant);
+    auto named = claimed.empty() ? loginOf(seen.tokenEndpoint).tenant : claimed;
+    std::erase(named, '.');  // contoso.onmicrosoft.com is as good as an id
+    if (idOr(named, "").empty()) return "<tenant id>";
+    return claimed.empty() ? loginOf(seen.tokenEndpoint).tenant : claimed;
+}
+
+/// Where an administrator consents for a whole tenant (learn.microsoft.com/entra/identity-platform/v2-admin-consent).
+std::string consentUrl(const Case& seen) {
+    static constexpr std::array<std::string_view, 3> hosts{"login.microsoftonline.us", "login.partner.microsoftonline.cn", "login.chinacloudapi.cn"};
+    const auto host = loginOf(seen.tokenEndpoint).host;
+    const bool known = std::find(hosts.begin(), hosts.end(), host) != hosts.end();
+    return "https://" + (known ? host : "login.microsoftonline.com") + "/" + tenant(seen) + "/adminconsent?client_id=" + application(seen);
+}
+
+/// The mailbox's address, in quotation marks where a shell needs them.
+std::string address(const std::string& user) {
+    if (user.empty()) return "<mailbox>";
+    if (user.find_first_not_of(std::string(idCharacters) + "@._+") == std::string::npos) return user;
+    std::string quoted;
+    for (const char c : user) quoted += c == '\'' ? "''" : std::string(1, c);
+    return "'" + quoted + "'";
+}
+
+/// "(status 401, scope https://mail.google.com/)": the scope a challenge names.
+std::string wanted(const Case& seen) {
+    const std::string_view text = seen.error.what;
+    const auto challenge = text.find("(status ");
+    const auto scope = challenge == std::string_view::npos ? challenge : text.find("scope ", challenge);
+    if (scope == std::string_view::npos) return "<the scopes the server documents>";
+    return std::string(text.substr(scope + 6, text.find(')', scope) - scope - 6));
+}
+
+std::string clockText(const Case& seen) {
+    const auto offset = seen.clockOffset ? seen.clockOffset : clockOffsetIn(seen.error);
+    return offset && isWorthAWord(*offset) ? ", which is " + describeOffset(*offset) : std::string{};
+}
+
+struct Placeholder {
+    std::string_view name;
+    std::string (*value)(const Case& seen);
+};
+constexpr std::array fillings{
+    Placeholder{"{user}", [](const Case& seen) { return address(seen.user); }},
+    Placeholder{"{credential}", [](const Case& seen) { return seen.credential.empty() ? "<name>" : seen.credential; }},
+    Placeholder{"{mailbox}", [](const Case& seen) { return seen.mailbox.empty() ? "<alias>" : seen.mailbox; }},
+    Placeholder{"{appid}", application},
+    Placeholder{"{oid}", [](const Case& seen) { return idOr(claim(seen, &Claims::object), "<object id of the enterprise application>"); }},
+    Placeholder{"{consent}", consentUrl},
+    Placeholder{"{aud}", [](const Case& seen) { return seen.claims && !seen.claims->audience.empty() ? seen.claims->audience.front() : "nobody"; }},
+    Placeholder{"{wanted}", wanted},
+    Placeholder{"{clock}", clockText},
+    Placeholder{"{name}", [](const Case& seen) { return std::string(expectation(seen.protocol).name); }},
+    Placeholder{"{resource}", [](const Case& seen) { return std::string(expectation(seen.protocol).resource); }},
+    Placeholder{"{api}", [](const Case& seen) { return std::string(expectation(seen.protocol).api); }},
+    Placeholder{"{role}", [](const Case& seen) { return std::string(expectation(seen.protocol).roles.front()); }},
+    Placeholder{"{approle}",
+                [](const Case& seen) {
+                    return "Application " + std::string(seen.protocol == "ews" ? "EWS.AccessAsApp" : expectation(seen.protocol).roles.front());
+                }},
+    Placeholder{"{scope}", [](const Case& seen) { return std::string(expectation(seen.protocol).scope); }},
+    Placeholder{"{userscope}",
+                [](const Case& seen) {
+                    const bool graph = seen.protocol == "graph";
+                    return (graph ? "https://graph.microsoft.com/" : "https://outlook.office.com/") + std::string(expectation(seen.protocol).scope);
+                }},
+    Placeholder{"{enable}", [](const Case& seen) { return std::string(expectation(seen.protocol).enable); }},
+};
+
 std::string filled(std::string_view text, const Case& seen) {
-    // What is to be pasted into a shell is made of what ids are made of.
-    const auto claim = [&](std::string Claims::*member, std::string_view otherwise) {
-        const auto value = seen.claims ? (*seen.claims).*member : std::string{};
-        static constexpr std::string_view plain = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-";
-        return value.empty() || value.find_first_not_of(plain) != std::string::npos ? std::string(otherwise) : value;
-    };
-    const std::array<std::pair<std::string_view, std::string>, 6> values{
-        {{"{user}", seen.user},
-         {"{credential}", seen.credential},
-         {"{appid}", claim(&Claims::application, "<application id>")},
-         {"{oid}", claim(&Claims::object, "<object id of the enterprise application>")},
-         {"{tenant}", claim(&Claims::tenant, "<tenant id>")},
-         {"{aud}", seen.claims && !seen.claims->audience.empty() ? seen.claims->audience.front() : "nobody"}}};
     std::string out;
     while (!text.empty()) {
         const auto brace = std::min(text.find('{'), text.size());
         out += text.substr(0, brace);
         text.remove_prefix(brace);
         if (text.empty()) break;
-        const auto* known = std::find_if(values.begin(), values.end(), [&](const auto& each) { return text.starts_with(each.first); });
-        const auto length = known == values.end() ? 1 : known->first.size();
-        out += known == values.end() ? std::string(text.substr(0, 1)) : known->second;
-        text.remove_prefix(length);
+        const auto* known = std::find_if(fillings.begin(), fillings.end(), [&](const auto& each) { return text.starts_with(each.name); });
+        if (known == fillings.end()) {
+            out += text.front();
+            text.remove_prefix(1);
+            continue;
+        }
+        out += known->value(seen);
+        text.remove_prefix(known->name.size());
     }
     return out;
+}
+
+Diagnosis filledIn(const Row& row, const Case& seen) {
+    Diagnosis found{std::string(row.id), filled(row.cause, seen), {}};
+    for (std::string_view rest = row.fix; !rest.empty();) {
+        const auto end = std::min(rest.find('\n'), rest.size());
+        found.fix.push_back(filled(rest.substr(0, end), seen));
+        rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
+    return found;
 }
 
 }  // namespace
 
 std::optional<Diagnosis> diagnose(const Case& seen) {
     const auto* row = rowFor(seen);
-    if (row == nullptr) return std::nullopt;
-    Diagnosis found{std::string(row->id), filled(row->cause, seen), {}};
-    for (std::string_view rest = row->fix; !rest.empty();) {
-        const auto end = std::min(rest.find('\n'), rest.size());
-        found.fix.push_back(filled(rest.substr(0, end), seen));
-        rest.remove_prefix(std::min(end + 1, rest.size()));
-    }
-    return found;
+    return row == nullptr ? std::nullopt : std::optional(filledIn(*row, seen));
+}
+
+Diagnosis opensTooMuch(const Case& seen) { return filledIn(*byJudgement(tooOpenRows(), seen), seen); }
+
+std::vector<plugin::Field> logFields(const Case& seen) {
+    using plugin::Reaction;
+    const bool forPeople = seen.error.reaction == Reaction::askOperator || seen.error.reaction == Reaction::reauthenticate;
+    const auto found = forPeople ? diagnose(seen) : std::nullopt;
+    std::vector<plugin::Field> fields;
+    if (!found) return fields;
+    if (seen.error.what.find(found->cause) == std::string::npos) fields.emplace_back("cause", found->cause);
+    fields.emplace_back("fix", found->fix.front());
+    return fields;
+}
+
+std::string entraCause(std::int64_t number) {
+    const auto* row = number == 0 ? nullptr : byNumber({number});
+    return row == nullptr ? std::string{} : filled(row->cause, Case{{plugin::Reaction::askOperator, Code::tokenRequestRefused, {}}});
+}
+
+std::optional<std::chrono::seconds> clockOffsetIn(const plugin::Error& error) {
+    const auto at = error.provider.find(clockOffsetName);
+    if (at == std::string::npos) return std::nullopt;
+    std::int64_t seconds = 0;
+    const auto* begin = error.provider.data() + at + clockOffsetName.size();
+    if (std::from_chars(begin, error.provider.data() + error.provider.size(), seconds).ec != std::errc{}) return std::nullopt;
+    return std::chrono::seconds(seconds);
+}
+
+bool isWorthAWord(std::chrono::seconds offset) { return std::abs(offset.count()) > clockTolerance; }
+
+std::string describeOffset(std::chrono::seconds offset) {
+    return std::to_string(std::abs(offset.count())) + " s " + (offset.count() < 0 ? "behind" : "ahead of") + " this machine's";
+}
+
+std::vector<Row> allRows() {
+    std::vector<Row> all;
+    const auto add = [&all](const auto& rows) {
+        for (const auto& each : rows) all.push_back(each.row);
+    };
+    add(entraRows());
+    for (const auto rows : {tokenFaultRows(), tokenInOrderRows(), tooOpenRows()}) add(rows);
+    for (const auto rows : {googleTokenRows(), oauthRows(), googleMailRows(), exchangeRows(), imapRows(), challengeRows()}) add(rows);
+    add(codeRows());
+    return all;
+}
+
+std::vector<std::string_view> placeholders() {
+    std::vector<std::string_view> names;
+    for (const auto& each : fillings) names.push_back(each.name);
+    return names;
 }
 
 }  // namespace auth::diagnosis

@@ -1,5 +1,6 @@
 #include "auth/token/token_endpoint.h"
 
+#include "auth/diagnosis/diagnosis.h"
 #include "plugin/contract/loop.h"
 
 #include <openssl/crypto.h>
@@ -43,6 +44,13 @@ Error unreachable(const Error& cause) {
     return error;
 }
 
+/// Assertions are refused where clocks differ: an error of the endpoint tells by how much.
+Error withClock(Error error, std::optional<std::chrono::seconds> offset) {
+    if (!offset || !diagnosis::isWorthAWord(*offset)) return error;
+    error.provider += (error.provider.empty() ? "" : " ") + std::string(diagnosis::clockOffsetName) + std::to_string(offset->count());
+    return error;
+}
+
 }  // namespace
 
 std::string shownEndpoint(const Credential& credential) {
@@ -83,7 +91,10 @@ Task<TokenExchange> TokenEndpoint::ask(std::shared_ptr<const Credential> credent
     const auto hide = [&](std::string_view text) { return repeats(text, *credential, proof.secret); };
     const TokenAnswer received{answer->status, answer->headers.find("Content-Type").value_or(""), answer->headers.find("Retry-After").value_or(""),
                                answer->body};
-    exchange.outcome = judge(received, parts_.clock.wall(), hide);
+    const auto now = parts_.clock.wall();
+    exchange.outcome = judge(received, now, hide);
+    exchange.clockOffset = clockOffset(answer->headers.find("Date").value_or(""), exchange.requestedWall, now);
+    if (!exchange.outcome) exchange.outcome = withClock(exchange.outcome.error(), exchange.clockOffset);
     OPENSSL_cleanse(answer->body.data(), answer->body.size());
     co_return std::move(exchange);
 }

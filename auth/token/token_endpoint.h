@@ -25,6 +25,7 @@ struct TokenExchange {
     Stamp stamp{};      ///< of the secret the request used
     bool sent = false;  ///< false: what shows who we are could not be read, nothing left this machine
     plugin::Result<TokenGrant> outcome;
+    std::optional<std::chrono::seconds> clockOffset{};  ///< the endpoint's clock minus ours, from its answer; also in an error's `provider`
 };
 
 /// Asks the token endpoint of a credential, for any grant. Thread-safe; what it was made of outlives it and its requests.

@@ -1,7 +1,7 @@
 #include "auth/token/token_response.h"
 
+#include "auth/diagnosis/diagnosis.h"
 #include "auth/json_object.h"
-#include "auth/token/provider_hints.h"
 #include "plugin/contract/log.h"
 
 #include <algorithm>
@@ -93,7 +93,7 @@ Error fromErrorMember(const TokenAnswer& answer, const JsonObject& object, std::
     if (const auto description = object.string("error_description"); description && !description->empty())
         error.what += ": " + shown(*description, hide, 300);
     for (const auto code : errorCodes(object))
-        if (const auto hint = entraHint(code); !hint.empty()) error.what.append(" (").append(hint).append(")");
+        if (const auto hint = diagnosis::entraCause(code); !hint.empty()) error.what.append(" (").append(hint).append(")");
     if (error.reaction == Reaction::retryLater) error.retryAfter = parseRetryAfter(answer.retryAfter, now);
     error.provider = providerIds(object, hide);
     return error;
@@ -178,6 +178,15 @@ std::optional<std::chrono::seconds> parseRetryAfter(std::string_view text, plugi
     if (!date) return std::nullopt;
     const auto wait = *date - now;
     return std::clamp(std::chrono::ceil<seconds>(wait), seconds(0), seconds(maxRetryAfter));
+}
+
+std::optional<std::chrono::seconds> clockOffset(std::string_view date, plugin::Wall sent, plugin::Wall received) {
+    using std::chrono::seconds;
+    const auto theirs = httpDate(trimmed(date));
+    if (!theirs) return std::nullopt;
+    if (*theirs > received) return std::chrono::ceil<seconds>(*theirs - received);
+    const auto end = *theirs + seconds(1);  // a date is cut to its second
+    return end < sent ? std::chrono::floor<seconds>(end - sent) : seconds(0);
 }
 
 Result<TokenGrant> judge(const TokenAnswer& answer, plugin::Wall now, const Hide& hide) {

@@ -45,4 +45,8 @@ plugin::Result<TokenGrant> judge(const TokenAnswer& answer, plugin::Wall now, co
 /// Retry-After (RFC 9110 10.2.3): seconds or an HTTP date; a date gone by is 0. Nothing: neither. At most maxRetryAfter.
 std::optional<std::chrono::seconds> parseRetryAfter(std::string_view text, plugin::Wall now);
 
+/// The other side's clock minus ours, by the `date` of an answer (RFC 9110 6.6.1) whose request was `sent` and which was `received` at these times of
+/// our clock: 0 where one and the same time fits both. Nothing: no such date.
+std::optional<std::chrono::seconds> clockOffset(std::string_view date, plugin::Wall sent, plugin::Wall received);
+
 }  // namespace auth

@@ -1,5 +1,6 @@
 #include "auth/token/token_source.h"
 
+#include "auth/diagnosis/diagnosis.h"
 #include "auth/settings_behind.h"
 #include "auth/token/credential.h"
 #include "auth/token/renewal.h"
@@ -65,6 +66,15 @@ std::string_view resultName(Code code) {
     if (code == Code::tokenEndpointBusy) return "busy";
     if (code == Code::tokenEndpointUnreachable) return "unreachable";
     return "unusable";
+}
+
+std::vector<plugin::Field> failureFields(const Credential& credential, const Error& error) {
+    std::vector<plugin::Field> fields{{"credential", credential.name}, {"error", plugin::describe(error)}};
+    diagnosis::Case seen{.error = error, .credential = credential.name};
+    seen.application = credential.clientId;
+    seen.tokenEndpoint = credential.tokenEndpoint;
+    for (auto& field : diagnosis::logFields(seen)) fields.push_back(std::move(field));
+    return fields;
 }
 
 /// One identity: its token, the request under way, and what keeps the next request back.
@@ -224,7 +234,7 @@ Result<Token> State::land(const Want& want, TokenExchange landing) {
         parts_.metrics.add(requestsMetric, {{"credential", name}, {"result", std::string(result)}}, 1);
     }
     if (error) {
-        parts_.log.warning(logger, "no token", {{"credential", name}, {"error", plugin::describe(*error)}});
+        parts_.log.warning(logger, "no token", failureFields(*want.credential, *error));
     } else {
         const auto end = std::chrono::duration_cast<std::chrono::seconds>((**answer).expiresAt.time_since_epoch());
         parts_.metrics.set(expiryMetric, {{"credential", name}}, static_cast<double>(end.count()));
@@ -245,6 +255,7 @@ Result<Token> State::succeed(Entry& entry, TokenExchange& landing) {
     token.grantedScopes = grant.scopes;
     if (!grant.refreshToken.empty()) token.refreshToken = std::make_shared<const Secret>(std::move(grant.refreshToken));
     token.number = ++lastNumber_;
+    token.clockOffset = landing.clockOffset;
     if (entry.refused) entry.lastForced = landing.requested;
 
     entry.token = token;

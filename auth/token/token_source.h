@@ -40,6 +40,8 @@ struct Token {
     std::string grantedScopes;                      ///< as the server said; "": it did not say (RFC 6749 5.1: then as asked)
     std::shared_ptr<const Secret> refreshToken{};   ///< null: none came
     std::uint64_t number = 0;                       ///< counts the tokens of one identity: tells an old from the current one
+    /// The token endpoint's clock minus this machine's, when the token was made; none: not known.
+    std::optional<std::chrono::seconds> clockOffset{};
 };
 
 /// Thread-safe. One token request per identity at a time, whoever asks; renewed ahead of its end; a token still valid is used while

@@ -11,6 +11,7 @@
 
 namespace listener {
 
+using auth::diagnosis::Case;
 using auth::diagnosis::Claims;
 using auth::diagnosis::Diagnosis;
 using plugin::Code;
@@ -21,9 +22,6 @@ using plugin::jsonText;
 namespace {
 
 constexpr int usage = 64, configuration = 78, refused = 77;
-constexpr std::string_view scopeAdvice =
-    "limit the application to the mailboxes it is for: RBAC for Applications (New-ManagementScope, New-ManagementRoleAssignment -App ... "
-    "-CustomResourceScope ...), or mailbox permissions only where they are wanted (Get-MailboxPermission -Identity ADDRESS)";
 
 std::string joined(const std::vector<std::string>& items) {
     std::string text;
@@ -69,6 +67,30 @@ std::string json(const Diagnosis& diagnosis) {
     return object.text("id", diagnosis.id).text("cause", diagnosis.cause).raw("fix", list(diagnosis.fix)).str();
 }
 
+/// All that is known but for the time.
+Case factsOf(const plugin::Configuration& snapshot, const MailboxSettings& settings, const Seen& seen, const Steps& steps) {
+    Case facts{.error = steps.failure().value_or(Error{plugin::Reaction::retryLater, Code::internalBug, {}})};
+    if (seen.token) facts.claims = auth::diagnosis::claimsOf(seen.token->secret->reveal());
+    facts.clockOffset = seen.token ? seen.token->clockOffset : auth::diagnosis::clockOffsetIn(facts.error);
+    facts.user = settings.session.user;
+    facts.credential = settings.session.credential;
+    facts.mailbox = settings.alias;
+    if (const auto protocol = snapshot.text("mailbox." + settings.alias + ".protocol"); !protocol.empty()) facts.protocol = protocol;
+    if (const auto credential = auth::credential(snapshot, facts.credential)) {
+        facts.application = credential->clientId;
+        facts.tokenEndpoint = credential->tokenEndpoint;
+    }
+    return facts;
+}
+
+void printClock(std::ostream& out, std::chrono::seconds offset) {
+    if (auth::diagnosis::isWorthAWord(offset))
+        out << "WARNING: the token endpoint's clock is " << auth::diagnosis::describeOffset(offset) << ": set this machine's (timedatectl)\n";
+    else
+        out << "the clocks of the token endpoint and of this machine agree"
+            << (offset.count() == 0 ? "" : " to " + std::to_string(std::abs(offset.count())) + " s") << "\n";
+}
+
 struct Arguments {
     std::string mailbox;
     std::optional<std::string> denied{};
@@ -93,13 +115,15 @@ struct Denied {
     std::string result;  ///< "refused" (as it should be), "opened", "unknown"
     std::string text;
     int status = 0;
+    std::optional<Diagnosis> diagnosis{};  ///< where it was opened
 };
 
-Denied tryDenied(Command::Call& call, MailboxSettings settings, const std::string& address) {
+Denied tryDenied(Command::Call& call, MailboxSettings settings, Case facts) {
+    const auto address = facts.user;
     settings.session.user = address;
     const auto answer = wait(call, tryToOpen(call.host, std::move(settings)));
     const auto error = answer ? *answer : std::optional<Error>(answer.error());
-    if (!error) return {address, "opened", "this credential opens " + address + " too: " + std::string(scopeAdvice), refused};
+    if (!error) return {address, "opened", "this credential opens " + address + " too", refused, auth::diagnosis::opensTooMuch(facts)};
     if (error->code == Code::mailboxSignInRefused || error->code == Code::mailboxAccess || error->code == Code::mailboxFolderMissing)
         return {address, "refused", address + " stays closed to this credential, as it should: " + plugin::codeName(error->code) + " " + error->what,
                 0};
@@ -108,7 +132,30 @@ Denied tryDenied(Command::Call& call, MailboxSettings settings, const std::strin
 
 std::string json(const Denied& denied) {
     Object object;
-    return object.text("address", denied.address).text("result", denied.result).text("text", denied.text).str();
+    object.text("address", denied.address).text("result", denied.result).text("text", denied.text);
+    return object.raw("diagnosis", denied.diagnosis ? json(*denied.diagnosis) : "null").str();
+}
+
+std::string moreJson(const Case& facts, const std::optional<Diagnosis>& diagnosis, const std::optional<Denied>& denied) {
+    const auto orNull = [](const auto& value) { return value ? json(*value) : std::string("null"); };
+    return ", \"claims\": " + orNull(facts.claims) + ", \"diagnosis\": " + orNull(diagnosis) + ", \"denied\": " + orNull(denied) +
+           ", \"clock_offset_seconds\": " + (facts.clockOffset ? std::to_string(facts.clockOffset->count()) : "null");
+}
+
+struct Course {
+    bool token;   ///< one was had
+    bool failed;  ///< a step
+};
+
+void print(std::ostream& out, const Case& facts, Course course, const std::optional<Diagnosis>& diagnosis, const std::optional<Denied>& denied) {
+    if (facts.claims) print(out, *facts.claims);
+    if (!facts.claims && course.token) out << "the token is opaque: what it is for cannot be seen\n";
+    if (facts.clockOffset) printClock(out, *facts.clockOffset);
+    if (diagnosis) print(out, *diagnosis);
+    if (course.failed && !diagnosis) out << "no better cause is known than the failed step says\n";
+    if (!course.failed) out << "the mailbox is in order\n";
+    if (denied) out << (denied->result == "opened" ? "WARNING: " : "") << denied->text << "\n";
+    if (denied && denied->diagnosis) print(out, *denied->diagnosis);
 }
 
 }  // namespace
@@ -137,27 +184,20 @@ int runDoctor(Command::Call& call) {
     Steps steps("mailbox", arguments->mailbox, host.clock(), call.json ? nullptr : &call.out);
     Seen seen;
     if (const auto done = wait(call, checkMailbox(host, settings, steps, seen)); !done) steps.failed("program", done.error());
-    const auto claims = seen.token ? auth::diagnosis::claimsOf(seen.token->secret->reveal()) : std::nullopt;
-    std::optional<Diagnosis> diagnosis;
-    if (steps.failure()) {
-        const auto now = std::chrono::duration_cast<std::chrono::seconds>(host.clock().wall().time_since_epoch()).count();
-        diagnosis = auth::diagnosis::diagnose({*steps.failure(), claims, now, settings.session.user, settings.session.credential});
-    }
+    auto facts = factsOf(*snapshot, settings, seen, steps);
+    facts.now = std::chrono::duration_cast<std::chrono::seconds>(host.clock().wall().time_since_epoch()).count();
+    const auto diagnosis = steps.failure() ? auth::diagnosis::diagnose(facts) : std::nullopt;
     std::optional<Denied> denied;
-    if (arguments->denied) denied = tryDenied(call, settings, *arguments->denied);
-    const int status = worseStatus(steps.status(), denied ? denied->status : 0);
-    if (call.json) {
-        call.out << steps.json(", \"claims\": " + (claims ? json(*claims) : "null") + ", \"diagnosis\": " + (diagnosis ? json(*diagnosis) : "null") +
-                               ", \"denied\": " + (denied ? json(*denied) : "null"))
-                 << "\n";
-        return status;
+    if (arguments->denied) {
+        auto other = facts;
+        other.user = *arguments->denied;
+        denied = tryDenied(call, settings, std::move(other));
     }
-    if (claims) print(call.out, *claims);
-    if (!claims && seen.token) call.out << "the token is opaque: what it is for cannot be seen\n";
-    if (diagnosis) print(call.out, *diagnosis);
-    if (steps.failure() && !diagnosis) call.out << "no better cause is known than the failed step says\n";
-    if (!steps.failure()) call.out << "the mailbox is in order\n";
-    if (denied) call.out << (denied->result == "opened" ? "WARNING: " : "") << denied->text << "\n";
+    const int status = worseStatus(steps.status(), denied ? denied->status : 0);
+    if (call.json)
+        call.out << steps.json(moreJson(facts, diagnosis, denied)) << "\n";
+    else
+        print(call.out, facts, {static_cast<bool>(seen.token), steps.failure().has_value()}, diagnosis, denied);
     return status;
 }
 

@@ -1,5 +1,6 @@
 #include "listener/engine/worker.h"
 
+#include "auth/diagnosis/diagnosis.h"
 #include "listener/engine/conservation.h"
 
 #include <algorithm>
@@ -76,10 +77,12 @@ void Worker::note(const Error& error, std::chrono::milliseconds wait) {
     // The first of its kind is for people; repetitions would only fill the log (the metrics count them).
     const bool repeated = lastCode_ == error.code;
     lastCode_ = error.code;
-    parts_.log.write(repeated                                  ? plugin::Level::debug
-                     : error.reaction == Reaction::askOperator ? plugin::Level::error
-                                                               : plugin::Level::warning,
-                     logger, plugin::describe(error), {{"mailbox", settings_.alias}, {"again_in_ms", std::int64_t{wait.count()}}});
+    const auto level = repeated ? plugin::Level::debug : error.reaction == Reaction::askOperator ? plugin::Level::error : plugin::Level::warning;
+    std::vector<plugin::Field> fields{{"mailbox", settings_.alias}, {"again_in_ms", std::int64_t{wait.count()}}};
+    auth::diagnosis::Case seen{.error = error, .user = settings_.session.user, .credential = settings_.session.credential};
+    seen.mailbox = settings_.alias;
+    for (auto& field : auth::diagnosis::logFields(seen)) fields.push_back(std::move(field));
+    parts_.log.write(level, logger, plugin::describe(error), fields);
 }
 
 /// A bug ends this round, not the service: the mailbox starts again after a back-off.

@@ -1,4 +1,6 @@
-// What a token endpoint or a mailbox may answer: JSON, the verdict on it, Retry-After, Base64, SASL challenges.
+// What a token endpoint or a mailbox may answer: JSON, the verdict on it, Retry-After, Base64, SASL challenges, claims; and what is made of it for
+// people.
+#include "auth/diagnosis/diagnosis.h"
 #include "auth/json_object.h"
 #include "auth/sasl/base64.h"
 #include "auth/sasl/mechanisms.h"
@@ -7,6 +9,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -35,6 +38,14 @@ void json(std::string_view text) {
     }
 }
 
+/// Whatever others say, what is made of it is printable, complete, and of bounded length.
+void explained(plugin::Error error, std::optional<auth::diagnosis::Claims> claims) {
+    const auto found = auth::diagnosis::diagnose({.error = std::move(error), .claims = std::move(claims), .user = "box@example.test"});
+    if (!found) return;
+    require(printable(found->cause) && found->cause.size() < 4096 && !found->fix.empty());
+    for (const auto& line : found->fix) require(!line.empty() && printable(line) && line.size() < 4096);
+}
+
 void verdict(int status, std::string_view field, std::string_view body) {
     const auto hide = [](std::string_view text) { return text.find(secret) != std::string_view::npos; };
     const auto grant = auth::judge({status, field, field, body}, now, hide);
@@ -46,7 +57,23 @@ void verdict(int status, std::string_view field, std::string_view body) {
     }
     const auto text = plugin::describe(grant.error());
     require(printable(text) && text.size() < 4096 && text.find(secret) == std::string::npos);
+    explained(grant.error(), std::nullopt);
     if (const auto wait = grant.error().retryAfter) require(wait->count() >= 0 && *wait <= auth::maxRetryAfter);
+}
+
+/// The text as the payload of a token: claims are printable and of bounded length, and an explanation can be made of them.
+void claims(std::string_view text) {
+    std::string payload(auth::sasl::base64(text).reveal());
+    std::replace(payload.begin(), payload.end(), '+', '-');
+    std::replace(payload.begin(), payload.end(), '/', '_');
+    while (payload.ends_with('=')) payload.pop_back();
+    const auto said = auth::diagnosis::claimsOf("e30." + payload + ".c2ln");
+    for (const auto code : {plugin::Code::mailboxSignInRefused, plugin::Code::mailboxAccess})
+        explained({plugin::Reaction::askOperator, code, "NO (" + auth::sasl::describe(auth::sasl::challenge(text)) + ")"}, said);
+    if (!said) return;
+    for (const auto* each : {&said->issuer, &said->application, &said->object, &said->tenant}) require(printable(*each) && each->size() < 1024);
+    for (const auto* list : {&said->audience, &said->roles, &said->scopes})
+        for (const auto& each : *list) require(printable(each));
 }
 
 void base64(std::string_view text) {
@@ -64,5 +91,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     for (const int status : {200, 400, 401, 429}) verdict(status, text.substr(0, 64), text);
     base64(text);
     require(printable(auth::sasl::describe(auth::sasl::challenge(text))));
+    claims(text);
     return 0;
 }

@@ -2,12 +2,15 @@
 #include "tests/system/workplace.h"
 
 #include <Poco/Base64Encoder.h>
+#include <Poco/DateTimeFormat.h>
+#include <Poco/DateTimeFormatter.h>
 #include <Poco/JSON/Array.h>
 
 #include <catch2/catch.hpp>
 
 #include <algorithm>
 #include <atomic>
+#include <optional>
 #include <sstream>
 
 using namespace systemtest;
@@ -40,6 +43,7 @@ std::string exchangeToken() { return jwt("https://outlook.office365.com", R"(,"r
 struct Answer {
     int status = 200;
     std::string body;
+    std::optional<std::chrono::seconds> ahead{};  ///< of this machine's clock, in a header Date
 };
 Answer granted(const std::string& token) { return {200, R"({"token_type":"Bearer","expires_in":3599,"access_token":")" + token + "\"}"}; }
 Answer entraRefuses(const std::string& error, int number) {
@@ -47,6 +51,12 @@ Answer entraRefuses(const std::string& error, int number) {
     return {error == "invalid_client" ? 401 : 400, R"({"error":")" + error + R"(","error_description":"AADSTS)" + text +
                                                        R"(: as Entra puts it.","error_codes":[)" + text +
                                                        R"(],"trace_id":"0a1b","correlation_id":"2c3d"})"};
+}
+
+std::string dateOf(const Answer& answer) {
+    if (!answer.ahead) return {};
+    const auto moment = Poco::Timestamp{} + answer.ahead->count() * Poco::Timestamp::resolution();
+    return "Date: " + Poco::DateTimeFormatter::format(moment, Poco::DateTimeFormat::HTTP_FORMAT) + "\r\n";
 }
 
 /// A token endpoint that knows one request and one answer.
@@ -61,8 +71,9 @@ struct Entra {
               }
               const auto body = stream.readExactly(std::stoul(head.substr(length + 16)));
               if (body.find("grant_type=client_credentials") == std::string::npos) ++strange;
-              stream.write("HTTP/1.1 " + std::to_string(answer.status) + " x\r\nContent-Type: application/json\r\nContent-Length: " +
-                           std::to_string(answer.body.size()) + "\r\nConnection: close\r\n\r\n" + answer.body);
+              stream.write("HTTP/1.1 " + std::to_string(answer.status) + " x\r\n" + dateOf(answer) +
+                           "Content-Type: application/json\r\nContent-Length: " + std::to_string(answer.body.size()) +
+                           "\r\nConnection: close\r\n\r\n" + answer.body);
               stream.goodbye();
           }) {}
     Answer answer;
@@ -155,14 +166,16 @@ std::vector<Misconfiguration> misconfigurations() {
         {"the tenant is not named", entraRefuses("invalid_request", 9001023), Mood::good, "tenant-not-named", "token", 77, "/common"},
         {"the scope is not a default one", entraRefuses("invalid_scope", 1002012), Mood::good, "scope-not-default", "token", 77, "/.default"},
         {"the resource is unknown", entraRefuses("invalid_resource", 500011), Mood::good, "resource-unknown", "token", 77, "outlook.office365.com"},
-        {"nobody has consented", entraRefuses("invalid_grant", 65001), Mood::good, "consent-missing", "token", 77, "Grant admin consent"},
+        {"nobody has consented", entraRefuses("invalid_grant", 65001), Mood::good, "consent-missing", "token", 77,
+         std::string("https://login.microsoftonline.com/tenant/adminconsent?client_id=") + appId},
         {"no role is assigned", entraRefuses("invalid_grant", 501051), Mood::good, "role-not-assigned", "token", 77, "IMAP.AccessAsApp"},
         {"the clock is wrong", entraRefuses("invalid_client", 700024), Mood::good, "clock-wrong", "token", 77, "clock"},
         {"the token is for Graph", granted(jwt("https://graph.microsoft.com", R"(,"roles":["Mail.Read"])")), Mood::refuses, "graph-audience",
          "sign-in", 77, "credential.c.scopes = https://outlook.office365.com/.default"},
         {"the token is for something else", granted(jwt("api://mine", R"(,"roles":["IMAP.AccessAsApp"])")), Mood::refuses, "other-audience",
          "sign-in", 77, "/.default"},
-        {"the role is missing", granted(jwt("https://outlook.office365.com", "")), Mood::refuses, "role-missing", "sign-in", 77, "IMAP.AccessAsApp"},
+        {"the role is missing", granted(jwt("https://outlook.office365.com", "")), Mood::refuses, "role-missing", "sign-in", 77,
+         std::string("https://login.microsoftonline.com/tenant-id/adminconsent?client_id=") + appId},
         {"a user's token has no IMAP scope", granted(jwt("https://outlook.office.com", R"(,"scp":"User.Read Mail.Read")")), Mood::refuses,
          "scope-missing", "sign-in", 77, "IMAP.AccessAsUser.All"},
         {"the service principal is not registered, or with the wrong object id", granted(exchangeToken()), Mood::refuses, "service-principal",
@@ -171,6 +184,7 @@ std::vector<Misconfiguration> misconfigurations() {
          std::string("Add-MailboxPermission -Identity ") + box + " -User " + objectId + " -AccessRights FullAccess"},
         {"IMAP is throttled", granted(exchangeToken()), Mood::throttles, "throttled", "sign-in", 75, "wait"},
         {"no OAuth is offered", granted(exchangeToken()), Mood::noOauth, "no-mechanism", "sign-in", 77, "XOAUTH2"},
+        {"an answer nobody has a row for", entraRefuses("invalid_grant", 424242), Mood::good, "oauth-grant", "token", 77, "postern login c"},
         {"an opaque token is refused", granted("0123456789abcdef"), Mood::refuses, "sign-in-refused", "sign-in", 77, box},
     };
 }
@@ -252,9 +266,96 @@ SCENARIO("a tenant that is set up well is found so, and so is one that lets the 
                 CHECK(outcome.status == 77);
                 CHECK(outcome.output.find("WARNING") != std::string::npos);
                 CHECK(outcome.output.find("RBAC for Applications") != std::string::npos);
+                CHECK(outcome.output.find(std::string("Remove-MailboxPermission -Identity ceo@contoso.example -User ") + objectId +
+                                          " -AccessRights FullAccess") != std::string::npos);
                 CHECK(servers::eventually([&] { return exchange.goodbyes == 2; }, std::chrono::seconds{10}));
             }
         }
+    }
+}
+
+SCENARIO("the clock of the token endpoint is compared with this machine's", "[system][doctor]") {
+    Workplace place;
+    Exchange exchange{Exchange::Mood::good};
+    const auto doctor = [&](Answer answer, std::chrono::seconds ahead) {
+        answer.ahead = ahead;
+        Entra entra{std::move(answer)};
+        place.configure(tenant(entra, exchange, place));
+        const auto text = place.postern({"doctor", "m"}).output;
+        const auto report = json(place.postern({"doctor", "m", "--json"}).output);
+        return std::pair{text, report};
+    };
+    using std::chrono::seconds;
+    const std::string warning = "WARNING: the token endpoint's clock is ";
+    GIVEN("clocks that agree") {
+        const auto [text, report] = doctor(granted(exchangeToken()), seconds{0});
+        INFO(text);
+        CHECK(std::abs(report->getValue<int>("clock_offset_seconds")) <= 60);
+        CHECK(text.find("the clocks of the token endpoint and of this machine agree") != std::string::npos);
+        CHECK(text.find(warning) == std::string::npos);
+    }
+    GIVEN("one that is ahead, and one that is behind") {
+        const auto [ahead, aheadReport] = doctor(granted(exchangeToken()), seconds{6000});
+        INFO(ahead);
+        CHECK(aheadReport->getValue<int>("clock_offset_seconds") > 5000);
+        CHECK(aheadReport->getValue<int>("clock_offset_seconds") <= 6000);
+        CHECK(ahead.find(warning) != std::string::npos);
+        CHECK(ahead.find("s ahead of this machine's") != std::string::npos);
+        CHECK(aheadReport->getValue<bool>("ok"));
+        const auto [behind, behindReport] = doctor(granted(exchangeToken()), seconds{-6000});
+        CHECK(behindReport->getValue<int>("clock_offset_seconds") < -5000);
+        CHECK(behind.find("s behind this machine's") != std::string::npos);
+    }
+    GIVEN("an assertion that is refused for it") {
+        const auto [text, report] = doctor(entraRefuses("invalid_client", 700024), seconds{6000});
+        INFO(text);
+        CHECK(report->getValue<int>("clock_offset_seconds") > 5000);
+        const auto diagnosis = report->getObject("diagnosis");
+        CHECK(diagnosis->getValue<std::string>("id") == "clock-wrong");
+        CHECK(diagnosis->getValue<std::string>("cause").find("s ahead of this machine's") != std::string::npos);
+        CHECK(text.find("clock_offset=") != std::string::npos);
+        CHECK(text.find(warning) != std::string::npos);
+    }
+    GIVEN("an answer that does not tell the time") {
+        Entra entra{granted(exchangeToken())};
+        place.configure(tenant(entra, exchange, place));
+        CHECK(json(place.postern({"doctor", "m", "--json"}).output)->isNull("clock_offset_seconds"));
+    }
+}
+
+SCENARIO("the log tells the cause and the first step of the fix", "[system][doctor]") {
+    Workplace place;
+    const auto logOf = [&](const Answer& token, Exchange::Mood mood) {
+        Entra entra{token};
+        Exchange exchange{mood};
+        place.configure(tenant(entra, exchange, place));
+        const auto outcome = place.postern({"run", "--once"});
+        CHECK(outcome.error.find("S3cret~value") == std::string::npos);
+        CHECK(outcome.error.find("eyJ") == std::string::npos);
+        return outcome.error;
+    };
+    const auto lineWith = [](const std::string& log, const std::string& piece) {
+        std::istringstream lines{log};
+        for (std::string line; std::getline(lines, line);)
+            if (line.find(piece) != std::string::npos) return line;
+        return std::string{};
+    };
+    GIVEN("a credential that is refused") {
+        const auto log = logOf(entraRefuses("invalid_grant", 65001), Exchange::Mood::good);
+        INFO(log);
+        for (const auto* where : {"credential=c", "mailbox=m"}) {
+            const auto line = lineWith(log, where);
+            CHECK(line.find("nobody has consented to the application's permissions") != std::string::npos);
+            CHECK(line.find("fix=\"Entra admin center: App registrations") != std::string::npos);
+            CHECK(line.find("cause=") == std::string::npos);  // the error says it
+        }
+    }
+    GIVEN("a mailbox that stays closed") {
+        const auto line = lineWith(logOf(granted(exchangeToken()), Exchange::Mood::notConnected), "mailbox=m");
+        INFO(line);
+        CHECK(line.find("PO-4003") != std::string::npos);
+        CHECK(line.find("cause=\"the sign-in was accepted, the mailbox was not opened") != std::string::npos);
+        CHECK(line.find("fix=\"check mailbox.m.user") != std::string::npos);
     }
 }
 

@@ -78,3 +78,80 @@ TEST_CASE("lines to paste are complete, and made of nothing a shell would unders
     hostile.claims->application.clear();
     CHECK(diagnose(hostile)->fix[1] == "New-ServicePrincipal -AppId <application id> -ObjectId <object id of the enterprise application>");
 }
+
+TEST_CASE("an administrator's consent is asked for where the tenant lives", "[diagnosis]") {
+    auto seen = signInRefused();
+    seen.error = {Reaction::askOperator, Code::tokenRequestRefused, "HTTP 400 invalid_grant", {}, "AADSTS90094"};
+    seen.claims.reset();
+    const auto first = [&] { return diagnose(seen)->fix.front(); };
+    CHECK(first() == "consent as an administrator: https://login.microsoftonline.com/<tenant id>/adminconsent?client_id=<application id>");
+    seen.application = "app-2";
+    seen.tokenEndpoint = "https://login.microsoftonline.com/contoso.example/oauth2/v2.0/token";
+    CHECK(first() == "consent as an administrator: https://login.microsoftonline.com/contoso.example/adminconsent?client_id=app-2");
+    seen.tokenEndpoint = "https://login.microsoftonline.us/t-1/oauth2/v2.0/token";
+    CHECK(first() == "consent as an administrator: https://login.microsoftonline.us/t-1/adminconsent?client_id=app-2");
+    seen.claims = exchange();
+    seen.claims->tenant = "t-2";
+    CHECK(first() == "consent as an administrator: https://login.microsoftonline.us/t-2/adminconsent?client_id=app-1");
+    seen.claims->tenant = "t-2/../evil?x";
+    seen.tokenEndpoint = "no URL";
+    CHECK(first() == "consent as an administrator: https://login.microsoftonline.com/<tenant id>/adminconsent?client_id=app-1");
+}
+
+TEST_CASE("what is asked for goes by the mailbox's protocol", "[diagnosis]") {
+    auto seen = signInRefused();
+    seen.protocol = "ews";
+    seen.claims->roles.clear();
+    CHECK(diagnose(seen)->cause == "the token has no role full_access_as_app: the permission is missing, or nobody has consented to it");
+    seen.protocol = "graph";
+    seen.claims->audience = {"https://outlook.office365.com"};
+    CHECK(diagnose(seen)->fix.front() == "set credential.c.scopes = https://graph.microsoft.com/.default");
+    seen.protocol = "pop3";
+    seen.claims->roles = {"POP.AccessAsApp"};
+    CHECK(diagnose(seen)->fix.back() == "Set-CASMailbox -Identity box@example.test -PopEnabled $true");
+    seen.protocol = "graph";
+    seen.claims->audience = {"https://graph.microsoft.com"};
+    seen.claims->roles = {"Mail.ReadWrite"};
+    seen.user = "it's one@example.test";
+    CHECK(opensTooMuch(seen).fix[3] ==
+          "New-ManagementRoleAssignment -App object-1 -Role \"Application Mail.ReadWrite\" -CustomResourceScope Postern");
+    CHECK(opensTooMuch(seen).fix.back() == "Test-ServicePrincipalAuthorization -Identity app-1 -Resource 'it''s one@example.test'");
+}
+
+TEST_CASE("a challenge's scope is what the credential should ask for", "[diagnosis]") {
+    const auto fix = [](const std::string& text) {
+        return diagnose({.error = {Reaction::reauthenticate, Code::mailboxSignInRefused, text}, .credential = "c"})->fix.back();
+    };
+    CHECK(fix("NO x (status 401, schemes bearer, scope https://mail.google.com/)") == "set credential.c.scopes = https://mail.google.com/");
+    CHECK(fix("NO x (status 401)") == "set credential.c.scopes = <the scopes the server documents>");
+}
+
+TEST_CASE("a log line has the cause once, the first step, and nothing where there is nothing to do", "[diagnosis]") {
+    Case seen{.error = {Reaction::askOperator, Code::tokenClientRefused, "HTTP 401 invalid_client", {}, "AADSTS7000222"}, .credential = "c"};
+    auto fields = logFields(seen);
+    REQUIRE(fields.size() == 2);
+    CHECK(fields[0].key == "cause");
+    CHECK(fields[0].value == "the client secret has expired");
+    CHECK(fields[1].key == "fix");
+    seen.error.what += " (the client secret has expired)";
+    fields = logFields(seen);
+    REQUIRE(fields.size() == 1);
+    CHECK(fields[0].value == "Entra admin center: App registrations > the application > Certificates & secrets: make a new secret");
+    seen.error.reaction = Reaction::retryLater;
+    CHECK(logFields(seen).empty());
+    CHECK(logFields({.error = {Reaction::askOperator, Code::mailboxFolderMissing, "no folder"}}).empty());
+}
+
+TEST_CASE("the offset of a clock is told where it explains something", "[diagnosis]") {
+    using std::chrono::seconds;
+    Case seen{.error = {Reaction::askOperator, Code::tokenClientRefused, "HTTP 401 invalid_client", {}, "AADSTS700024 clock_offset=-94"}};
+    CHECK(clockOffsetIn(seen.error) == seconds(-94));
+    CHECK(diagnose(seen)->cause == "this machine's clock is wrong, or the token endpoint's, which is 94 s behind this machine's");
+    seen.clockOffset = seconds(3);
+    CHECK(diagnose(seen)->cause == "this machine's clock is wrong, or the token endpoint's");
+    seen.error.provider = "AADSTS700024 clock_offset=soon";
+    CHECK_FALSE(clockOffsetIn(seen.error));
+    CHECK(isWorthAWord(seconds(61)));
+    CHECK(isWorthAWord(seconds(-61)));
+    CHECK_FALSE(isWorthAWord(seconds(60)));
+}

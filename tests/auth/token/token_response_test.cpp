@@ -1,5 +1,6 @@
 #include "auth/token/token_response.h"
-#include "auth/token/provider_hints.h"
+
+#include "auth/diagnosis/diagnosis.h"
 
 #include <catch2/catch.hpp>
 
@@ -123,10 +124,7 @@ SCENARIO("the provider's identifiers are kept and its numbers explained", "[toke
     CHECK(grant.error().provider == "AADSTS7000215 trace_id=0a1b correlation_id=2c3d timestamp=2026-11-22 17:20:00Z");
     CHECK(grant.error().what ==
           "the token endpoint answered HTTP 401 invalid_client: AADSTS7000215: Invalid client secret provided.\\x0d\\x0aTrace ID: x (" +
-              std::string(entraHint(7000215)) + ")");
-    CHECK(entraHint(1).empty());
-    CHECK_FALSE(entraHint(28002).empty());
-    CHECK_FALSE(entraHint(9001023).empty());
+              auth::diagnosis::entraCause(7000215) + ")");
 }
 
 SCENARIO("a text that repeats a secret is left out, wherever it stands", "[token]") {
@@ -175,4 +173,16 @@ SCENARIO("Retry-After is obeyed as seconds and as a date", "[token]") {
         CHECK(grant.error().retryAfter == row.wait);
     }
     THEN("a refusal that no waiting mends carries none") { CHECK_FALSE(judged(400, R"({"error":"invalid_client"})", "", "5").error().retryAfter); }
+}
+
+TEST_CASE("the offset of the endpoint's clock is what no length of the request explains", "[token]") {
+    const auto offset = [](const char* date, std::chrono::milliseconds took = 200ms) { return clockOffset(date, now + 500ms, now + 500ms + took); };
+    CHECK(offset("Sun, 22 Nov 2026 17:20:00 GMT") == 0s);  // the second it was sent in
+    CHECK(offset(" Sun, 22 Nov 2026 17:20:00 GMT ") == 0s);
+    CHECK(offset("Sun, 22 Nov 2026 17:20:09 GMT", 9000ms) == 0s);
+    CHECK(offset("Sun, 22 Nov 2026 17:20:09 GMT") == 9s);  // rounded away from 0
+    CHECK(offset("Sun, 22 Nov 2026 17:21:34 GMT") == 94s);
+    CHECK(offset("Sun, 22 Nov 2026 17:19:48 GMT") == -12s);
+    CHECK(offset("Mon, 23 Nov 2026 17:20:00 GMT") == 86'400s);
+    for (const auto* none : {"", "now", "1795368000", "Sunday, 22-Nov-26 17:20:00 GMT"}) CHECK_FALSE(offset(none));
 }
