@@ -47,6 +47,7 @@ enum class Code : std::uint16_t {
     channelProxyProtocol = 2018,
     channelClearText = 2019,
     channelKeystore = 2020,
+    channelProxyTls = 2021,
     // 3 token
     tokenClientRefused = 3001,
     tokenRequestRefused = 3002,
@@ -164,6 +165,8 @@ inline constexpr std::array codeTable{
               "nothing, it is dialled again; if it stays, somebody on the way may be adding to what the server says: use .tls = implicit"},
     CodeEntry{Code::channelKeystore, "A keystore cannot be loaded",
               "check its .path, .type and .password, and that it holds a certificate with its key"},
+    CodeEntry{Code::channelProxyTls, "No TLS with the proxy, or not with the one we mean",
+              "check that proxy.<alias>.type = https fits its port; put its certificate's issuer into proxy.<alias>.truststore"},
 
     CodeEntry{Code::tokenClientRefused, "The token endpoint refused the client (invalid_client)",
               "check client_id and client_secret (with Microsoft: the secret's Value, not its ID), and .authentication"},
