@@ -14,13 +14,14 @@ have() {
     catch2) [ -e /usr/include/catch2/catch.hpp ] ;;
     dovecot-imapd) [ -x /usr/lib/dovecot/imap ] && [ -x /usr/sbin/dovecot ] ;;
     squid) [ -x /usr/sbin/squid ] && [ -x /usr/lib/squid/basic_ncsa_auth ] ;;
+    dante-server) [ -x /usr/sbin/danted ] ;;
     ca-certificates) [ -e /etc/ssl/certs/ca-certificates.crt ] ;;
     *) dpkg -s "$1" >/dev/null 2>&1 ;;
     esac
 }
 
 # Installs the Debian packages named, as far as they are missing.
-# Debian starts a server when it installs one and at every boot from then on. Nobody asked for a mail server or a proxy, so both are switched off for what
+# Debian starts a server when it installs one and at every boot from then on. Nobody asked for a mail server or a proxy, so they are switched off for what
 # we install.
 need() {
     local missing=() package new_services='' as_root=()
@@ -34,6 +35,7 @@ need() {
     say "Installing with apt-get: ${missing[*]}"
     case " ${missing[*]} " in *" dovecot-imapd "*) [ -x /usr/sbin/dovecot ] || new_services+=' dovecot' ;; esac
     case " ${missing[*]} " in *" squid "*) [ -x /usr/sbin/squid ] || new_services+=' squid' ;; esac
+    case " ${missing[*]} " in *" dante-server "*) [ -x /usr/sbin/danted ] || new_services+=' danted' ;; esac
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive NEW_SERVICES="$new_services" bash -euc '
         # The documented way to keep package scripts from starting services; ours only where nobody has set one.
         policy=/usr/sbin/policy-rc.d

@@ -1,6 +1,7 @@
 #include "auth/channel/channel.h"
 #include "auth/channel/http_tunnel.h"
 #include "auth/channel/proxy.h"
+#include "auth/channel/socks_tunnel.h"
 #include "auth/channel/stream_channel.h"
 #include "auth/channel/tcp.h"
 #include "auth/channel/tls_context.h"
@@ -9,6 +10,8 @@
 #include <netdb.h>
 
 #include <algorithm>
+#include <array>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -55,15 +58,21 @@ bool isHostText(std::string_view host) {
     });
 }
 
+/// What can be looked up, and named by a certificate.
+bool isPossible(const std::string& host) {
+    return !host.empty() && host != "." && host.size() <= maxHost && plugin::printable(host, maxHost) == host;
+}
+
 plugin::Error noSuchHost(const std::string& host) {
     return {Reaction::askOperator, plugin::Code::channelNameNotFound, "no host can be called '" + plugin::printable(host) + "'"};
 }
 
 /// What has to be known before the first packet.
 struct Prepared {
-    Addresses addresses;                    // of the proxy, or of the target
-    std::shared_ptr<TlsContext> context;    // null for Tls::none
-    std::shared_ptr<const ProxyUser> user;  // null: the proxy is not told who we are
+    Addresses addresses;                         // of the proxy, or of the target
+    std::shared_ptr<TlsContext> context;         // null for Tls::none
+    std::shared_ptr<TlsContext> contextOfProxy;  // null unless it is of type https
+    std::shared_ptr<const ProxyUser> user;       // null: the proxy is told no password
 };
 
 /// What prepare() is to find out. Copied for lookups nobody waits for any more.
@@ -73,6 +82,9 @@ struct Plan {
     bool tls = false;
     TlsChoice choice{};
     std::shared_ptr<const Proxy> proxy{};
+
+    bool tlsWithProxy() const { return proxy && proxy->type == Proxy::Type::https; }
+    TlsChoice choiceOfProxy() const { return {proxy->truststore}; }
 };
 
 class SystemDialer final : public Dialer {
@@ -85,14 +97,13 @@ public:
 
     Task<Result<std::unique_ptr<Channel>>> dial(Target target, Deadline deadline, std::stop_token stop) override {
         const auto name = hostAndPort(target.host, target.port);
-        const bool possible =
-            !target.host.empty() && target.host != "." && target.host.size() <= maxHost && plugin::printable(target.host, maxHost) == target.host;
-        if (!possible) co_return noSuchHost(target.host);
+        if (!isPossible(target.host)) co_return noSuchHost(target.host);
         if (stop.stop_requested()) co_return givenUp(name);
         const auto configuration = configuration_.get();
         auto way = wayTo(*configuration, target);
         if (!way) co_return way.error();
         if (way->proxy && !isHostText(target.host)) co_return noSuchHost(target.host);
+        if (way->proxy && !isPossible(way->proxy->host)) co_return noSuchHost(way->proxy->host);
 
         auto reached = co_await reach(target, *way, deadline, stop);
         if (!reached && way->mayGoDirect && isProxys(reached.error())) {
@@ -136,16 +147,36 @@ private:
         const auto first = hostAndPort(plan.host, plan.port);
         auto prepared = co_await prepare(plan, deadline, stop);
         if (!prepared) co_return through(way, name, prepared.error());
+        std::optional<SocksTalk> talk;
+        if (const auto version = socksOf(way)) {
+            const auto* const password = prepared->user ? &prepared->user->password : nullptr;
+            auto begun = SocksTalk::begin(*version, target.host, target.port, way.proxy->username, password);
+            if (!begun) co_return through(way, name, begun.error());
+            talk = std::move(*begun);
+        }
         auto tcp = co_await connectAny(prepared->addresses, first, deadline, stop);
         if (!tcp) co_return through(way, name, tcp.error());
         auto channel = std::make_unique<StreamChannel>(std::move(*tcp), first);
+        if (prepared->contextOfProxy) {
+            channel->intendTls(std::move(prepared->contextOfProxy), plan.host);
+            auto agreed = co_await channel->beginTls(deadline, stop);
+            if (!agreed) co_return through(way, name, ofProxy(agreed.error()));
+        }
         if (way.proxy) {
-            auto dug = co_await openTunnel(channel.get(), target.host, target.port, prepared->user.get(), deadline, stop);
-            if (!dug) co_return through(way, name, dug.error());
+            auto digging = talk ? openSocksTunnel(channel.get(), std::move(*talk), deadline, stop)
+                                : openTunnel(channel.get(), target.host, target.port, prepared->user.get(), deadline, stop);
+            auto dug = co_await digging;
+            if (!dug) co_return through(way, name, ofProxy(dug.error()));
             channel->continueAs(name + " through " + way.proxy->name(), *dug);
         }
         if (tls) channel->intendTls(std::move(prepared->context), target.host);
         co_return channel;
+    }
+
+    static std::optional<SocksTalk::Version> socksOf(const Way& way) {
+        if (way.proxy && way.proxy->type == Proxy::Type::socks4) return SocksTalk::Version::four;
+        if (way.proxy && way.proxy->type == Proxy::Type::socks5) return SocksTalk::Version::five;
+        return std::nullopt;
     }
 
     static Deadline half(plugin::Steady now, Deadline deadline) {
@@ -159,13 +190,24 @@ private:
         return error;
     }
 
+    /// Of TLS with the proxy: the codes of TLS mean the other side, and what the operator does about them is something else.
+    static plugin::Error ofProxy(plugin::Error error) {
+        using plugin::Code;
+        constexpr std::array ofTls{Code::channelTlsHandshake,       Code::channelCertificateUntrusted, Code::channelCertificateName,
+                                   Code::channelCertificateExpired, Code::channelTruststore,           Code::channelNotTls};
+        if (std::find(ofTls.begin(), ofTls.end(), error.code) != ofTls.end()) error.code = Code::channelProxyTls;
+        return error;
+    }
+
     /// A name lookup cannot be given up; at the deadline it is left to end by itself.
     Task<Result<Prepared>> prepare(Plan plan, Deadline deadline, std::stop_token stop) {
         Prepared known;
         if (auto numeric = lookUp(plan.host, plan.port, AI_NUMERICHOST); numeric) known.addresses = std::move(*numeric);
         if (plan.tls && plan.choice == TlsChoice{}) known.context = contexts_->systemIfLoaded();
-        const bool signsIn = plan.proxy && !plan.proxy->username.empty();
-        if (!known.addresses.empty() && (!plan.tls || known.context) && !signsIn) co_return known;
+        if (plan.tlsWithProxy() && plan.choiceOfProxy() == TlsChoice{}) known.contextOfProxy = contexts_->systemIfLoaded();
+        const bool haveContexts = (!plan.tls || known.context) && (!plan.tlsWithProxy() || known.contextOfProxy);
+        const bool signsIn = plan.proxy && plan.proxy->wantsPassword();
+        if (!known.addresses.empty() && haveContexts && !signsIn) co_return known;
 
         auto& loop = co_await plugin::thisLoop();
         auto answer = std::make_shared<plugin::Shared<Result<Prepared>>>();
@@ -189,7 +231,12 @@ private:
             if (!context) return context.error();
             known.context = std::move(*context);
         }
-        if (plan.proxy && !plan.proxy->username.empty()) {
+        if (plan.tlsWithProxy() && !known.contextOfProxy) {
+            auto context = contexts.get(plan.choiceOfProxy());
+            if (!context) return ofProxy(context.error());
+            known.contextOfProxy = std::move(*context);
+        }
+        if (plan.proxy && plan.proxy->wantsPassword()) {
             auto password = readSecret(plan.proxy->password, secrets);
             if (!password) return password.error();
             known.user = std::make_shared<const ProxyUser>(ProxyUser::make(plan.proxy->username, std::move(*password)));

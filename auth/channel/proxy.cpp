@@ -3,6 +3,8 @@
 #include "auth/channel/tcp.h"
 
 #include <algorithm>
+#include <array>
+#include <optional>
 
 namespace auth {
 
@@ -57,6 +59,20 @@ std::vector<std::string> bypassList(const std::string& written) {
     return list;
 }
 
+struct TypeName {
+    std::string_view name;
+    Proxy::Type type;
+};
+constexpr std::array types{TypeName{"http", Proxy::Type::http}, TypeName{"https", Proxy::Type::https}, TypeName{"socks4", Proxy::Type::socks4},
+                           TypeName{"socks5", Proxy::Type::socks5}};
+
+/// Nothing: there is no such type. One that nobody wrote is http.
+std::optional<Proxy::Type> typeOf(std::string_view written) {
+    if (written.empty()) return Proxy::Type::http;
+    const auto* const found = std::find_if(types.begin(), types.end(), [&](const TypeName& each) { return each.name == written; });
+    return found == types.end() ? std::nullopt : std::optional(found->type);
+}
+
 Result<std::shared_ptr<const Proxy>> proxyNamed(const Configuration& configuration, const std::string& alias) {
     auto proxy = std::make_shared<Proxy>();
     proxy->alias = alias;
@@ -65,9 +81,13 @@ Result<std::shared_ptr<const Proxy>> proxyNamed(const Configuration& configurati
     if (proxy->host.empty() || !port || *port < 1 || *port > 65535)
         return Error{Reaction::askOperator, Code::configUnknownReference, "there is no proxy " + alias + ", or it has no host and port"};
     proxy->port = static_cast<std::uint16_t>(*port);
+    const auto type = typeOf(configuration.text(keyOf(alias, "type")));
+    if (!type) return Error{Reaction::askOperator, Code::configBadValue, "proxy " + alias + " is of a type there is not"};
+    proxy->type = *type;
     proxy->username = configuration.text(keyOf(alias, "username"));
+    proxy->truststore = configuration.text(keyOf(alias, "truststore"));
     proxy->bypass = bypassList(configuration.text(keyOf(alias, "bypass")));
-    if (!proxy->username.empty()) {
+    if (proxy->wantsPassword()) {
         auto source = parseSecretSource(configuration.text(keyOf(alias, "password")));
         if (!source) return Error{source.error().reaction, source.error().code, proxy->name() + ": " + source.error().what};
         proxy->password = std::move(*source);
@@ -83,7 +103,11 @@ std::string defaultAlias(const Configuration& configuration) {
 
 }  // namespace
 
-std::string Proxy::name() const { return "proxy " + alias + " " + hostAndPort(host, port); }
+std::string Proxy::name() const {
+    const auto* const own = std::find_if(types.begin(), types.end(), [this](const TypeName& each) { return each.type == type; });
+    const auto kind = type == Type::http ? std::string{} : std::string(own->name) + " ";
+    return kind + "proxy " + alias + " " + hostAndPort(host, port);
+}
 
 bool bypasses(std::string_view entry, std::string_view host, std::uint16_t port) {
     const auto pattern = lowered(entry);

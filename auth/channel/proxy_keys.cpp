@@ -1,5 +1,7 @@
 #include "auth/channel/proxy.h"
 
+#include "auth/channel/socks_tunnel.h"
+
 #include <algorithm>
 #include <array>
 #include <optional>
@@ -14,11 +16,9 @@ using plugin::Problem;
 
 namespace {
 
-/// user-id of RFC 7617: no colon, which ends it, and no control characters.
 std::optional<std::string> usernameForm(std::string_view text) {
-    if (text.find(':') != std::string_view::npos) return "a user of a proxy cannot have a colon in its name (RFC 7617)";
     if (std::any_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }))
-        return "a user of a proxy cannot have a control character in its name (RFC 7617)";
+        return "a user of a proxy cannot have a control character in its name";
     return std::nullopt;
 }
 
@@ -51,11 +51,36 @@ void checkNamed(const Configuration& configuration, const std::string& group, st
     }
 }
 
+/// Who we are, as far as it goes with the proxy's type. Of a password only what is written here can be looked at.
+void checkUser(const Configuration& configuration, const std::string& prefix, std::vector<Problem>& problems) {
+    const auto type = configuration.text(prefix + "type");
+    const auto user = configuration.text(prefix + "username"), password = configuration.text(prefix + "password");
+    const bool socks = type == "socks4" || type == "socks5";
+    if (socks && user.size() > maxSocksText)
+        report(problems, configuration, Code::configBadValue, prefix + "username", "it is longer than the 255 octets SOCKS has room for");
+    if (!socks && user.find(':') != std::string::npos)
+        report(problems, configuration, Code::configBadValue, prefix + "username",
+               "a user of an " + (type.empty() ? "http" : type) + " proxy cannot have a colon in its name (RFC 7617)");
+    if (type == "socks4") {
+        if (!password.empty())
+            report(problems, configuration, Code::configConflict, prefix + "password",
+                   "a socks4 proxy takes a user's name and no password; socks5 takes both");
+        return;
+    }
+    if (!user.empty() && password.empty())
+        report(problems, configuration, Code::configMissingKey, prefix + "username", prefix + "password is missing beside it");
+    if (!password.empty() && user.empty())
+        report(problems, configuration, Code::configMissingKey, prefix + "password", prefix + "username is missing beside it");
+    const auto source = parseSecretSource(password);  // its form is looked at with the key's type
+    if (type == "socks5" && source && source->kind == SecretSource::Kind::literal && source->literal.reveal().size() > maxSocksText)
+        report(problems, configuration, Code::configBadValue, prefix + "password", "it is longer than the 255 octets SOCKS 5 has room for");
+}
+
 void checkOne(const Configuration& configuration, const std::string& prefix, std::vector<Problem>& problems) {
-    const bool user = !configuration.text(prefix + "username").empty();
-    const bool password = !configuration.text(prefix + "password").empty();
-    if (user && !password) report(problems, configuration, Code::configMissingKey, prefix + "username", prefix + "password is missing beside it");
-    if (password && !user) report(problems, configuration, Code::configMissingKey, prefix + "password", prefix + "username is missing beside it");
+    checkUser(configuration, prefix, problems);
+    if (!configuration.text(prefix + "truststore").empty() && configuration.text(prefix + "type") != "https")
+        report(problems, configuration, Code::configConflict, prefix + "truststore",
+               "only a proxy of type https shows a certificate; what is behind it is trusted by the .truststore of mailbox, credential or sink");
     if (configuration.text(prefix + "default") == "true" && isOff(configuration, prefix + "enabled"))
         report(problems, configuration, Code::configConflict, prefix + "default",
                "the default proxy is disabled: connections that name none are direct", Problem::Severity::warning);
@@ -67,14 +92,18 @@ void addProxyKeys(std::vector<Key>& all) {
     all.push_back({.pattern = "proxy.<alias>.type",
                    .type = KeyType::choice,
                    .fallback = "http",
-                   .doc = "how the proxy is spoken to; http: CONNECT, whatever goes through it",
-                   .choices = {"http"},
-                   .later = {"https", "socks4", "socks5"}});
+                   .doc = "how the proxy is spoken to, whatever goes through it; http: CONNECT; https: the same inside TLS; socks4: with names",
+                   .choices = {"http", "https", "socks4", "socks5"}});
     all.push_back({.pattern = "proxy.<alias>.host", .type = KeyType::host, .required = true, .doc = "name or address of the proxy"});
     all.push_back(
         {.pattern = "proxy.<alias>.port", .type = KeyType::integer, .required = true, .doc = "port of the proxy", .minimum = 1, .maximum = 65535});
-    all.push_back({.pattern = "proxy.<alias>.username", .doc = "who we are to the proxy (Basic); none: nobody", .form = usernameForm});
-    all.push_back({.pattern = "proxy.<alias>.password", .type = KeyType::secret, .doc = "goes with the username: ${file:/path} and the like"});
+    all.push_back({.pattern = "proxy.<alias>.username", .doc = "who we are to the proxy; none: nobody", .form = usernameForm});
+    all.push_back({.pattern = "proxy.<alias>.password",
+                   .type = KeyType::secret,
+                   .doc = "goes with the username, but not for socks4: ${file:/path} and the like"});
+    all.push_back({.pattern = "proxy.<alias>.truststore",
+                   .reference = "truststore",
+                   .doc = "https: truststore alias for the proxy's own certificate; none: the system's roots"});
     all.push_back({.pattern = "proxy.<alias>.enabled",
                    .type = KeyType::boolean,
                    .fallback = "true",
@@ -90,7 +119,6 @@ void addProxyKeys(std::vector<Key>& all) {
                    .type = KeyType::boolean,
                    .fallback = "false",
                    .doc = "true: where the default proxy fails, the connection is tried without; a named one is never passed by"});
-    all.push_back({.pattern = "proxy.<alias>.truststore", .doc = "truststore alias for an https proxy", .planned = true});
 }
 
 void checkProxies(const Configuration& configuration, std::vector<Problem>& problems) {
@@ -104,7 +132,7 @@ void checkProxies(const Configuration& configuration, std::vector<Problem>& prob
         else
             first = alias;
     }
-    for (const auto* group : {"mailbox", "credential"}) checkNamed(configuration, group, problems);
+    for (const auto* group : {"mailbox", "credential", "sink", "alert"}) checkNamed(configuration, group, problems);
 }
 
 }  // namespace auth

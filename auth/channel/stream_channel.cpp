@@ -80,7 +80,7 @@ Task<Result<void>> StreamChannel::write(std::string_view bytes, Deadline deadlin
     co_return Result<void>{};
 }
 
-std::string StreamChannel::security() const { return tls_.empty() ? "plain" : tls_.back()->security(); }
+std::string StreamChannel::security() const { return encrypted() ? tls_.back()->security() : "plain"; }
 
 void StreamChannel::intendTls(std::shared_ptr<TlsContext> context, std::string host) {
     intent_ = std::make_unique<Intent>(Intent{std::move(context), std::move(host)});
@@ -133,8 +133,10 @@ Task<Result<void>> StreamChannel::shakeHands(Deadline deadline, std::stop_token 
 }
 
 void StreamChannel::continueAs(std::string name, std::string_view first) {
-    tcp_->giveBack(first);
+    top().giveBack(first);
     tcp_->rename(name);
+    for (const auto& each : tls_) each->rename(name);
+    tlsOfWay_ = tls_.size();
     name_ = std::move(name);
 }
 

@@ -28,9 +28,10 @@ public:
     void intendTls(std::shared_ptr<TlsContext> context, std::string host);
     /// The handshake, as a further layer above what is there: TLS inside the TLS of a proxy is TLS twice.
     plugin::Task<plugin::Result<void>> beginTls(plugin::Deadline deadline, std::stop_token stop);
-    bool resumed() const { return !tls_.empty() && tls_.back()->resumed(); }
+    bool resumed() const { return encrypted() && tls_.back()->resumed(); }
 
-    /// A tunnel has been dug: from here on the other side is somebody else, and these bytes are the first of what it said.
+    /// A tunnel has been dug: from here on the other side is somebody else, and these bytes are the first of what it said. TLS so far was with the
+    /// proxy: to the other side the channel is plain.
     void continueAs(std::string name, std::string_view first);
 
 private:
@@ -39,10 +40,12 @@ private:
         std::string host;
     };
     Transport& top() { return tls_.empty() ? static_cast<Transport&>(*tcp_) : *tls_.back(); }
+    bool encrypted() const { return tls_.size() > tlsOfWay_; }
     plugin::Task<plugin::Result<void>> shakeHands(plugin::Deadline deadline, std::stop_token stop);
 
     std::unique_ptr<TcpTransport> tcp_;
     std::vector<std::unique_ptr<TlsTransport>> tls_{};  // each above the one before
+    std::size_t tlsOfWay_ = 0;                          // of those, the lowest: with proxies
     std::unique_ptr<Intent> intent_{};
     std::string name_;
     std::size_t movedSinceWait_ = 0;

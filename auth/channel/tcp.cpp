@@ -6,7 +6,6 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <system_error>
 
@@ -98,13 +97,7 @@ Transport::Moved TcpTransport::missed(plugin::Event& event, State want) {
 }
 
 Transport::Moved TcpTransport::tryRead(std::span<char> into) {
-    if (!unread_.empty()) {
-        const auto taken = std::min(into.size(), unread_.size());
-        std::copy_n(unread_.begin(), taken, into.begin());
-        unread_.erase(0, taken);
-        if (unread_.empty()) unread_ = {};  // its memory too
-        return {State::moved, taken};
-    }
+    if (const auto taken = takeUnread(into); taken > 0) return {State::moved, taken};
     if (readError_ != 0) {
         error_ = readError_;
         return {State::failed};

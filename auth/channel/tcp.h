@@ -25,8 +25,6 @@ public:
     /// What to wait for after a want.
     plugin::Event& event(State want) { return want == State::wantWrite ? ready_->writable : ready_->readable; }
 
-    /// Bytes that were read and belong to whoever reads next.
-    void giveBack(std::string_view bytes) { unread_.insert(0, bytes); }
     /// Another name from here on: behind a proxy the other side is not the one that was connected to.
     void rename(std::string name) { name_ = std::move(name); }
 
@@ -36,7 +34,6 @@ private:
     Poco::Net::StreamSocket socket_;  // closed after its Descriptor
     std::unique_ptr<plugin::Descriptor> ready_;
     std::string name_;
-    std::string unread_{};
     int error_ = 0;      // of the last try that failed
     int readError_ = 0;  // the kernel tells it once, and "ended" from then on
 };

@@ -166,7 +166,7 @@ struct TlsTransport::Glue {
 };
 
 TlsTransport::TlsTransport(Transport& lower, std::shared_ptr<TlsContext> context, Peer peer, plugin::Clock& clock)
-    : lower_(lower), context_(std::move(context)), peer_(std::move(peer)), clock_(clock), ssl_(SSL_new(context_->get())) {
+    : lower_(lower), context_(std::move(context)), peer_(std::move(peer)), name_(peer_.hostAndPort), clock_(clock), ssl_(SSL_new(context_->get())) {
     auto* const bio = ssl_ ? BIO_new(Glue::method()) : nullptr;
     if (bio == nullptr) throw std::bad_alloc();
     BIO_set_data(bio, this);
@@ -252,6 +252,7 @@ Transport::Moved TlsTransport::tryHandshake() {
 }
 
 Transport::Moved TlsTransport::tryRead(std::span<char> into) {
+    if (const auto taken = takeUnread(into); taken > 0) return {State::moved, taken};
     if (failure_) return {State::failed};
     if (!out_.empty()) tryFlush();  // where it cannot, what the other side said before may still be here
     std::size_t all = 0;
@@ -299,17 +300,14 @@ Transport::Moved TlsTransport::outcome(int returned) {
         failure_ = unsent_;
     } else if (ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING) {
         // Whoever sits on the way can cut, but not say goodbye: what came so far may not be all (RFC 8446 section 6.1).
-        failure_ = plugin::Error{plugin::Reaction::reconnect, plugin::Code::channelClosed,
-                                 peer_.hostAndPort + " has cut the connection (no TLS close_notify)"};
+        failure_ = plugin::Error{plugin::Reaction::reconnect, plugin::Code::channelClosed, name_ + " has cut the connection (no TLS close_notify)"};
     } else if (ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) >= SSL_AD_REASON_OFFSET) {
         // TLS 1.3 tells us only now what it dislikes of our handshake: a missing client certificate, for one.
         failure_ = ownCertificateError(code);
         if (!failure_)
-            failure_ =
-                plugin::Error{plugin::Reaction::reconnect, plugin::Code::channelTlsHandshake, peer_.hostAndPort + " ended TLS: " + opensslReason()};
+            failure_ = plugin::Error{plugin::Reaction::reconnect, plugin::Code::channelTlsHandshake, name_ + " ended TLS: " + opensslReason()};
     } else {
-        failure_ =
-            plugin::Error{plugin::Reaction::reconnect, plugin::Code::channelClosed, "TLS with " + peer_.hostAndPort + " failed: " + opensslReason()};
+        failure_ = plugin::Error{plugin::Reaction::reconnect, plugin::Code::channelClosed, "TLS with " + name_ + " failed: " + opensslReason()};
     }
     ERR_clear_error();
     return {State::failed};
@@ -328,11 +326,11 @@ plugin::Error TlsTransport::handshakeError(unsigned long code) const {
     const bool ssl = ERR_GET_LIB(code) == ERR_LIB_SSL;
     const int reason = ERR_GET_REASON(code);
     if (ssl && (reason == SSL_R_WRONG_VERSION_NUMBER || reason == SSL_R_HTTP_REQUEST || reason == SSL_R_HTTPS_PROXY_REQUEST))
-        return {Reaction::reconnect, Code::channelNotTls, peer_.hostAndPort + " answers, but does not speak TLS"};
+        return {Reaction::reconnect, Code::channelNotTls, name_ + " answers, but does not speak TLS"};
     if (code == 0 || (ssl && reason == SSL_R_UNEXPECTED_EOF_WHILE_READING))
-        return {Reaction::reconnect, Code::channelClosed, peer_.hostAndPort + " closed the connection during the TLS handshake"};
+        return {Reaction::reconnect, Code::channelClosed, name_ + " closed the connection during the TLS handshake"};
     const char* const why = ERR_reason_error_string(code);
-    return {Reaction::reconnect, Code::channelTlsHandshake, "no TLS with " + peer_.hostAndPort + ": " + (why != nullptr ? why : "no reason given")};
+    return {Reaction::reconnect, Code::channelTlsHandshake, "no TLS with " + name_ + ": " + (why != nullptr ? why : "no reason given")};
 }
 
 /// Whether the other side has something against our certificate, or against there being none (RFC 8446 section 6.2). Before TLS 1.3 it calls
@@ -350,7 +348,7 @@ std::optional<plugin::Error> TlsTransport::ownCertificateError(unsigned long cod
     const auto why = std::string(" (") + (said != nullptr ? said : "no reason given") + ")";
     const auto what = own == nullptr ? " demands a client certificate, and no .keystore is named for it"
                                      : " refuses our client certificate " + text(X509_get_subject_name(own));
-    return plugin::Error{plugin::Reaction::askOperator, plugin::Code::channelTlsHandshake, peer_.hostAndPort + what + why};
+    return plugin::Error{plugin::Reaction::askOperator, plugin::Code::channelTlsHandshake, name_ + what + why};
 }
 
 plugin::Error TlsTransport::certificateError(long result) const {
@@ -360,14 +358,14 @@ plugin::Error TlsTransport::certificateError(long result) const {
     switch (result) {
         case X509_V_ERR_HOSTNAME_MISMATCH:
         case X509_V_ERR_IP_ADDRESS_MISMATCH:
-            return error(Code::channelCertificateName, "the certificate of " + peer_.hostAndPort + " is not for " + peer_.host);
+            return error(Code::channelCertificateName, "the certificate of " + name_ + " is not for " + peer_.host);
         case X509_V_ERR_CERT_HAS_EXPIRED:
-            return error(Code::channelCertificateExpired, "the certificate of " + peer_.hostAndPort + " has expired");
+            return error(Code::channelCertificateExpired, "the certificate of " + name_ + " has expired");
         case X509_V_ERR_CERT_NOT_YET_VALID:
-            return error(Code::channelCertificateExpired, "the certificate of " + peer_.hostAndPort + " is not valid yet");
+            return error(Code::channelCertificateExpired, "the certificate of " + name_ + " is not valid yet");
         default:
             return error(Code::channelCertificateUntrusted,
-                         "the certificate of " + peer_.hostAndPort + " is not trusted: " + X509_verify_cert_error_string(result));
+                         "the certificate of " + name_ + " is not trusted: " + X509_verify_cert_error_string(result));
     }
 }
 

@@ -15,7 +15,7 @@ class TlsTransport final : public Transport {
 public:
     struct Peer {
         std::string host;         ///< name or address the certificate must name; also SNI where it is a name
-        std::string hostAndPort;  ///< for errors and for the kept session
+        std::string hostAndPort;  ///< for the kept session, and for errors until rename()
     };
     /// `lower` outlives this. `clock` tells whether certificates are valid now.
     TlsTransport(Transport& lower, std::shared_ptr<TlsContext> context, Peer peer, plugin::Clock& clock);
@@ -31,6 +31,8 @@ public:
     plugin::Error failure() const override { return failure_ ? *failure_ : *unsent_; }
 
     std::string security() const;  ///< "TLSv1.3 TLS_AES_256_GCM_SHA384"
+    /// Another name for errors: behind a proxy that is spoken to with TLS the other side is not the one TLS was agreed on with.
+    void rename(std::string name) { name_ = std::move(name); }
     bool resumed() const { return SSL_session_reused(ssl_.get()) == 1; }
 
     /// What a TlsContext tells OpenSSL to call when a server gives a session.
@@ -50,6 +52,7 @@ private:
     Transport& lower_;
     const std::shared_ptr<TlsContext> context_;
     const Peer peer_;
+    std::string name_;  // for errors
     plugin::Clock& clock_;
     std::unique_ptr<SSL, TlsContext::Free> ssl_;
     bool offered_ = false;  // a session to resume

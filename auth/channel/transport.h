@@ -2,7 +2,9 @@
 
 #include "plugin/contract/result.h"
 
+#include <algorithm>
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace auth {
@@ -29,6 +31,23 @@ public:
     virtual Moved tryFlush() = 0;                        ///< moved: nothing that was written waits here or below
     /// Why the last try failed.
     virtual plugin::Error failure() const = 0;
+
+    /// Bytes that were read here and belong to whoever reads next.
+    void giveBack(std::string_view bytes) { unread_.insert(0, bytes); }
+
+protected:
+    /// What was given back, for tryRead(); 0: nothing waits.
+    std::size_t takeUnread(std::span<char> into) {
+        if (unread_.empty()) return 0;
+        const auto taken = std::min(into.size(), unread_.size());
+        std::copy_n(unread_.begin(), taken, into.begin());
+        unread_.erase(0, taken);
+        if (unread_.empty()) unread_ = {};  // its memory too
+        return taken;
+    }
+
+private:
+    std::string unread_{};
 };
 
 }  // namespace auth

@@ -47,6 +47,7 @@ enum class Code : std::uint16_t {
     channelProxyProtocol = 2018,
     channelClearText = 2019,
     channelKeystore = 2020,
+    channelProxyTls = 2021,
     // 3 token
     tokenClientRefused = 3001,
     tokenRequestRefused = 3002,
@@ -164,6 +165,8 @@ inline constexpr std::array codeTable{
               "nothing, it is dialled again; if it stays, somebody on the way may be adding to what the server says: use .tls = implicit"},
     CodeEntry{Code::channelKeystore, "A keystore cannot be loaded",
               "check its .path, .type and .password, and that it holds a certificate with its key"},
+    CodeEntry{Code::channelProxyTls, "No TLS with the proxy, or not with the one we mean",
+              "check that proxy.<alias>.type = https fits its port; put its certificate's issuer into proxy.<alias>.truststore"},
 
     CodeEntry{Code::tokenClientRefused, "The token endpoint refused the client (invalid_client)",
               "check client_id and client_secret (with Microsoft: the secret's Value, not its ID), and .authentication"},
@@ -225,7 +228,7 @@ inline constexpr std::array codeTable{
     CodeEntry{Code::sinkSignIn, "A sink refuses our credentials", "check the sink's .credential, .headers or client certificate"},
     CodeEntry{Code::sinkRedirect, "A sink answers with a redirect, which is not followed", "write the address it names into the sink's .url"},
     CodeEntry{Code::outboxFull, "The outbox is full: nothing is fetched that could not be kept",
-              "mend the sinks that refuse; else raise outbox.max_size"},
+              "mend the sinks that refuse, or `postern outbox discard` what is dead; else raise outbox.max_size"},
     CodeEntry{Code::outboxDamaged, "Bytes kept in the outbox are damaged or gone",
               "nothing, the message is fetched from the mailbox again; check the disk"},
     CodeEntry{Code::outboxGivenUp, "A delivery was given up after retry.give_up",

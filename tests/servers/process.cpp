@@ -1,5 +1,6 @@
 #include "tests/servers/process.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -139,13 +140,25 @@ Outcome run(const std::vector<std::string>& words, const fs::path& directory, Mi
     return outcome;
 }
 
-bool answers(std::uint16_t port) {
+std::uint16_t freePort(const std::string& address) {
+    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in at{};
+    at.sin_family = AF_INET;
+    socklen_t length = sizeof at;
+    const bool bound = ::inet_pton(AF_INET, address.c_str(), &at.sin_addr) == 1 && ::bind(fd, reinterpret_cast<sockaddr*>(&at), length) == 0 &&
+                       ::getsockname(fd, reinterpret_cast<sockaddr*>(&at), &length) == 0;
+    ::close(fd);
+    if (!bound) throw std::runtime_error("no free port on " + address);
+    return ntohs(at.sin_port);
+}
+
+bool answers(std::uint16_t port, const std::string& address) {
     const int descriptor = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    const bool connected = ::connect(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+    sockaddr_in at{};
+    at.sin_family = AF_INET;
+    at.sin_port = htons(port);
+    const bool connected =
+        ::inet_pton(AF_INET, address.c_str(), &at.sin_addr) == 1 && ::connect(descriptor, reinterpret_cast<const sockaddr*>(&at), sizeof at) == 0;
     ::close(descriptor);
     return connected;
 }

@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -78,8 +79,10 @@ Outcome run(const std::vector<std::string>& words, const std::filesystem::path& 
 template <class Condition>
 bool eventually(Condition condition, Milliseconds atMost);
 
-/// Something on this machine accepts connections at the port.
-bool answers(std::uint16_t port);
+/// A port of that IPv4 address nobody listens at, for a program that has to be told one.
+std::uint16_t freePort(const std::string& address);
+/// Something on this machine accepts connections at the port of that IPv4 address.
+bool answers(std::uint16_t port, const std::string& address = "127.0.0.1");
 
 std::string readFile(const std::filesystem::path& path);  ///< "" when there is none
 void writeFile(const std::filesystem::path& path, std::string_view bytes);

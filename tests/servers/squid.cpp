@@ -1,10 +1,5 @@
 #include "tests/servers/squid.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <fstream>
 #include <stdexcept>
 
@@ -13,18 +8,6 @@ namespace servers {
 namespace fs = std::filesystem;
 
 namespace {
-
-std::uint16_t freePort(const std::string& address) {
-    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in at{};
-    at.sin_family = AF_INET;
-    socklen_t length = sizeof at;
-    const bool bound = ::inet_pton(AF_INET, address.c_str(), &at.sin_addr) == 1 && ::bind(fd, reinterpret_cast<sockaddr*>(&at), length) == 0 &&
-                       ::getsockname(fd, reinterpret_cast<sockaddr*>(&at), &length) == 0;
-    ::close(fd);
-    if (!bound) throw std::runtime_error("no free port on " + address);
-    return ntohs(at.sin_port);
-}
 
 /// A line for basic_ncsa_auth.
 std::string passwordLine(const std::string& user, const std::string& password) {
@@ -45,7 +28,10 @@ Squid::Squid(const fs::path& directory, const Options& options) : directory_(dir
         configure(options);
         const std::vector<std::string> words{"squid", "-N", "-n", "postern" + std::to_string(port_), "-f", (directory_ / "squid.conf").string()};
         process_ = std::make_unique<Process>(Process::Command{words, directory_ / "output", directory_ / "output"});
-        const auto started = [&] { return readFile(directory_ / "cache.log").find("Accepting HTTP Socket connections") != std::string::npos; };
+        const std::string accepting = options.certificate.empty() ? "Accepting HTTP Socket" : "Accepting HTTPS Socket";
+        const auto started = [&] {  // it says so before it listens
+            return readFile(directory_ / "cache.log").find(accepting) != std::string::npos && answers(port_, options.address);
+        };
         eventually([&] { return started() || !process_->running(); }, std::chrono::seconds{20});
         if (process_->running() && started()) return;
         process_->stop();
@@ -59,8 +45,15 @@ void Squid::configure(const Options& options) const {
     for (const auto& [name, address] : options.hosts) hosts.append(address).append(" ").append(name).append("\n");
     writeFile(in("hosts"), hosts);
 
+    if (!options.certificate.empty()) {
+        writeFile(in("certificate.pem"), options.certificate);
+        writeFile(in("key.pem"), options.key);
+    }
     std::ofstream file(in("squid.conf"));
-    file << "http_port " << options.address << ':' << port_ << "\npid_filename none\ncache deny all\ncache_mem 1 MB\nmemory_cache_shared off\n"
+    const bool tls = !options.certificate.empty();
+    file << (tls ? "https_port " : "http_port ") << options.address << ':' << port_;
+    if (tls) file << " tls-cert=" << in("certificate.pem") << " tls-key=" << in("key.pem");
+    file << "\npid_filename none\ncache deny all\ncache_mem 1 MB\nmemory_cache_shared off\n"
          << "pinger_enable off\nnetdb_filename none\nmax_filedescriptors 1024\nshutdown_lifetime 0 seconds\nconnect_timeout 5 seconds\n"
          << "logformat short %Ss/%03>Hs %rm %ru %[un\nlogfile_rotate 0\n"
          << "access_log stdio:" << in("access.log") << " short\ncache_log " << in("cache.log") << "\ncoredump_dir " << in("") << '\n'

@@ -11,7 +11,8 @@
 
 namespace servers {
 
-/// Squid as an ordinary process on a free port: an HTTP proxy that digs tunnels. Throws std::runtime_error when it does not start.
+/// Squid as an ordinary process on a free port: an HTTP proxy that digs tunnels, spoken to in clear or with TLS. Throws std::runtime_error when it
+/// does not start.
 class Squid {
 public:
     struct Options {
@@ -19,6 +20,7 @@ public:
         std::map<std::string, std::string> hosts{};  ///< name → address, known to the proxy alone
         std::vector<std::uint16_t> denied{};         ///< ports nobody is let through to: 403
         std::string address = "127.0.0.1";
+        std::string certificate{}, key{};  ///< PEM; with them it is spoken to with TLS, and in no other way
     };
     /// What it writes lies below `directory`.
     Squid(const std::filesystem::path& directory, const Options& options);

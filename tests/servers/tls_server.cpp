@@ -171,6 +171,7 @@ void TlsServer::Stream::reset() {
     if (ssl_ != nullptr) SSL_set_quiet_shutdown(ssl_, 1);
 }
 std::string TlsServer::Stream::serverName() const {
+    if (ssl_ == nullptr) return {};
     const char* const name = SSL_get_servername(ssl_, TLSEXT_NAMETYPE_host_name);
     return name == nullptr ? "" : name;
 }

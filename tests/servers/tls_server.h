@@ -47,7 +47,7 @@ public:
         void cut();                          ///< the end of the stream without close_notify
         void reset();                        ///< RST
         bool resumed() const { return ssl_ != nullptr && SSL_session_reused(ssl_) == 1; }
-        std::string serverName() const;  ///< SNI; "" = none
+        std::string serverName() const;  ///< SNI; "" = none, or no TLS
         std::string clientName() const;  ///< common name of the client's certificate; "" = it has shown none
         std::string group() const;       ///< of the key exchange
 

@@ -1,5 +1,6 @@
 // A machine whose only way out is a proxy, in network namespaces of its own: what leaves it any other way is counted frame by frame.
 #include "tests/auth/channel/trusting.h"
+#include "tests/servers/dante.h"
 #include "tests/servers/squid.h"
 
 #include <arpa/inet.h>
@@ -54,10 +55,10 @@ public:
     ~Tap() { ::close(fd_); }
 
     struct Seen {
-        std::size_t toProxy = 0;               ///< TCP between this machine and the proxy's port
-        std::vector<std::string> otherwise{};  ///< everything else
+        std::map<std::uint16_t, std::size_t> toProxy{};  ///< TCP between this machine and each proxy's port
+        std::vector<std::string> otherwise{};            ///< everything else
     };
-    Seen seen(std::uint16_t proxyPort) {
+    Seen seen(const std::vector<std::uint16_t>& proxyPorts) {
         Seen all;
         unsigned char frame[2048];
         sockaddr_ll from{};
@@ -70,10 +71,12 @@ public:
             if (protocol == ETH_P_IPV6 && size > 6 && frame[6] == IPPROTO_ICMPV6) continue;
             if (protocol == ETH_P_IPV6 && size > 6 && frame[6] == 0) continue;  // hop-by-hop: multicast listener reports
             const auto told = tell(protocol, frame, static_cast<std::size_t>(size));
-            const auto proxy = theirs + ":" + std::to_string(proxyPort);
-            const bool fine = told.starts_with("tcp ") && told.find(ours) != std::string::npos && (told + " ").find(proxy + " ") != std::string::npos;
-            if (fine)
-                ++all.toProxy;
+            const auto proxy = std::find_if(proxyPorts.begin(), proxyPorts.end(), [&](std::uint16_t port) {
+                return told.starts_with("tcp ") && told.find(ours) != std::string::npos &&
+                       (told + " ").find(theirs + ":" + std::to_string(port) + " ") != std::string::npos;
+            });
+            if (proxy != proxyPorts.end())
+                ++all.toProxy[*proxy];
             else
                 all.otherwise.push_back(told);
         }
@@ -153,17 +156,32 @@ SCENARIO("inside: the machine behind the proxy", "[.inside]") {
         stream.read();
     };
     const TlsServer mail({.chain = {leaf()}, .address = "0.0.0.0"}, serve);
-    const servers::Squid squid(
-        place / "squid",
-        {.users = {{"postern", "s3cret"}}, .hosts = {{"mail.behind.test", "127.0.0.1"}, {"idp.behind.test", "127.0.0.1"}}, .address = theirs});
+    const std::map<std::string, std::string> users{{"postern", "s3cret"}};
+    const std::map<std::string, std::string> hosts{{"mail.behind.test", "127.0.0.1"}, {"idp.behind.test", "127.0.0.1"}};
+    const auto proxys = servers::makeCertificate({.commonName = "proxy", .addresses = {theirs}}, &root());
+    const servers::Squid squid(place / "squid", {.users = users, .hosts = hosts, .address = theirs});
+    const servers::Squid overTls(place / "squid-tls",
+                                 {.users = users, .hosts = hosts, .address = theirs, .certificate = proxys.pem(), .key = proxys.keyPem()});
+    const servers::Dante dante(place / "dante", {.users = users, .hosts = hosts, .address = theirs});
     here.enter();
     // Whatever goes astray leaves by the same cable, and is seen.
     shell("ip route add default via " + theirs);
     Tap tap;
-    const std::map<std::string, std::string> settings{{"proxy.p.host", theirs},        {"proxy.p.port", std::to_string(squid.port())},
-                                                      {"proxy.p.username", "postern"}, {"proxy.p.password", "s3cret"},
-                                                      {"proxy.p.bypass", "192.0.2.*"}, {"proxy.p.default", "true"}};
-    {
+    const auto through = [](const std::string& type, std::uint16_t port) {
+        return std::map<std::string, std::string>{
+            {"proxy.p.type", type},          {"proxy.p.host", theirs},       {"proxy.p.port", std::to_string(port)},
+            {"proxy.p.username", "postern"}, {"proxy.p.password", "s3cret"}, {"proxy.p.bypass", "192.0.2.*"},
+            {"proxy.p.default", "true"}};
+    };
+    struct Row {
+        const char* type;
+        std::uint16_t port;
+    };
+    const std::vector<std::uint16_t> ports{squid.port(), overTls.port(), dante.port()};  // all of them: one says goodbye when its turn is over
+    for (const auto& row : {Row{"http", squid.port()}, Row{"https", overTls.port()}, Row{"socks5", dante.port()}}) {
+        INFO(row.type);
+        auto settings = through(row.type, row.port);
+        if (row.type == std::string("https")) settings["proxy.p.truststore"] = "own";
         Trusting own(settings);
         const Target named{.host = "mail.behind.test", .port = mail.port(), .truststore = "own", .proxy = "p"};
         auto channel = own.dial(named);
@@ -184,21 +202,21 @@ SCENARIO("inside: the machine behind the proxy", "[.inside]") {
         here4.host = "127.0.0.1";
         auto atTheProxy = own.dial(here4);
         CHECK(own.read(*atTheProxy, 6) == "hello ");
+        auto seen = tap.seen(ports);
+        CHECK(seen.toProxy[row.port] > 20);
+        CHECK(seen.otherwise == std::vector<std::string>{});
     }
-    const auto seen = tap.seen(squid.port());
-    CHECK(seen.toProxy > 20);
-    CHECK(seen.otherwise == std::vector<std::string>{});
 
     // The measure measures: a name looked up here, and an address on the bypass list, are both seen.
     {
-        Trusting own(settings);
+        Trusting own(through("http", squid.port()));
         const auto brief = own.world.in(std::chrono::milliseconds(300));
         CHECK_FALSE(own.world.dial({.host = "192.0.2.1", .port = 993, .tls = Target::Tls::none}, brief));
         Trusting without;
         CHECK_FALSE(
             without.world.dial({.host = "mail.behind.test", .port = 993, .tls = Target::Tls::none}, without.world.in(std::chrono::seconds(1))));
     }
-    const auto direct = tap.seen(squid.port());
+    const auto direct = tap.seen(ports);
     const auto any = [&](const std::string& part) {
         return std::any_of(direct.otherwise.begin(), direct.otherwise.end(), [&](const auto& each) { return each.find(part) != std::string::npos; });
     };

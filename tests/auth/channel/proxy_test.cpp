@@ -109,6 +109,20 @@ SCENARIO("which way a connection goes", "[proxy]") {
     CHECK(way(named + isDefault, "localhost") == "a");  // this machine is no exception
     CHECK(way(named + bypass + Settings{{"proxy.a.enabled", "false"}}, "localhost", "a") == "PO-2015");
     CHECK(way(named + Settings{{"proxy.b.username", "u"}, {"proxy.b.password", "${vault:x}"}}, "h", "b") == "PO-1011");
+    CHECK(way(named + Settings{{"proxy.b.type", "ftp"}}, "h", "b") == "PO-1006");
+    struct Row {
+        const char* type;
+        auth::Proxy::Type means;
+        const char* name;
+    };
+    using Type = auth::Proxy::Type;
+    for (const auto& row : {Row{"http", Type::http, "proxy b 127.0.0.1:2"}, Row{"https", Type::https, "https proxy b 127.0.0.1:2"},
+                            Row{"socks4", Type::socks4, "socks4 proxy b 127.0.0.1:2"}, Row{"socks5", Type::socks5, "socks5 proxy b 127.0.0.1:2"}}) {
+        const auto found = auth::wayTo(configured(named + Settings{{"proxy.b.type", row.type}}), {.host = "h", .port = 1, .proxy = "b"});
+        REQUIRE(found);
+        CHECK(found->proxy->type == row.means);
+        CHECK(found->proxy->name() == row.name);
+    }
 }
 
 SCENARIO("what is wrong with proxies is found before they are used", "[proxy][keys]") {
@@ -126,11 +140,32 @@ SCENARIO("what is wrong with proxies is found before they are used", "[proxy][ke
     CHECK(told(named + Settings{{"proxy.a.username", "u"}}) == Told{"PO-1005 proxy.a.username"});
     CHECK(told(named + Settings{{"proxy.a.password", "p"}}) == Told{"PO-1005 proxy.a.password"});
     CHECK(told(named + Settings{{"proxy.a.enabled", "false"}, {"proxy.a.default", "true"}}) == Told{"(PO-1013 proxy.a.default"});
+    const auto socks = [](int version, Settings more) {
+        more["proxy.a.type"] = "socks" + std::to_string(version);
+        return named + more;
+    };
+    const std::string full(255, 'x'), over(256, 'x');
+    CHECK(told(socks(5, {{"proxy.a.username", full}, {"proxy.a.password", full}})) == Told{});
+    CHECK(told(socks(5, {{"proxy.a.username", over}, {"proxy.a.password", "p"}})) == Told{"PO-1006 proxy.a.username"});
+    CHECK(told(socks(5, {{"proxy.a.username", "u"}, {"proxy.a.password", over}})) == Told{"PO-1006 proxy.a.password"});
+    CHECK(told(socks(5, {{"proxy.a.username", "u"}, {"proxy.a.password", "${file:/" + over + "}"}})) == Told{});  // what is in it is seen at the dial
+    CHECK(told(socks(5, {{"proxy.a.username", "u"}})) == Told{"PO-1005 proxy.a.username"});
+    CHECK(told(socks(5, {{"proxy.a.username", "a:b"}, {"proxy.a.password", "p"}})) == Told{});
+    CHECK(told(socks(4, {{"proxy.a.username", "a:b"}})) == Told{});
+    CHECK(told(socks(4, {{"proxy.a.username", over}})) == Told{"PO-1006 proxy.a.username"});
+    CHECK(told(socks(4, {{"proxy.a.username", "u"}, {"proxy.a.password", "p"}})) == Told{"PO-1013 proxy.a.password"});
+    CHECK(told(named + Settings{{"proxy.a.username", "a:b"}, {"proxy.a.password", over}}) == Told{"PO-1006 proxy.a.username"});
+    CHECK(told(named + Settings{{"proxy.a.type", "https"}, {"proxy.a.username", "a:b"}, {"proxy.a.password", "p"}}) ==
+          Told{"PO-1006 proxy.a.username"});
+    CHECK(told(named + Settings{{"proxy.a.type", "https"}, {"proxy.a.truststore", "t"}}) == Told{});
+    CHECK(told(named + Settings{{"proxy.a.truststore", "t"}}) == Told{"PO-1013 proxy.a.truststore"});
+    CHECK(told(socks(5, {{"proxy.a.truststore", "t"}})) == Told{"PO-1013 proxy.a.truststore"});
     const Settings off{{"proxy.a.enabled", "false"}};
     CHECK(told(named + off) == Told{});
     CHECK(told(named + off + Settings{{"mailbox.m.proxy", "a"}, {"credential.c.proxy", "a"}, {"mailbox.n.proxy", "b"}}) ==
           Told{"PO-1013 mailbox.m.proxy", "PO-1013 credential.c.proxy"});
     CHECK(told(named + off + Settings{{"mailbox.m.proxy", "a"}, {"mailbox.m.enabled", "false"}}) == Told{});
+    CHECK(told(named + off + Settings{{"sink.s.proxy", "a"}, {"alert.a.proxy", "a"}}) == Told{"PO-1013 sink.s.proxy", "PO-1013 alert.a.proxy"});
 
     const auto all = auth::keys();
     const auto key = [&](const std::string& pattern) {
@@ -138,11 +173,11 @@ SCENARIO("what is wrong with proxies is found before they are used", "[proxy][ke
     };
     CHECK(key("proxy.<alias>.host").required);
     CHECK(key("proxy.<alias>.port").required);
-    CHECK(key("proxy.<alias>.type").later == std::vector<std::string>{"https", "socks4", "socks5"});
+    CHECK(key("proxy.<alias>.type").choices == std::vector<std::string>{"http", "https", "socks4", "socks5"});
+    CHECK(key("proxy.<alias>.truststore").reference == "truststore");
     CHECK(key("credential.<name>.proxy").reference == "proxy");
     const auto user = key("proxy.<alias>.username").form;
     CHECK_FALSE(user("J\xc3\xb6rg M\xc3\xbcller"));
-    CHECK(user("a:b"));
     CHECK(user("a\tb"));
     const auto bypass = key("proxy.<alias>.bypass").form;
     CHECK_FALSE(bypass("localhost, *.corp.example;[::1]:993"));

@@ -1,5 +1,6 @@
-// Token requests to a real identity provider (npm oidc-provider), directly and through a real Squid.
+// Token requests to a real identity provider (npm oidc-provider), directly and through a real Squid and a real Dante.
 #include "machine.h"
+#include "tests/servers/dante.h"
 #include "tests/servers/identity_provider.h"
 #include "tests/servers/squid.h"
 #include "tests/servers/tls_server.h"
@@ -68,7 +69,7 @@ SCENARIO("a real provider takes every secret RFC 6749 allows, in the header and 
         if (secret.size() > 8) CHECK(machine.log.text().find(secret) == std::string::npos);
 }
 
-SCENARIO("tokens are asked for through Squid", "[token][provider][squid]") {
+SCENARIO("tokens are asked for through proxies", "[token][provider][squid][dante]") {
     static const Surroundings around(std::map<std::string, std::string>{{"app", "s3cret"}});
     const auto before = around.provider.requests().size();
     const auto asked = [&] { return around.provider.requests().size() - before; };
@@ -147,6 +148,43 @@ SCENARIO("tokens are asked for through Squid", "[token][provider][squid]") {
             Machine machine(settings);
             REQUIRE(machine.token("c"));
         }
+        CHECK_FALSE(proxied());
+    }
+    GIVEN("Squid that is spoken to with TLS") {
+        const auto authority = servers::makeCertificate({.commonName = "Proxy Root", .authority = true});
+        const auto own = servers::makeCertificate({.commonName = "proxy", .addresses = {"127.0.0.1"}}, &authority);
+        const Squid overTls(around.place / "squid-tls", {.users = {{"postern", "p\xc3\xa4ss"}}, .certificate = own.pem(), .key = own.keyPem()});
+        servers::writeFile(around.place / "proxy-root.pem", authority.pem());
+        set(settings, "truststore.proxys.path", (around.place / "proxy-root.pem").string());
+        set(settings, "proxy.p.type", "https");
+        set(settings, "proxy.p.port", std::to_string(overTls.port()));
+        set(settings, "proxy.p.truststore", "proxys");
+        {
+            Machine machine(settings);
+            const auto token = machine.token("c");
+            INFO((token ? "" : token.error().what));
+            REQUIRE(token);
+        }
+        CHECK(asked() == 1);
+        CHECK_FALSE(proxied());  // by the other one
+    }
+    GIVEN("Dante") {
+        if (!servers::Dante::canHaveItsOwn()) {
+            WARN("skipped: mount namespaces cannot be made here (unshare --mount, or user namespaces)");
+            SUCCEED("skipped");
+            return;
+        }
+        const servers::Dante dante(around.place / "dante", {.users = {{"postern", "p\xc3\xa4ss"}}});
+        set(settings, "proxy.p.type", "socks5");
+        set(settings, "proxy.p.port", std::to_string(dante.port()));
+        {
+            Machine machine(settings);
+            const auto token = machine.token("c");
+            INFO((token ? "" : token.error().what));
+            REQUIRE(token);
+        }
+        CHECK(asked() == 1);
+        CHECK(dante.log().find("pass(1): tcp/connect") != std::string::npos);
         CHECK_FALSE(proxied());
     }
     GIVEN("an endpoint on the bypass list") {
