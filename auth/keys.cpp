@@ -100,8 +100,6 @@ constexpr std::array planned{
     Planned{"credential.<name>.jwt.claim.<claim>", "a further claim of the assertion"},
     Planned{"credential.<name>.refresh_style", "where refresh parameters go"},
     Planned{"credential.<name>.secret_expires", "when the secret ends, for a warning"},
-    Planned{"truststore.<alias>.password", "password of a truststore"},
-    Planned{"keystore.<alias>.key.<key_alias>.password", "password of a key"},
     Planned{"issuer.enabled", "the authorization server"},
     Planned{"issuer.url", "base URL of the authorization server"},
     Planned{"issuer.access_token_expires_in", "life of issued tokens"},
@@ -169,9 +167,6 @@ std::vector<Key> keys() {
     addCredentialKeys(all);
     addProxyKeys(all);
     addKeystoreKeys(all);
-    auto path = key("truststore.<alias>.path", KeyType::path, "PEM file with the certificates that are trusted in place of the system's");
-    path.required = true;
-    all.push_back(std::move(path));
     for (const auto& [pattern, doc] : planned) {
         auto later = key(std::string(pattern), KeyType::text, std::string(doc));
         later.planned = true;

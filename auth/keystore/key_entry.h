@@ -10,8 +10,6 @@ namespace auth {
 
 // What the readers of all kinds of keystores share.
 
-using Certificates = std::vector<std::shared_ptr<X509>>;
-
 plugin::Error keystoreError(const std::string& name, const std::string& why);
 
 /// Answers the entry of `key`: with the first certificate that is for it, and the way from there to the root among the others. Nothing: none
