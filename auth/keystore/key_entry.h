@@ -16,6 +16,9 @@ plugin::Error keystoreError(const std::string& name, const std::string& why);
 /// of them is for it.
 std::optional<KeyEntry> entryOf(std::string alias, std::shared_ptr<EVP_PKEY> key, const Certificates& certificates);
 
+/// The first private key of a PEM text. Errors as keystoreError().
+plugin::Result<std::shared_ptr<EVP_PKEY>> readPemKey(std::string_view text, const Secret& password, const std::string& name);
+
 /// Bytes for OpenSSL to read; they outlive it.
 std::unique_ptr<BIO, decltype(&BIO_free)> reading(std::string_view bytes);
 

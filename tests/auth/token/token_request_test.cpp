@@ -97,7 +97,7 @@ SCENARIO("the body placement is the request Microsoft documents", "[token]") {
     const auto request = asked(app(ClientAuthentication::body, "id-1"), Secret("a~b c"), "https://outlook.office365.com/.default");
     CHECK(request.authorization.empty());
     CHECK(text(request.body) ==
-          "grant_type=client_credentials&client_id=id-1&client_secret=a%7Eb+c&scope=https%3A%2F%2Foutlook.office365.com%2F.default");
+          "grant_type=client_credentials&scope=https%3A%2F%2Foutlook.office365.com%2F.default&client_id=id-1&client_secret=a%7Eb+c");
 }
 
 SCENARIO("the form encoding keeps to Appendix B", "[token]") {
