@@ -72,7 +72,14 @@ TokenRequest tokenRequest(const Credential& credential, const GrantParameters& g
             parameter(body, "client_secret", proof.secret.reveal());
             break;
         case ClientAuthentication::none:
+        case ClientAuthentication::tls:
             parameter(body, "client_id", credential.clientId);
+            break;
+        case ClientAuthentication::privateKeyJwt:
+        case ClientAuthentication::assertionFile:
+            parameter(body, "client_id", credential.clientId);
+            parameter(body, "client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
+            parameter(body, "client_assertion", proof.secret.reveal());
             break;
     }
     for (const auto& [name, value] : credential.parameters) parameter(body, name, value);
@@ -80,9 +87,9 @@ TokenRequest tokenRequest(const Credential& credential, const GrantParameters& g
     return request;
 }
 
-bool repeats(std::string_view text, const Credential& credential, const Secret& clientSecret) {
+bool repeats(std::string_view text, const Credential& credential, const Secret& shown) {
     const auto in = [text](const Secret& form) { return repeatsPartOf(form.reveal(), text); };
-    return in(clientSecret) || in(formEncoded(clientSecret.reveal())) || in(basicCredentials(credential, clientSecret));
+    return in(shown) || in(formEncoded(shown.reveal())) || (showsSecret(credential.authentication) && in(basicCredentials(credential, shown)));
 }
 
 }  // namespace auth
