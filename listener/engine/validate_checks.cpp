@@ -108,10 +108,16 @@ Task<Result<bool>> trySecret(plugin::Host& host, std::string credential, std::st
             steps.failed("secret", password.error());
         co_return static_cast<bool>(password);
     }
+    const auto name = credential;
     auth::Identity identity{std::move(credential), std::move(user), std::nullopt};
     auto token = co_await access.tokens().token(std::move(identity), loop.clock().steady() + tokenPatience, std::stop_token{});
     if (!token) {
-        steps.failed(token.error().code == Code::configSecretSource ? "secret" : "token", token.error());
+        auto error = token.error();
+        if (error.code == Code::tokenClientRefused) {
+            auto trying = access.otherPlacement(name, std::stop_token{});
+            if (const auto other = co_await trying) error.what += "; it takes the same secret with .authentication = " + *other;
+        }
+        steps.failed(error.code == Code::configSecretSource ? "secret" : "token", std::move(error));
         co_return false;
     }
     seen.token = *token;
@@ -238,6 +244,16 @@ Task<Result<void>> checkMailbox(plugin::Host& host, MailboxSettings settings, St
     co_return Result<void>{};
 }
 
+namespace {
+
+/// How a client shows who it is, and what is to be said about it.
+std::string said(auth::ClientAuthentication authentication) {
+    const bool body = authentication == auth::ClientAuthentication::body;
+    return std::string(auth::authenticationName(authentication)) + (body ? " (meant for servers that cannot do Basic)" : "");
+}
+
+}  // namespace
+
 Task<Result<void>> checkCredential(plugin::Host& host, std::string name, Steps& steps) {
     const auto configuration = host.configuration();
     const auto credential = auth::credential(*configuration, name);
@@ -257,7 +273,8 @@ Task<Result<void>> checkCredential(plugin::Host& host, std::string name, Steps& 
         steps.failed("configuration", Error{Reaction::askOperator, Code::configBadValue, "credential." + name + ".token_endpoint is no URL"});
         co_return Result<void>{};
     }
-    steps.ok("configuration", "token endpoint " + url->authority + ", client " + credential->clientId + ", scopes " + credential->scopes);
+    steps.ok("configuration", "token endpoint " + url->authority + ", client " + credential->clientId + ", scopes " + credential->scopes +
+                                  ", authentication " + said(credential->authentication));
     auth::Target target{url->host, url->port, url->tls ? auth::Target::Tls::implicit : auth::Target::Tls::none, credential->truststore,
                         credential->proxy};
     auto reached = co_await tryWay(host, std::move(target), endpointPatience, steps);

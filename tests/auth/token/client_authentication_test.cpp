@@ -240,3 +240,24 @@ SCENARIO("the JWT bearer grant gets one token for each mailbox user", "[token][g
         }
     }
 }
+
+SCENARIO("whether the same secret would be taken in another place is found out for people", "[token]") {
+    using Placement = TokenServer::Placement;
+    const auto row = GENERATE(
+        values<std::pair<Placement, std::string>>({{Placement::basic, "basic"}, {Placement::body, "body"}, {Placement::basicRaw, "basic_raw"}}));
+    TokenServer server({{"app", {"s+ecret", row.first}}});
+    for (const std::string written : {"basic", "body", "basic_raw"}) {
+        Settings settings;
+        add(settings, "right", "app", "s+ecret", written, server.url());
+        add(settings, "wrong", "app", "another", written, server.url());
+        Machine machine(std::move(settings));
+        INFO(written << " for " << row.second);
+        if (written == row.second) {
+            CHECK(machine.token("right"));
+        } else {
+            CHECK(machine.token("right").error().code == Code::tokenClientRefused);
+            CHECK(machine.otherPlacement("right") == row.second);
+        }
+        CHECK_FALSE(machine.otherPlacement("wrong"));
+    }
+}

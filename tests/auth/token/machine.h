@@ -58,6 +58,9 @@ public:
     plugin::Result<auth::Token> token(auth::Identity identity) {
         return on(*loops_.front(), access_->tokens().token(std::move(identity), clock_->steady() + std::chrono::seconds(20), {})).get();
     }
+    std::optional<std::string> otherPlacement(const std::string& credential) {
+        return on(*loops_.front(), access_->otherPlacement(credential, {})).get();
+    }
     auth::TokenSource& tokens() { return access_->tokens(); }
     /// Every loop has done what it was given before.
     void settle() {
