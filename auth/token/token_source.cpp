@@ -52,7 +52,7 @@ std::string behind(const plugin::Configuration& configuration, const std::string
 Result<std::shared_ptr<const Want>> wantOf(const plugin::Configuration& configuration, const Identity& identity) {
     auto found = credential(configuration, identity.credential);
     if (!found) return std::move(found).error();
-    if (found->grant == Grant::userPassword)
+    if (found->grant != Grant::clientCredentials && found->grant != Grant::jwtBearer)
         return Error{Reaction::askOperator, Code::tokenCredentialIncomplete,
                      "credential " + identity.credential + " signs in with a password: it has no token"};
     auto want = std::make_shared<Want>();

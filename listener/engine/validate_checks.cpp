@@ -4,6 +4,7 @@
 #include "auth/channel/http_parser.h"
 #include "auth/channel/proxy.h"
 #include "auth/token/credential.h"
+#include "auth/token/grant_parameters.h"
 #include "listener/imap/imap_mailbox.h"
 #include "plugin/contract/text.h"
 
@@ -252,6 +253,13 @@ std::string said(auth::ClientAuthentication authentication) {
     return std::string(auth::authenticationName(authentication)) + (body ? " (meant for servers that cannot do Basic)" : "");
 }
 
+/// Of the first mailbox that signs in with a credential, for tokens that belong to one user; "": there is none.
+std::string userOf(const plugin::Configuration& configuration, const std::string& credential) {
+    for (const auto& alias : configuration.aliases("mailbox"))
+        if (configuration.text("mailbox." + alias + ".credential") == credential) return configuration.text("mailbox." + alias + ".user");
+    return {};
+}
+
 }  // namespace
 
 Task<Result<void>> checkCredential(plugin::Host& host, std::string name, Steps& steps) {
@@ -273,17 +281,22 @@ Task<Result<void>> checkCredential(plugin::Host& host, std::string name, Steps& 
         steps.failed("configuration", Error{Reaction::askOperator, Code::configBadValue, "credential." + name + ".token_endpoint is no URL"});
         co_return Result<void>{};
     }
-    steps.ok("configuration", "token endpoint " + url->authority + ", client " + credential->clientId + ", scopes " + credential->scopes +
-                                  ", authentication " + said(credential->authentication));
+    steps.ok("configuration", "token endpoint " + url->authority + (credential->clientId.empty() ? "" : ", client " + credential->clientId) +
+                                  ", scopes " + credential->scopes + ", authentication " + said(credential->authentication));
     auth::Target target{url->host, url->port, url->tls ? auth::Target::Tls::implicit : auth::Target::Tls::none, credential->truststore,
                         credential->proxy};
+    if (credential->authentication == auth::ClientAuthentication::tls && credential->assertion.keystore) {
+        target.keystore = credential->assertion.keystore->alias;
+        target.keyAlias = credential->assertion.signingAlias;
+    }
     auto reached = co_await tryWay(host, std::move(target), endpointPatience, steps);
     if (!reached) co_return reached.error();
     if (!*reached) {
         steps.notTried({"token"});
         co_return Result<void>{};
     }
-    auto token = co_await trySecret(host, name, {}, steps, seen);
+    auto user = auth::belongsToUser(*credential) ? userOf(*configuration, name) : std::string{};
+    auto token = co_await trySecret(host, name, std::move(user), steps, seen);
     if (!token) co_return token.error();
     co_return Result<void>{};
 }
