@@ -143,6 +143,7 @@ SCENARIO("an assertion from a file is sent as it is", "[token][provider][asserti
         CHECK(textOf(token).find(used.substr(0, 40)) == std::string::npos);
     }
     GIVEN("none") {
+        std::filesystem::remove(file);
         const auto before = around().provider.requests().size();
         const auto token = machine.token("c");
         REQUIRE_FALSE(token);
