@@ -5,8 +5,6 @@
 
 #include <openssl/crypto.h>
 
-#include <algorithm>
-#include <array>
 #include <utility>
 
 namespace auth {
@@ -38,14 +36,6 @@ HttpRequest httpRequest(const Credential& credential, const GrantParameters& gra
     request.proxy = credential.proxy;
     request.limits.body = maxTokenAnswer;
     return request;
-}
-
-/// Of a grant's parameters, these are worth a token.
-bool repeatsGrant(std::string_view text, const GrantParameters& grant) {
-    constexpr std::array<std::string_view, 5> secret{"assertion", "refresh_token", "code", "code_verifier", "device_code"};
-    return std::any_of(grant.begin(), grant.end(), [&](const Parameter& each) {
-        return std::find(secret.begin(), secret.end(), each.name) != secret.end() && repeatsPartOf(each.value.reveal(), text);
-    });
 }
 
 /// A request that got no answer. Certificates and truststores need a person, all else may pass.

@@ -2,6 +2,8 @@
 
 #include "auth/sasl/base64.h"
 
+#include <algorithm>
+
 namespace auth {
 
 namespace {
@@ -85,6 +87,13 @@ TokenRequest tokenRequest(const Credential& credential, const GrantParameters& g
     for (const auto& [name, value] : credential.parameters) parameter(body, name, value);
     request.body = body.finish();
     return request;
+}
+
+bool repeatsGrant(std::string_view text, const GrantParameters& grant) {
+    return std::any_of(grant.begin(), grant.end(), [text](const Parameter& each) {
+        const bool known = each.name == "grant_type" || each.name == "scope" || each.name == "redirect_uri";
+        return !known && (repeatsPartOf(each.value.reveal(), text) || repeatsPartOf(formEncoded(each.value.reveal()).reveal(), text));
+    });
 }
 
 bool repeats(std::string_view text, const Credential& credential, const Secret& shown) {
