@@ -2,6 +2,7 @@
 
 #include "auth/secret_source.h"
 #include "auth/token/credential.h"
+#include "auth/token/token_endpoint.h"
 
 namespace auth {
 
@@ -20,6 +21,7 @@ public:
           secrets_(parts.secrets == nullptr ? *ownReader_ : *parts.secrets),
           ownDialer_(parts.dialer == nullptr ? makeDialer(configuration_, secrets_, parts.log) : nullptr),
           dialer_(parts.dialer == nullptr ? *ownDialer_ : *parts.dialer),
+          endpoint_({dialer_, secrets_, parts.clock, parts.random}),
           tokens_(makeTokenSource({configuration_, dialer_, secrets_, parts.clock, parts.random, parts.log, parts.metrics})) {}
 
     Dialer& dialer() override { return dialer_; }
@@ -52,12 +54,28 @@ public:
         return readSecret(*source, secrets_);
     }
 
+    plugin::Task<std::optional<std::string>> otherPlacement(std::string name, std::stop_token stop) override {
+        const auto configuration = configuration_.get();
+        for (const auto place : {ClientAuthentication::basic, ClientAuthentication::body, ClientAuthentication::basicRaw}) {
+            auto found = credential(*configuration, name);
+            if (!found || found->grant != Grant::clientCredentials || !showsSecret(found->authentication)) co_return std::nullopt;
+            if (found->authentication == place) continue;
+            found->authentication = place;
+            auto grant = clientCredentialsGrant(found->scopes);
+            auto asking = endpoint_.ask(std::make_shared<const Credential>(std::move(*found)), std::move(grant), stop);
+            const auto exchange = co_await asking;
+            if (exchange.outcome) co_return std::string(authenticationName(place));
+        }
+        co_return std::nullopt;
+    }
+
 private:
     plugin::CurrentConfiguration configuration_;
     std::unique_ptr<SecretReader> ownReader_;
     SecretReader& secrets_;
     std::unique_ptr<Dialer> ownDialer_;
     Dialer& dialer_;
+    TokenEndpoint endpoint_;
     std::unique_ptr<TokenSource> tokens_;
 };
 

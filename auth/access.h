@@ -5,8 +5,11 @@
 #include "auth/token/token_source.h"
 #include "plugin/contract/configuration.h"
 #include "plugin/contract/log.h"
+#include "plugin/contract/task.h"
 
 #include <memory>
+#include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +26,12 @@ public:
     /// What a credential signs in with.
     enum class Kind { token, password };
     virtual plugin::Result<Kind> kind(std::string_view credential) const = 0;
+    /// After a token endpoint has refused the client: tries once, for real, whether it would take the secret in another place (header or body), only
+    /// to tell people. Answers what .authentication would then be; nothing: it would not, or there is no other place. At most 30 s for each place.
+    virtual plugin::Task<std::optional<std::string>> otherPlacement(std::string credential, std::stop_token stop) {
+        static_cast<void>(credential), static_cast<void>(stop);
+        co_return std::nullopt;
+    }
     struct Password {
         std::string username;  ///< "" = the mailbox's own user
         Secret password;

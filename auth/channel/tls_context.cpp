@@ -165,6 +165,7 @@ plugin::Result<TlsContexts::Origin> TlsContexts::look(const plugin::Configuratio
     Origin origin;
     if (!choice.truststore.empty()) {
         origin.path = configuration.text("truststore." + choice.truststore + ".path");
+        origin.truststore = settingsBehind(configuration, "truststore." + choice.truststore + ".");
         if (origin.path.empty()) return truststoreError("truststore." + choice.truststore, "there is no such truststore, or it has no .path");
         const auto name = truststoreName(choice.truststore, origin.path);
         std::error_code error;
@@ -190,6 +191,9 @@ plugin::Result<std::shared_ptr<TlsContext>> TlsContexts::load(const plugin::Conf
         std::ifstream file(origin.path, std::ios::binary);
         pem.emplace(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
         if (!file) return truststoreError(name, "the file cannot be read: " + std::generic_category().message(errno));
+        auto certificates = truststorePem(configuration, choice.truststore, std::move(*pem), secrets_);
+        if (!certificates) return certificates.error();
+        pem = std::move(*certificates);
     }
     auto made = TlsContext::make(pem, name);
     if (!made) return made;

@@ -83,7 +83,8 @@ public:
 private:
     /// What of the files and of the configuration a context was made from.
     struct Origin {
-        std::string path{};  // of the truststore
+        std::string path{};        // of the truststore
+        std::string truststore{};  // its settings
         std::filesystem::file_time_type written{};
         std::uintmax_t size = 0;
         std::string keystore{};  // its settings

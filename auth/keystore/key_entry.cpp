@@ -51,7 +51,7 @@ std::optional<KeyEntry> entryOf(std::string alias, std::shared_ptr<EVP_PKEY> key
 }
 
 std::unique_ptr<BIO, decltype(&BIO_free)> reading(std::string_view bytes) {
-    std::unique_ptr<BIO, decltype(&BIO_free)> bio(BIO_new_mem_buf(bytes.data(), static_cast<int>(bytes.size())), &BIO_free);
+    std::unique_ptr<BIO, decltype(&BIO_free)> bio(BIO_new_mem_buf(bytes.empty() ? "" : bytes.data(), static_cast<int>(bytes.size())), &BIO_free);
     if (!bio) throw std::bad_alloc();
     return bio;
 }

@@ -6,6 +6,7 @@
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -13,21 +14,29 @@
 
 namespace auth {
 
+using Certificates = std::vector<std::shared_ptr<X509>>;
+
 /// A private key, the certificate that is for it, and those above that one as far as the keystore has them: nearest first, without a root,
 /// which the other side has or does not trust. Copies share all of them.
 struct KeyEntry {
     std::string alias;
     std::shared_ptr<EVP_PKEY> key;
     std::shared_ptr<X509> certificate;
-    std::vector<std::shared_ptr<X509>> chain{};
+    Certificates chain{};
 };
 using Keystore = std::vector<KeyEntry>;
 
+/// Of keys that have a password of their own, by alias.
+using KeyPasswords = std::map<std::string, Secret, std::less<>>;
+
 /// PKCS#12 (RFC 7292): any number of keys; the friendlyName of a key is its alias, "" where it has none. Which certificate is for a key say
-/// localKeyID and the key itself. One password for everything; it may be empty.
+/// localKeyID and the key itself. One password for everything, which may be empty, but for the keys in `ofKeys`.
 /// `name` is for errors: askOperator channelKeystore, which say what is wrong and what to do. Pure; blocks for as long as the file's own
 /// iteration counts demand.
-plugin::Result<Keystore> readPkcs12(std::string_view bytes, const Secret& password, const std::string& name);
+plugin::Result<Keystore> readPkcs12(std::string_view bytes, const Secret& password, const std::string& name, const KeyPasswords& ofKeys = {});
+
+/// Every certificate of a PKCS#12 file, whether a key of it is for it or not, in its order; keys are left alone. Errors as above.
+plugin::Result<Certificates> readPkcs12Certificates(std::string_view bytes, const Secret& password, const std::string& name);
 
 /// PEM: one private key (PKCS#8 or the older forms, encrypted or not) and its certificates in any order. The key is called `alias`.
 /// Errors as above. Pure.

@@ -55,7 +55,9 @@ int givePassword(char* into, int size, int, void* data) {
     return static_cast<int>(asked.password.size());
 }
 
-plugin::Result<std::shared_ptr<EVP_PKEY>> keyOf(std::string_view text, const Secret& password, const std::string& name) {
+}  // namespace
+
+plugin::Result<std::shared_ptr<EVP_PKEY>> readPemKey(std::string_view text, const Secret& password, const std::string& name) {
     const auto bio = reading(text);
     Asked asked{password.reveal()};
     ERR_clear_error();
@@ -67,15 +69,13 @@ plugin::Result<std::shared_ptr<EVP_PKEY>> keyOf(std::string_view text, const Sec
     return keystoreError(name, "its key is damaged, or of a kind OpenSSL does not have");
 }
 
-}  // namespace
-
 plugin::Result<Keystore> readPem(std::string_view bytes, const Secret& password, const std::string& alias, const std::string& name) {
     const auto keys = countKeys(bytes);
     if (keys == 0) return keystoreError(name, "there is no private key in it (PEM: -----BEGIN PRIVATE KEY-----)");
     if (keys > 1) return keystoreError(name, "there are several private keys in it: a PEM keystore holds one; use pkcs12, or one file for each");
     auto certificates = certificatesOf(bytes, name);
     if (!certificates) return certificates.error();
-    auto key = keyOf(bytes, password, name);
+    auto key = readPemKey(bytes, password, name);
     if (!key) return key.error();
     auto entry = entryOf(alias, std::move(*key), *certificates);
     if (!entry) return keystoreError(name, "none of its certificates is for its key");

@@ -30,6 +30,8 @@ struct Password {
     int length;
 };
 
+Password passwordOf(const Secret& secret) { return {secret.empty() ? nullptr : secret.reveal().data(), static_cast<int>(secret.reveal().size())}; }
+
 struct FoundKey {
     std::string alias;
     std::string id;  // localKeyID
@@ -52,9 +54,12 @@ std::string idOf(const PKCS12_SAFEBAG* bag) {
     return {reinterpret_cast<const char*>(ASN1_STRING_get0_data(bytes)), static_cast<std::size_t>(ASN1_STRING_length(bytes))};
 }
 
+enum class Wanted { keys, certificates };
+
 class Reader {
 public:
-    Reader(Password password, const std::string& name) : password_(password), name_(name) {}
+    Reader(Password password, const KeyPasswords& ofKeys, Wanted wanted, const std::string& name)
+        : password_(password), ofKeys_(ofKeys), wanted_(wanted), name_(name) {}
 
     std::optional<plugin::Error> take(const PKCS12* file) {
         const Owned<STACK_OF(PKCS7)> parts(PKCS12_unpack_authsafes(file));
@@ -69,6 +74,13 @@ public:
             if (auto error = take(bags.get(), maxDepth)) return error;
         }
         return std::nullopt;
+    }
+
+    plugin::Result<Certificates> certificates() const {
+        if (certificates_.empty()) return keystoreError(name_, "there is no certificate in it");
+        Certificates all;
+        for (const auto& each : certificates_) all.push_back(each.certificate);
+        return all;
     }
 
     plugin::Result<Keystore> keystore() {
@@ -105,12 +117,9 @@ private:
     std::optional<plugin::Error> take(PKCS12_SAFEBAG* bag, int depth) {
         switch (PKCS12_SAFEBAG_get_nid(bag)) {
             case NID_keyBag:
-                return takeKey(bag, PKCS12_SAFEBAG_get0_p8inf(bag));
-            case NID_pkcs8ShroudedKeyBag: {
-                const Owned<PKCS8_PRIV_KEY_INFO> key(PKCS12_decrypt_skey(bag, password_.text, password_.length));
-                if (!key) return sealed("its key '" + plugin::printable(aliasOf(bag)) + "'");
-                return takeKey(bag, key.get());
-            }
+                return wanted_ == Wanted::keys ? takeKey(bag, PKCS12_SAFEBAG_get0_p8inf(bag)) : std::nullopt;
+            case NID_pkcs8ShroudedKeyBag:
+                return wanted_ == Wanted::keys ? takeEncryptedKey(bag) : std::nullopt;
             case NID_certBag: {
                 if (PKCS12_SAFEBAG_get_bag_nid(bag) != NID_x509Certificate) return std::nullopt;
                 std::shared_ptr<X509> certificate(PKCS12_SAFEBAG_get1_cert(bag), &X509_free);
@@ -125,6 +134,17 @@ private:
         }
     }
 
+    std::optional<plugin::Error> takeEncryptedKey(PKCS12_SAFEBAG* bag) {
+        const auto alias = aliasOf(bag);
+        const auto own = ofKeys_.find(alias);
+        const auto password = own == ofKeys_.end() ? password_ : passwordOf(own->second);
+        const Owned<PKCS8_PRIV_KEY_INFO> key(PKCS12_decrypt_skey(bag, password.text, password.length));
+        if (key) return takeKey(bag, key.get());
+        auto error = sealed("its key '" + plugin::printable(alias) + "'");
+        if (own == ofKeys_.end()) error.what += "; one of its own is .key." + (alias.empty() ? "<alias>" : plugin::printable(alias)) + ".password";
+        return error;
+    }
+
     std::optional<plugin::Error> takeKey(PKCS12_SAFEBAG* bag, const PKCS8_PRIV_KEY_INFO* info) {
         std::shared_ptr<EVP_PKEY> key(EVP_PKCS82PKEY(info), &EVP_PKEY_free);
         auto alias = aliasOf(bag);
@@ -134,14 +154,17 @@ private:
     }
 
     const Password password_;
+    const KeyPasswords& ofKeys_;
+    const Wanted wanted_;
     const std::string& name_;
     std::vector<FoundKey> keys_{};
     std::vector<FoundCertificate> certificates_{};
 };
 
-}  // namespace
-
-plugin::Result<Keystore> readPkcs12(std::string_view bytes, const Secret& password, const std::string& name) {
+/// Reads the file, and answers what `result` makes of it.
+template <class Result>
+Result opened(std::string_view bytes, const Secret& password, const KeyPasswords& ofKeys, Wanted wanted, const std::string& name,
+              Result (*result)(Reader&)) {
     const struct Quiet {  // nothing of this stays in the error queue
         ~Quiet() { ERR_clear_error(); }
     } quiet;
@@ -149,16 +172,27 @@ plugin::Result<Keystore> readPkcs12(std::string_view bytes, const Secret& passwo
     const auto bio = reading(bytes);
     const Owned<PKCS12> file(d2i_PKCS12_bio(bio.get(), nullptr));
     if (!file) return keystoreError(name, "it is no PKCS#12 file");
-    Password given{password.empty() ? nullptr : password.reveal().data(), static_cast<int>(password.reveal().size())};
+    auto given = passwordOf(password);
     if (PKCS12_mac_present(file.get()) == 1 && PKCS12_verify_mac(file.get(), given.text, given.length) != 1) {
         if (password.empty()) given.text = "";
         if (!password.empty() || PKCS12_verify_mac(file.get(), given.text, given.length) != 1)
             return keystoreError(name, password.empty() ? "it is encrypted: .password is needed" : "the password does not fit, or it is damaged");
     }
     ERR_clear_error();
-    Reader reader(given, name);
+    Reader reader(given, ofKeys, wanted, name);
     if (auto error = reader.take(file.get())) return *error;
-    return reader.keystore();
+    return result(reader);
+}
+
+}  // namespace
+
+plugin::Result<Keystore> readPkcs12(std::string_view bytes, const Secret& password, const std::string& name, const KeyPasswords& ofKeys) {
+    return opened<plugin::Result<Keystore>>(bytes, password, ofKeys, Wanted::keys, name, [](Reader& reader) { return reader.keystore(); });
+}
+
+plugin::Result<Certificates> readPkcs12Certificates(std::string_view bytes, const Secret& password, const std::string& name) {
+    return opened<plugin::Result<Certificates>>(bytes, password, {}, Wanted::certificates, name,
+                                                [](Reader& reader) { return reader.certificates(); });
 }
 
 }  // namespace auth

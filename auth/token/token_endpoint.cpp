@@ -1,6 +1,7 @@
 #include "auth/token/token_endpoint.h"
 
 #include "auth/diagnosis/diagnosis.h"
+#include "auth/token/client_proof.h"
 #include "plugin/contract/loop.h"
 
 #include <openssl/crypto.h>
@@ -29,6 +30,10 @@ HttpRequest httpRequest(const Credential& credential, const GrantParameters& gra
     if (!token.authorization.empty()) request.headers.add("Authorization", std::string(token.authorization.reveal()));
     request.body = token.body.reveal();
     request.truststore = credential.truststore;
+    if (credential.authentication == ClientAuthentication::tls && credential.assertion.keystore) {
+        request.keystore = credential.assertion.keystore->alias;
+        request.keyAlias = credential.assertion.signingAlias;
+    }
     request.proxy = credential.proxy;
     request.limits.body = maxTokenAnswer;
     return request;
@@ -64,23 +69,22 @@ Task<TokenExchange> TokenEndpoint::ask(std::shared_ptr<const Credential> credent
     TokenExchange exchange{parts_.clock.steady(), parts_.clock.wall(), {}, false, TokenGrant{}};
 
     struct Read {
-        Result<Secret> secret;
+        Result<ClientProof> proof;
         Stamp stamp;
     };
-    auto readIt = [&secrets = parts_.secrets, credential] {
-        Stamp stamp;
-        auto secret = readSecret(credential->clientSecret, secrets, &stamp);
-        return Read{std::move(secret), stamp};
+    auto readIt = [&parts = parts_, credential] {
+        const auto stamp = stampOf(*credential, parts.secrets);  // before: what is replaced meanwhile counts as another one
+        return Read{clientProof(*credential, {parts.secrets, parts.clock, parts.random}), stamp};
     };
     auto read = co_await plugin::offload(loop, std::move(readIt));
     exchange.stamp = read.stamp;
-    if (!read.secret) {
-        exchange.outcome = read.secret.error();
+    if (!read.proof) {
+        exchange.outcome = read.proof.error();
         co_return std::move(exchange);
     }
 
     exchange.sent = true;
-    const ClientProof proof{std::move(*read.secret)};
+    const auto& proof = *read.proof;
     auto request = httpRequest(*credential, grant, proof);
     const auto deadline = loop.clock().steady() + requestTimeout;
     auto answer = co_await http_.request(std::move(request), deadline, stop);
@@ -88,7 +92,7 @@ Task<TokenExchange> TokenEndpoint::ask(std::shared_ptr<const Credential> credent
         exchange.outcome = answer.error().code == Code::channelStopped ? answer.error() : unreachable(answer.error());
         co_return std::move(exchange);
     }
-    const auto hide = [&](std::string_view text) { return repeats(text, *credential, proof.secret); };
+    const auto hide = [&](std::string_view text) { return repeats(text, *credential, proof.secret) || repeatsGrant(text, grant); };
     const TokenAnswer received{answer->status, answer->headers.find("Content-Type").value_or(""), answer->headers.find("Retry-After").value_or(""),
                                answer->body};
     const auto now = parts_.clock.wall();

@@ -22,7 +22,7 @@ using Stamp = std::optional<SecretReader::Stamp>;
 struct TokenExchange {
     plugin::Steady requested;  ///< just before it was sent: lives are counted from here
     plugin::Wall requestedWall;
-    Stamp stamp{};      ///< of the secret the request used
+    Stamp stamp{};      ///< of the file behind what the request showed (client_proof.h)
     bool sent = false;  ///< false: what shows who we are could not be read, nothing left this machine
     plugin::Result<TokenGrant> outcome;
     std::optional<std::chrono::seconds> clockOffset{};  ///< the endpoint's clock minus ours, from its answer; also in an error's `provider`
@@ -35,6 +35,7 @@ public:
         Dialer& dialer;
         SecretReader& secrets;
         plugin::Clock& clock;
+        plugin::Random& random;
     };
     explicit TokenEndpoint(Parts parts) : parts_(parts), http_(parts.dialer) {}
 

@@ -2,6 +2,8 @@
 
 #include "auth/sasl/base64.h"
 
+#include <algorithm>
+
 namespace auth {
 
 namespace {
@@ -71,15 +73,32 @@ TokenRequest tokenRequest(const Credential& credential, const GrantParameters& g
             parameter(body, "client_id", credential.clientId);
             parameter(body, "client_secret", proof.secret.reveal());
             break;
+        case ClientAuthentication::none:
+        case ClientAuthentication::tls:
+            parameter(body, "client_id", credential.clientId);
+            break;
+        case ClientAuthentication::privateKeyJwt:
+        case ClientAuthentication::assertionFile:
+            parameter(body, "client_id", credential.clientId);
+            parameter(body, "client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
+            parameter(body, "client_assertion", proof.secret.reveal());
+            break;
     }
     for (const auto& [name, value] : credential.parameters) parameter(body, name, value);
     request.body = body.finish();
     return request;
 }
 
-bool repeats(std::string_view text, const Credential& credential, const Secret& clientSecret) {
+bool repeatsGrant(std::string_view text, const GrantParameters& grant) {
+    return std::any_of(grant.begin(), grant.end(), [text](const Parameter& each) {
+        const bool known = each.name == "grant_type" || each.name == "scope" || each.name == "redirect_uri";
+        return !known && (repeatsPartOf(each.value.reveal(), text) || repeatsPartOf(formEncoded(each.value.reveal()).reveal(), text));
+    });
+}
+
+bool repeats(std::string_view text, const Credential& credential, const Secret& shown) {
     const auto in = [text](const Secret& form) { return repeatsPartOf(form.reveal(), text); };
-    return in(clientSecret) || in(formEncoded(clientSecret.reveal())) || in(basicCredentials(credential, clientSecret));
+    return in(shown) || in(formEncoded(shown.reveal())) || (showsSecret(credential.authentication) && in(basicCredentials(credential, shown)));
 }
 
 }  // namespace auth

@@ -32,7 +32,7 @@ using GrantParameters = std::vector<Parameter>;
 /// RFC 6749 4.4.2; `scopes` as written (RFC 6749 3.3).
 GrantParameters clientCredentialsGrant(std::string_view scopes);
 
-/// What shows the token endpoint who asks, as the credential's authentication wants it.
+/// What shows the token endpoint who asks, as the credential's authentication wants it: the client's secret, an assertion, or nothing.
 struct ClientProof {
     Secret secret{};
 };
@@ -40,7 +40,10 @@ struct ClientProof {
 /// The request of any grant: the grant's parameters, the credential's own, and the client's authentication in exactly one place. Pure.
 TokenRequest tokenRequest(const Credential& credential, const GrantParameters& grant, const ClientProof& proof);
 
-/// True where `text` repeats the secret, plain, form-encoded or as Basic sends it: such a text must not be shown.
-bool repeats(std::string_view text, const Credential& credential, const Secret& clientSecret);
+/// True where `text` repeats what a grant asks with (a code, a verifier, a refresh token): such a text must not be shown either.
+bool repeatsGrant(std::string_view text, const GrantParameters& grant);
+
+/// True where `text` repeats the secret or the assertion, plain, form-encoded or as Basic sends it: such a text must not be shown.
+bool repeats(std::string_view text, const Credential& credential, const Secret& shown);
 
 }  // namespace auth

@@ -2,7 +2,9 @@
 
 #include "auth/diagnosis/diagnosis.h"
 #include "auth/settings_behind.h"
+#include "auth/token/client_proof.h"
 #include "auth/token/credential.h"
+#include "auth/token/grant_parameters.h"
 #include "auth/token/renewal.h"
 #include "auth/token/token_endpoint.h"
 #include "auth/token/token_request.h"
@@ -39,6 +41,7 @@ using Flight = plugin::Shared<Result<Token>>;
 struct Want {
     std::shared_ptr<const Credential> credential;
     std::string scopes;
+    std::string user;      ///< "" where the grant does not depend on it
     std::string key;       ///< begins with the fingerprint of the settings it comes from
     std::string endpoint;  ///< for people
 };
@@ -50,12 +53,13 @@ std::string behind(const plugin::Configuration& configuration, const std::string
 Result<std::shared_ptr<const Want>> wantOf(const plugin::Configuration& configuration, const Identity& identity) {
     auto found = credential(configuration, identity.credential);
     if (!found) return std::move(found).error();
-    if (found->grant != Grant::clientCredentials)
+    if (found->grant != Grant::clientCredentials && found->grant != Grant::jwtBearer)
         return Error{Reaction::askOperator, Code::tokenCredentialIncomplete,
                      "credential " + identity.credential + " signs in with a password: it has no token"};
     auto want = std::make_shared<Want>();
-    want->scopes = identity.scopes.value_or(found->scopes);
-    want->key = behind(configuration, found->name) + ' ' + found->name + ' ' + want->scopes;
+    want->scopes = identity.scopes ? *identity.scopes : scopesFor(*found, identity.protocol);
+    if (belongsToUser(*found)) want->user = identity.user;
+    want->key = behind(configuration, found->name) + ' ' + found->name + ' ' + want->scopes + '\n' + want->user;
     want->endpoint = shownEndpoint(*found);
     want->credential = std::make_shared<const Credential>(std::move(*found));
     return std::shared_ptr<const Want>(std::move(want));
@@ -96,7 +100,7 @@ struct Entry {
 
 class State : public std::enable_shared_from_this<State> {
 public:
-    explicit State(TokenSourceParts parts) : parts_(std::move(parts)), endpoint_({parts_.dialer, parts_.secrets, parts_.clock}) {
+    explicit State(TokenSourceParts parts) : parts_(std::move(parts)), endpoint_({parts_.dialer, parts_.secrets, parts_.clock, parts_.random}) {
         parts_.metrics.describe(expiryMetric, plugin::Metrics::Kind::gauge, "When the current access token of a credential ends");
         parts_.metrics.describe(requestsMetric, plugin::Metrics::Kind::counter, "Token requests by result");
     }
@@ -111,13 +115,14 @@ public:
     /// seen: the stamp of the secret's file just now; outer nothing: not looked at.
     Next next(const std::shared_ptr<const Want>& want, plugin::Loop& loop, std::optional<Stamp> seen);
 
-    Stamp stampNow(const Want& want) { return stampOf(want.credential->clientSecret, parts_.secrets); }
+    Stamp stampNow(const Want& want) { return stampOf(*want.credential, parts_.secrets); }
     void refused(const Want& want, const Token& token);
     void stop() { stop_.request_stop(); }
 
 private:
     class Airborne;
     static Task<Result<Token>> fly(std::shared_ptr<State> state, std::shared_ptr<const Want> want);
+    Task<Result<GrantParameters>> grant(const Want& want);
     void forgetChanged();
     Result<Token> land(const Want& want, TokenExchange landing);
     Result<Token> succeed(Entry& entry, TokenExchange& landing);
@@ -168,7 +173,7 @@ State::Next State::next(const std::shared_ptr<const Want>& want, plugin::Loop& l
     if (now < entry.notBefore) {
         if (entry.usable(entry.life.end, now)) return {*entry.token, nullptr};
         const bool refusal = entry.error->reaction == Reaction::askOperator;
-        const bool file = hasStamp(want->credential->clientSecret);
+        const bool file = hasStamp(*want->credential);
         if (refusal && file && !seen) return {};
         if (!refusal || !file || *seen == entry.stamp) {
             auto error = *entry.error;
@@ -205,9 +210,27 @@ void State::forgetChanged() {
     std::erase_if(entries_, [&](const auto& each) { return !each.first.starts_with(behind(*now, each.second.credential) + ' '); });
 }
 
+/// What the next request asks with. `want` outlives it.
+Task<Result<GrantParameters>> State::grant(const Want& want) {
+    auto make = [&parts = parts_, &want] {
+        return grantParameters(*want.credential, want.scopes, want.user, {parts.secrets, parts.clock, parts.random});
+    };
+    if (!grantBlocks(want.credential->grant)) co_return make();
+    auto& loop = co_await plugin::thisLoop();
+    auto making = plugin::offload(loop, std::move(make));
+    co_return co_await making;
+}
+
 Task<Result<Token>> State::fly(std::shared_ptr<State> state, std::shared_ptr<const Want> want) {
     Airborne airborne(state, want);
-    auto asking = state->endpoint_.ask(want->credential, clientCredentialsGrant(want->scopes), state->stop_.get_token());
+    auto made = state->grant(*want);
+    auto grant = co_await made;
+    if (!grant) {
+        airborne.landed();
+        TokenExchange unasked{state->parts_.clock.steady(), state->parts_.clock.wall(), {}, false, grant.error()};
+        co_return state->land(*want, std::move(unasked));
+    }
+    auto asking = state->endpoint_.ask(want->credential, std::move(*grant), state->stop_.get_token());
     auto landing = co_await asking;
     airborne.landed();
     co_return state->land(*want, std::move(landing));

@@ -30,6 +30,7 @@ struct Identity {
     std::string credential;
     std::string user{};                   ///< mailbox user; part of the cache key only where the grant depends on it
     std::optional<std::string> scopes{};  ///< instead of the credential's
+    std::string protocol{};               ///< imap, pop3, smtp, ews, graph; "" = imap: which scopes of its provider, where the credential has none
 };
 
 struct Token {

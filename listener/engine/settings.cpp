@@ -1,5 +1,6 @@
 #include "listener/engine/settings.h"
 
+#include "auth/token/credential.h"
 #include "listener/engine/alert_settings.h"
 #include "listener/engine/sink_settings.h"
 #include "listener/engine/type_check.h"
@@ -40,7 +41,9 @@ void addMailboxKeys(std::vector<Key>& keys) {
          .doc = "how the mailbox is read",
          .choices = {"imap"},
          .later = {"ews", "graph", "pop3"}});
-    add({.pattern = "mailbox.<alias>.host", .type = KeyType::host, .required = true, .doc = "the server, as its certificate names it"});
+    add({.pattern = "mailbox.<alias>.host",
+         .type = KeyType::host,
+         .doc = "the server, as its certificate names it; may be left out where the credential's provider has one"});
     add({.pattern = "mailbox.<alias>.port", .type = KeyType::integer, .doc = "993 with TLS, else 143", .minimum = 1, .maximum = 65535});
     add({.pattern = "mailbox.<alias>.tls",
          .type = KeyType::choice,
@@ -143,6 +146,13 @@ bool isSpecialUse(std::string_view name) {
     });
 }
 
+/// As written, else that of the credential's provider.
+std::string hostOf(const Configuration& configuration, const std::string& prefix) {
+    const auto written = configuration.text(prefix + "host");
+    return written.empty() ? auth::hostOfProvider(configuration, configuration.text(prefix + "credential"), configuration.text(prefix + "protocol"))
+                           : written;
+}
+
 bool sameFolder(const std::string& one, const std::string& other) { return folderName(one) == folderName(other); }
 
 void checkMailbox(const Configuration& configuration, const std::string& alias, std::vector<Problem>& problems) {
@@ -151,6 +161,10 @@ void checkMailbox(const Configuration& configuration, const std::string& alias, 
         const auto key = prefix + std::string(name);
         problems.push_back({severity, code, key, std::move(what), configuration.place(key)});
     };
+    if (hostOf(configuration, prefix).empty())
+        problems.push_back({Problem::Severity::error, Code::configMissingKey, prefix + "host",
+                            "this key is missing, and the credential names no provider whose server it could be",
+                            configuration.place(prefix + "protocol")});
     if (configuration.text(prefix + "tls") == "none") {
         if (plugin::isLoopback(configuration.text(prefix + "host")))
             report("tls", Code::configPlainHttp, "without TLS the sign-in and all mail travel in clear (allowed to this machine only)",
@@ -255,7 +269,7 @@ MailboxSettings mailboxSettings(const Configuration& configuration, const std::s
     auto& session = settings.session;
     session.alias = alias;
     using Tls = auth::Target::Tls;
-    session.target.host = text("host");
+    session.target.host = hostOf(configuration, prefix);
     session.target.tls = text("tls") == "none" ? Tls::none : text("tls") == "starttls" ? Tls::starttls : Tls::implicit;
     const std::int64_t usualPort = session.target.tls == Tls::implicit ? 993 : 143;
     session.target.port = static_cast<std::uint16_t>(configuration.has(prefix + "port") ? configuration.integer(prefix + "port") : usualPort);

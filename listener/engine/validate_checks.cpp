@@ -4,6 +4,7 @@
 #include "auth/channel/http_parser.h"
 #include "auth/channel/proxy.h"
 #include "auth/token/credential.h"
+#include "auth/token/grant_parameters.h"
 #include "listener/imap/imap_mailbox.h"
 #include "plugin/contract/text.h"
 
@@ -108,10 +109,16 @@ Task<Result<bool>> trySecret(plugin::Host& host, std::string credential, std::st
             steps.failed("secret", password.error());
         co_return static_cast<bool>(password);
     }
+    const auto name = credential;
     auth::Identity identity{std::move(credential), std::move(user), std::nullopt};
     auto token = co_await access.tokens().token(std::move(identity), loop.clock().steady() + tokenPatience, std::stop_token{});
     if (!token) {
-        steps.failed(token.error().code == Code::configSecretSource ? "secret" : "token", token.error());
+        auto error = token.error();
+        if (error.code == Code::tokenClientRefused) {
+            auto trying = access.otherPlacement(name, std::stop_token{});
+            if (const auto other = co_await trying) error.what += "; it takes the same secret with .authentication = " + *other;
+        }
+        steps.failed(error.code == Code::configSecretSource ? "secret" : "token", std::move(error));
         co_return false;
     }
     seen.token = *token;
@@ -238,6 +245,23 @@ Task<Result<void>> checkMailbox(plugin::Host& host, MailboxSettings settings, St
     co_return Result<void>{};
 }
 
+namespace {
+
+/// How a client shows who it is, and what is to be said about it.
+std::string said(auth::ClientAuthentication authentication) {
+    const bool body = authentication == auth::ClientAuthentication::body;
+    return std::string(auth::authenticationName(authentication)) + (body ? " (meant for servers that cannot do Basic)" : "");
+}
+
+/// Of the first mailbox that signs in with a credential, for tokens that belong to one user; "": there is none.
+std::string userOf(const plugin::Configuration& configuration, const std::string& credential) {
+    for (const auto& alias : configuration.aliases("mailbox"))
+        if (configuration.text("mailbox." + alias + ".credential") == credential) return configuration.text("mailbox." + alias + ".user");
+    return {};
+}
+
+}  // namespace
+
 Task<Result<void>> checkCredential(plugin::Host& host, std::string name, Steps& steps) {
     const auto configuration = host.configuration();
     const auto credential = auth::credential(*configuration, name);
@@ -257,16 +281,22 @@ Task<Result<void>> checkCredential(plugin::Host& host, std::string name, Steps& 
         steps.failed("configuration", Error{Reaction::askOperator, Code::configBadValue, "credential." + name + ".token_endpoint is no URL"});
         co_return Result<void>{};
     }
-    steps.ok("configuration", "token endpoint " + url->authority + ", client " + credential->clientId + ", scopes " + credential->scopes);
+    steps.ok("configuration", "token endpoint " + url->authority + (credential->clientId.empty() ? "" : ", client " + credential->clientId) +
+                                  ", scopes " + credential->scopes + ", authentication " + said(credential->authentication));
     auth::Target target{url->host, url->port, url->tls ? auth::Target::Tls::implicit : auth::Target::Tls::none, credential->truststore,
                         credential->proxy};
+    if (credential->authentication == auth::ClientAuthentication::tls && credential->assertion.keystore) {
+        target.keystore = credential->assertion.keystore->alias;
+        target.keyAlias = credential->assertion.signingAlias;
+    }
     auto reached = co_await tryWay(host, std::move(target), endpointPatience, steps);
     if (!reached) co_return reached.error();
     if (!*reached) {
         steps.notTried({"token"});
         co_return Result<void>{};
     }
-    auto token = co_await trySecret(host, name, {}, steps, seen);
+    auto user = auth::belongsToUser(*credential) ? userOf(*configuration, name) : std::string{};
+    auto token = co_await trySecret(host, name, std::move(user), steps, seen);
     if (!token) co_return token.error();
     co_return Result<void>{};
 }

@@ -46,6 +46,7 @@ int dispatch(const std::vector<std::string>& arguments, const std::string& progr
                        return runCheck({setup.source, setup.rules, packageProblems(setup.packages), probeSource, probeDirectory, json}, out, error);
                    },
                    [&](const TokenArguments& token) { return runTokenCommand(setup, token, json, out, error); },
+                   [&](const KeystoresArguments& keystores) { return runKeystoresCommand(setup, keystores, json, out, error); },
                    [&](const VersionArguments&) { return runVersionCommand(setup, json, out); },
                    [&](const HelpArguments& help) {
                        out << usageText(commandInfos(setup.packages), help.command);

@@ -27,6 +27,8 @@ constexpr std::array ownCommands{
                "  --scope S     instead of the configured scopes, separated by blanks\n"
                "  --protocol P  imap, ews, graph or pop3: the scopes a provider has for it\n"
                "  --reveal      show the tokens; without --json the access token alone\n"},
+    OwnCommand{"keystores", "keystores [ALIAS] [--certificate KEY]", "list the keys of every keystore, or of one, and whether they could be loaded",
+               "  --certificate KEY  print the certificate of that key, in PEM: what is uploaded to the provider\n"},
     OwnCommand{"version", "version", "print the version", ""},
     OwnCommand{"help", "help [COMMAND]", "print this, or what a command takes", ""},
 };
@@ -156,6 +158,25 @@ TokenArguments parseToken(Arguments arguments) {
     return token;
 }
 
+KeystoresArguments parseKeystores(Arguments arguments) {
+    KeystoresArguments keystores;
+    bool optionsEnded = false;
+    while (!arguments.empty()) {
+        if (!optionsEnded && arguments.peek() == "--") {
+            optionsEnded = true;
+            arguments.take();
+        } else if (!optionsEnded && isOption(arguments.peek())) {
+            if (!arguments.takeValue("--certificate", keystores.certificate)) unknownOption(arguments.peek(), {"--certificate"});
+        } else if (keystores.alias.empty() && !arguments.peek().empty()) {
+            keystores.alias = arguments.take();
+        } else {
+            throw Failed{"keystores takes one keystore"};
+        }
+    }
+    if (keystores.certificate && keystores.alias.empty()) throw Failed{"--certificate needs the name of a keystore too"};
+    return keystores;
+}
+
 std::vector<std::string> allNames(const std::vector<CommandInfo>& packages) {
     std::vector<std::string> names;
     for (const auto& each : ownCommands) names.emplace_back(each.name);
@@ -195,6 +216,8 @@ CommandLine parse(Scanned scanned, const std::vector<CommandInfo>& packages) {
         line.command = parseRun(Arguments(std::move(scanned.arguments)));
     else if (name == "token")
         line.command = parseToken(Arguments(std::move(scanned.arguments)));
+    else if (name == "keystores")
+        line.command = parseKeystores(Arguments(std::move(scanned.arguments)));
     else if (name == "check" || name == "version") {
         refuseAll(Arguments(std::move(scanned.arguments)), name);
         if (name == "check")

@@ -25,6 +25,10 @@ struct TokenArguments {
     std::optional<std::string> user{}, scope{}, protocol{};
     bool reveal = false;
 };
+struct KeystoresArguments {
+    std::string alias{};                       ///< "" = all
+    std::optional<std::string> certificate{};  ///< --certificate: the alias of a key
+};
 struct VersionArguments {};
 struct HelpArguments {
     std::string command{};  ///< "" = the whole program
@@ -37,7 +41,7 @@ struct PackageArguments {
 
 struct CommandLine {
     CommonOptions common{};
-    std::variant<RunArguments, CheckArguments, TokenArguments, VersionArguments, HelpArguments, PackageArguments> command{};
+    std::variant<RunArguments, CheckArguments, TokenArguments, KeystoresArguments, VersionArguments, HelpArguments, PackageArguments> command{};
 };
 
 /// Exit status 64; `what` is one line, with the nearest command or option where one is near.

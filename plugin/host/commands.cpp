@@ -1,7 +1,9 @@
 #include "plugin/host/commands.h"
 
 #include "auth/access.h"
+#include "auth/secret_source.h"
 #include "plugin/contract/text.h"
+#include "plugin/host/keystores_command.h"
 #include "plugin/host/lent_host.h"
 #include "plugin/host/logging.h"
 #include "plugin/host/loops.h"
@@ -88,6 +90,13 @@ int runTokenCommand(const Setup& setup, const TokenArguments& arguments, bool js
     if (!configuration) return 78;
     Workshop shop(std::move(configuration));
     return showToken(*shop.access, *shop.loops.all().front(), arguments, json, out, error);
+}
+
+int runKeystoresCommand(const Setup& setup, const KeystoresArguments& arguments, bool json, std::ostream& out, std::ostream& error) {
+    const auto configuration = validConfiguration(setup, error);
+    if (!configuration) return 78;
+    const auto secrets = auth::makeSecretReader();
+    return showKeystores(*configuration, *secrets, arguments, json, out, error);
 }
 
 int runPackageCommand(Setup& setup, const PackageArguments& arguments, bool json, std::ostream& out, std::ostream& error) {

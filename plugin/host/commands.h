@@ -11,6 +11,7 @@ namespace plugin::host {
 /// Commands that come to an end by themselves: beside a running service or without one, in the main thread, with one loop. Each answers the
 /// exit status. A configuration with errors is told as `check` tells it, and is 78.
 int runTokenCommand(const Setup& setup, const TokenArguments& arguments, bool json, std::ostream& out, std::ostream& error);
+int runKeystoresCommand(const Setup& setup, const KeystoresArguments& arguments, bool json, std::ostream& out, std::ostream& error);
 int runPackageCommand(Setup& setup, const PackageArguments& arguments, bool json, std::ostream& out, std::ostream& error);
 int runVersionCommand(const Setup& setup, bool json, std::ostream& out);
 

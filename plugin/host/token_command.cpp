@@ -28,8 +28,6 @@ Task<void> ask(auth::TokenSource& tokens, auth::Identity identity, Deadline dead
 }
 
 Answer answered(auth::Access& access, Loop& loop, const TokenArguments& arguments) {
-    if (arguments.protocol && *arguments.protocol != "imap")
-        return Error{Reaction::askOperator, Code::configNotInThisVersion, "--protocol " + *arguments.protocol + " is not in this version"};
     auto kind = access.kind(arguments.credential);
     if (!kind) return kind.error();
     if (*kind == auth::Access::Kind::password)
@@ -37,7 +35,7 @@ Answer answered(auth::Access& access, Loop& loop, const TokenArguments& argument
                      "credential " + arguments.credential + " signs in with a password; it has no token"};
     auto into = std::make_shared<std::promise<Answer>>();
     auto answer = into->get_future();
-    auth::Identity identity{arguments.credential, arguments.user.value_or(""), arguments.scope};
+    auth::Identity identity{arguments.credential, arguments.user.value_or(""), arguments.scope, arguments.protocol.value_or("")};
     startOn(loop, ask(access.tokens(), std::move(identity), loop.clock().steady() + longest, into));
     return answer.get();
 }

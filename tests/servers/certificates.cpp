@@ -44,7 +44,7 @@ std::string Certificate::keyPem() const {
 }
 
 Certificate makeCertificate(const CertificateRequest& request, const Certificate* issuer) {
-    Certificate made{{X509_new(), &X509_free}, {EVP_EC_gen("P-256"), &EVP_PKEY_free}};
+    Certificate made{{X509_new(), &X509_free}, {request.rsa ? EVP_RSA_gen(2048) : EVP_EC_gen("P-256"), &EVP_PKEY_free}};
     must(made.certificate && made.key);
     auto* const certificate = made.certificate.get();
     auto* const signer = issuer != nullptr ? issuer->certificate.get() : certificate;

@@ -23,9 +23,10 @@ struct CertificateRequest {
     long beginsInSeconds = -3600;
     long endsInSeconds = 30L * 86400;
     bool authority = false;
+    bool rsa = false;  ///< a key of 2048 bits; else P-256
 };
 
-/// Signed by `issuer`, or by itself. P-256 keys.
+/// Signed by `issuer`, or by itself.
 Certificate makeCertificate(const CertificateRequest& request, const Certificate* issuer = nullptr);
 
 }  // namespace servers

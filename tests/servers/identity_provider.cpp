@@ -40,6 +40,14 @@ IdentityProvider::IdentityProvider(const fs::path& directory, const CertificateF
         client.set("client_secret", secret);
         clients.add(client);
     }
+    for (const auto& [id, keyed] : options.keyed) {
+        Poco::JSON::Object client;
+        client.set("client_id", id);
+        client.set("token_endpoint_auth_method", keyed.method);
+        if (!keyed.certificate.empty()) client.set("certificate", keyed.certificate);
+        if (!keyed.algorithm.empty()) client.set("token_endpoint_auth_signing_alg", keyed.algorithm);
+        clients.add(client);
+    }
     std::ostringstream list;
     clients.stringify(list);
     writeFile(directory / "clients.json", list.str());

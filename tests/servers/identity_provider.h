@@ -27,6 +27,12 @@ public:
     struct Options {
         int tokenLifetime = 3600;                      ///< seconds
         std::map<std::string, std::string> clients{};  ///< further ones, id → secret: printable ASCII, as RFC 6749 A.2 wants them
+        struct Keyed {
+            std::string method;         ///< private_key_jwt, self_signed_tls_client_auth, none
+            std::string certificate{};  ///< PEM: whose key signs, or what is shown; "" for none
+            std::string algorithm{};    ///< of private_key_jwt, the only one that is accepted: RS256 ...
+        };
+        std::map<std::string, Keyed> keyed{};  ///< further ones without a secret, id → how they show who they are
     };
     IdentityProvider(const std::filesystem::path& directory, const CertificateFiles& certificates, Options options);
 

@@ -127,7 +127,8 @@ SCENARIO("a mistake in the configuration is shown with its place before anything
                                   Mistake{"a key given twice", "mailbox.m.port = 1", "PO-1004", "mailbox.m.port"},
                                   Mistake{"a line that is none", "mailbox.m.description", "PO-1002", ""},
                                   Mistake{"an alias with a bad character", "mailbox.a b.user = u", "PO-1007", ""},
-                                  Mistake{"what this version does not have", "keystore.k.type = jks", "PO-1009", "not in this version"});
+                                  Mistake{"a keystore only Java reads", "keystore.k.type = jks", "PO-1006", "keytool -importkeystore"},
+                                  Mistake{"what this version does not have", "mailbox.m.select = unread", "PO-1009", "not in this version"});
     GIVEN("a configuration with " + mistake.what) {
         Workplace place;
         const auto user = Surroundings::get().newUser();

@@ -1,4 +1,5 @@
 #include "tests/auth/channel/world.h"
+#include "tests/servers/keystores.h"
 #include "tests/servers/tls_server.h"
 
 using plugin::Code;
@@ -210,4 +211,23 @@ SCENARIO("a truststore's file may be replaced while the program runs", "[channel
             }
         }
     }
+}
+
+SCENARIO("a truststore may be a PKCS#12 file with a password", "[channel][truststore]") {
+    const auto root = authority();
+    const auto leaf = makeCertificate({.commonName = "leaf", .addresses = {"127.0.0.1"}}, &root);
+    const TlsServer server({.chain = {leaf}}, greet);
+    const TemporaryFile file(servers::pkcs12({{"", nullptr, {authority("Another Root"), root}}}, "hunter2"));
+    const auto dialled = [&](const std::string& password) {
+        World world({{"own", file.path}}, {{"truststore.own.password", password}});
+        const auto channel = world.dial({.host = "127.0.0.1", .port = server.port(), .truststore = "own"});
+        return channel ? std::nullopt : std::optional(channel.error());
+    };
+    CHECK_FALSE(dialled("hunter2"));
+    const auto refused = dialled("wrong");
+    REQUIRE(refused);
+    CHECK(refused->code == Code::channelTruststore);
+    CHECK(refused->what.find("the password does not fit") != std::string::npos);
+    file.write(servers::pkcs12({{"", nullptr, {authority("Another Root")}}}, "hunter2"));
+    CHECK(dialled("hunter2")->code == Code::channelCertificateUntrusted);
 }

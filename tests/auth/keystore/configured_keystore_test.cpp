@@ -51,12 +51,69 @@ SCENARIO("a keystore is read as the configuration says", "[keystore]") {
         CHECK(error(fakes::configuration({{"keystore.k.path", "/empty"}})) == "keystore.k.path = /empty: the file is empty");
         CHECK(error(fakes::configuration({{"keystore.k.path", "/k.pem"}, {"keystore.k.password", "hunter2"}})) ==
               "keystore.k.path = /k.pem: it is no PKCS#12 file");
+        CHECK(error(fakes::configuration(
+                  {{"keystore.k.path", "/k.p12"}, {"keystore.k.password", "hunter2"}, {"keystore.k.key.mine.password", "${file:/none}"}})) ==
+              "keystore.k.key.mine.password: the file /none cannot be read");
     }
+    GIVEN("a key with a password of its own") {
+        machine.put("/two.p12", servers::pkcs12({{"mine", &client, {client}}}, "hunter2", {.keyPassword = "another"}));
+        machine.put("/another", "another\n");
+        CHECK_FALSE(configuredKeystore(fakes::configuration({{"keystore.k.path", "/two.p12"}, {"keystore.k.password", "hunter2"}}), "k", machine));
+        CHECK(configuredKeystore(
+            fakes::configuration(
+                {{"keystore.k.path", "/two.p12"}, {"keystore.k.password", "hunter2"}, {"keystore.k.key.mine.password", "${file:/another}"}}),
+            "k", machine));
+        machine.put("/two.pem", client.pem() + servers::encryptedKeyPem(client, "another"));
+        CHECK(configuredKeystore(
+            fakes::configuration({{"keystore.k.type", "pem"}, {"keystore.k.path", "/two.pem"}, {"keystore.k.key.k.password", "${file:/another}"}}),
+            "k", machine));
+    }
+    GIVEN("a file of Java's own kind") {
+        machine.put("/etc/it's/client.jks", "\xfe\xed\xfe\xed\x00\x00\x00\x02 and more");
+        machine.put("/etc/keys.d/client", "\xce\xce\xce\xce and more");
+        const auto refused = [&](const std::string& path) {
+            return configuredKeystore(fakes::configuration({{"keystore.k.path", path}}), "k", machine).error().what;
+        };
+        THEN("the line that converts it is told, as a shell takes it") {
+            CHECK(refused("/etc/it's/client.jks") ==
+                  "keystore.k.path = /etc/it's/client.jks: it is a JKS file, which only Java reads; convert it with: keytool -importkeystore "
+                  "-srckeystore '/etc/it'\\''s/client.jks' -srcstoretype JKS -destkeystore '/etc/it'\\''s/client.p12' -deststoretype PKCS12");
+            CHECK(refused("/etc/keys.d/client")
+                      .ends_with("keytool -importkeystore -srckeystore /etc/keys.d/client -srcstoretype JCEKS "
+                                 "-destkeystore /etc/keys.d/client.p12 -deststoretype PKCS12"));
+        }
+    }
+}
+
+SCENARIO("a truststore is PEM, or with a password PKCS#12", "[keystore][truststore]") {
+    const auto one = servers::makeCertificate({.commonName = "one", .authority = true});
+    const auto two = servers::makeCertificate({.commonName = "two", .authority = true});
+    const auto file = servers::pkcs12({{"", nullptr, {one, two}}}, "hunter2");
+    fakes::SecretReader machine;
+    machine.put("/password", "hunter2\n");
+    const auto read = [&](const std::string& bytes, const std::string& password) {
+        auto settings = fakes::configuration({{"truststore.t.path", "/t"}, {"truststore.t.password", password}});
+        return auth::truststorePem(settings, "t", bytes, machine);
+    };
+    CHECK(*read(one.pem(), "") == one.pem());
+    CHECK(*read(file, "${file:/password}") == one.pem() + two.pem());
+    const auto refused = [&](const std::string& bytes, const std::string& password) {
+        const auto pem = read(bytes, password);
+        REQUIRE_FALSE(pem);
+        CHECK(pem.error().code == Code::channelTruststore);
+        CHECK(pem.error().what.find("hunter2") == std::string::npos);
+        return pem.error().what;
+    };
+    CHECK(refused(file, "wrong") == "truststore.t.path = /t: the password does not fit, or it is damaged");
+    CHECK(refused(file, "${file:/none}") == "truststore.t.password: the file /none cannot be read");
+    CHECK(refused(file, "") == "truststore.t.path = /t: it is no PEM file; a PKCS#12 file needs .password");
+    CHECK(refused(one.pem(), "hunter2") == "truststore.t.path = /t: it is no PKCS#12 file");
+    CHECK(refused("\xfe\xed\xfe\xed...", "hunter2").find("keytool -importkeystore") != std::string::npos);
 }
 
 SCENARIO("keys of keystores are declared, and who names a key of a PEM one is told", "[keystore][keys]") {
     const auto all = auth::keys();
-    for (const auto* part : {"type", "path", "password"}) {
+    for (const auto* part : {"type", "path", "password", "key.<key_alias>.password"}) {
         const auto key =
             std::find_if(all.begin(), all.end(), [&](const auto& each) { return each.pattern == std::string("keystore.<alias>.") + part; });
         REQUIRE(key != all.end());
@@ -77,4 +134,18 @@ SCENARIO("keys of keystores are declared, and who names a key of a PEM one is to
     CHECK(found[0].code == Code::configConflict);
     CHECK(found[0].key == "sink.s.key_alias");
     CHECK(found[0].place.line == 5);
+    GIVEN("a type only Java reads") {
+        const auto java = problems("jks", "");
+        REQUIRE(java.size() == 1);
+        CHECK(java[0].code == Code::configBadValue);
+        CHECK(java[0].key == "keystore.k.type");
+        CHECK(java[0].what.find("keytool -importkeystore -srckeystore /k -srcstoretype JKS -destkeystore /k.p12") != std::string::npos);
+    }
+    GIVEN("a password for a key a PEM file does not have") {
+        std::vector<Problem> told;
+        auth::check(fakes::configuration({{"keystore.k.type", "pem"}, {"keystore.k.path", "/k"}, {"keystore.k.key.other.password", "x"}}), told);
+        REQUIRE(told.size() == 1);
+        CHECK(told[0].key == "keystore.k.key.other.password");
+        CHECK(told[0].code == Code::configConflict);
+    }
 }

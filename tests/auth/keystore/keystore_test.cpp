@@ -144,8 +144,36 @@ SCENARIO("a PKCS#12 file holds keys by their names", "[keystore]") {
         CHECK(refusal(readPkcs12(file, {}, name)) == "it is encrypted: .password is needed");
         const auto unsure = pkcs12({{"mine", &client, {client}}}, "hunter2", {.authenticated = false});
         CHECK(refusal(readPkcs12(unsure, Secret("wrong"), name)).starts_with("the password does not fit a part of it"));
-        const auto twofold = pkcs12({{"mine", &client, {client}}}, "hunter2", {.keyPassword = "another"});
-        CHECK(refusal(readPkcs12(twofold, password, name)).starts_with("the password does not fit its key 'mine'"));
+    }
+    GIVEN("a key with a password of its own") {
+        const auto twofold = pkcs12({{"mine", &client, {client, lower}}}, "hunter2", {.keyPassword = "another"});
+        auth::KeyPasswords ofKeys;
+        CHECK(refusal(readPkcs12(twofold, password, name)) ==
+              "the password does not fit its key 'mine', or it is damaged; one of its own is .key.mine.password");
+        ofKeys.emplace("other", Secret("another"));
+        CHECK(refusal(readPkcs12(twofold, password, name, ofKeys)).starts_with("the password does not fit its key 'mine'"));
+        ofKeys.emplace("mine", Secret("another"));
+        const auto keystore = readPkcs12(twofold, password, name, ofKeys);
+        REQUIRE(keystore);
+        CHECK(same(keystore->front(), client));
+        CHECK(keystore->front().chain.size() == 1);
+        ofKeys["mine"] = Secret("hunter2");
+        CHECK(refusal(readPkcs12(twofold, password, name, ofKeys)) == "the password does not fit its key 'mine', or it is damaged");
+    }
+    GIVEN("an RSA key") {
+        const auto rsa = makeCertificate({.commonName = "rsa", .rsa = true}, &root);
+        const auto keystore = readPkcs12(pkcs12({{"mine", &rsa, {rsa}}}, "hunter2"), password, name);
+        REQUIRE(keystore);
+        CHECK(same(keystore->front(), rsa));
+    }
+    GIVEN("certificates alone, as a truststore has them") {
+        const auto file = pkcs12({{"", nullptr, {root, upper}}, {"mine", &client, {client}}}, "hunter2", {.keyPassword = "of nobody's concern"});
+        const auto certificates = auth::readPkcs12Certificates(file, password, name);
+        REQUIRE(certificates);
+        CHECK(certificates->size() == 3);
+        CHECK_FALSE(auth::readPkcs12Certificates(file, Secret("wrong"), name));
+        CHECK(auth::readPkcs12Certificates(pkcs12({{"mine", &client, {}}}, "hunter2"), password, name).error().what ==
+              name + ": there is no certificate in it");
     }
     GIVEN("files that lack something") {
         CHECK(refusal(readPkcs12(pkcs12({{"", nullptr, {client}}}, "hunter2"), password, name)) == "there is no private key in it");

@@ -55,6 +55,12 @@ public:
     plugin::Result<auth::Token> token(const std::string& credential, std::chrono::milliseconds patience = std::chrono::seconds(20)) {
         return begin(credential, 0, patience).get();
     }
+    plugin::Result<auth::Token> token(auth::Identity identity) {
+        return on(*loops_.front(), access_->tokens().token(std::move(identity), clock_->steady() + std::chrono::seconds(20), {})).get();
+    }
+    std::optional<std::string> otherPlacement(const std::string& credential) {
+        return on(*loops_.front(), access_->otherPlacement(credential, {})).get();
+    }
     auth::TokenSource& tokens() { return access_->tokens(); }
     /// Every loop has done what it was given before.
     void settle() {
@@ -71,13 +77,14 @@ public:
     std::atomic<int> bugs{0};
 
 private:
-    static plugin::Task<void> fulfil(plugin::Task<plugin::Result<auth::Token>> task,
-                                     std::shared_ptr<std::promise<plugin::Result<auth::Token>>> promise) {
-        auto token = co_await task;
-        promise->set_value(std::move(token));
+    template <class T>
+    static plugin::Task<void> fulfil(plugin::Task<T> task, std::shared_ptr<std::promise<T>> promise) {
+        auto value = co_await task;
+        promise->set_value(std::move(value));
     }
-    static std::future<plugin::Result<auth::Token>> on(plugin::Loop& loop, plugin::Task<plugin::Result<auth::Token>> task) {
-        auto promise = std::make_shared<std::promise<plugin::Result<auth::Token>>>();
+    template <class T>
+    static std::future<T> on(plugin::Loop& loop, plugin::Task<T> task) {
+        auto promise = std::make_shared<std::promise<T>>();
         auto boxed = std::make_shared<plugin::Task<void>>(fulfil(std::move(task), promise));
         loop.post([&loop, boxed] { loop.spawn(std::move(*boxed)); });
         return promise->get_future();

@@ -1,5 +1,7 @@
 #include "token_server.h"
 
+#include "jwt_verifier.h"
+
 #include <Poco/Base64Decoder.h>
 #include <Poco/String.h>
 #include <arpa/inet.h>
@@ -9,6 +11,7 @@
 #include <unistd.h>
 
 #include <cctype>
+#include <chrono>
 #include <optional>
 #include <sstream>
 #include <stdexcept>
@@ -200,6 +203,12 @@ std::string TokenServer::properAnswer(const Request& request) {
         if (!parameters.emplace(*name, *value).second) return refuse(400, "invalid_request", "a parameter is given twice");
     }
 
+    if (parameters["grant_type"] == "urn:ietf:params:oauth:grant-type:jwt-bearer") {
+        if (!field("authorization").empty() || parameters.count("client_secret") + parameters.count("client_assertion") != 0)
+            return refuse(400, "invalid_request", "the assertion says who asks");
+        return bearerAnswer(parameters);
+    }
+
     std::string id = parameters["client_id"], secret = parameters["client_secret"];
     auto used = Placement::body;
     if (const auto header = field("authorization"); !header.empty()) {
@@ -232,4 +241,41 @@ std::string TokenServer::properAnswer(const Request& request) {
     if (parameters["scope"] == "forbidden") return refuse(400, "invalid_scope", "this scope is not yours");
     return http(200, R"({"access_token":"token-)" + id.substr(0, 1) + std::to_string(requests_) +
                          R"(","token_type":"Bearer","expires_in":3600,"scope":"granted"})");
+}
+
+void TokenServer::trust(const std::string& issuer, std::shared_ptr<EVP_PKEY> key, const std::string& algorithm) {
+    const std::lock_guard lock(mutex_);
+    issuers_[issuer] = {std::move(key), algorithm};
+}
+
+std::string TokenServer::bearerAnswer(const std::map<std::string, std::string>& parameters) {
+    const auto no = [this](const std::string& why) { return refuse(400, "invalid_grant", why); };
+    const auto assertion = parameters.find("assertion");
+    if (assertion == parameters.end()) return refuse(400, "invalid_request", "no assertion");
+    try {
+        const auto jwt = readJwt(assertion->second);
+        const auto now = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+        Issuer issuer;
+        bool fresh = false;
+        {
+            const std::lock_guard lock(mutex_);
+            if (const auto known = issuers_.find(jwt.claim("iss")); known != issuers_.end()) issuer = known->second;
+            fresh = seen_.insert(jwt.claim("jti")).second;
+        }
+        if (!issuer.key) return no("an unknown issuer");
+        if (!fresh) return no("jti was seen before");
+        if (jwt.head("alg") != issuer.algorithm || !jwt.signedBy(issuer.key.get())) return no("Invalid JWT Signature.");
+        if (jwt.claim("aud") != url()) return no("not for us");
+        if (jwt.claim("sub").empty()) return no("for nobody");
+        if (jwt.claim("jti").empty()) return no("no jti");
+        if (jwt.number("iat") > now || jwt.number("nbf") > now || jwt.number("exp") <= now || jwt.number("exp") > jwt.number("iat") + 3600)
+            return no("Token must be a short-lived token (60 minutes) and in a reasonable timeframe.");
+        const auto beside = parameters.find("scope");
+        const auto scope = jwt.claims->has("scope") ? jwt.claim("scope") : beside == parameters.end() ? "" : beside->second;
+        if (scope.empty()) return refuse(400, "invalid_scope", "no scope");
+        return http(200,
+                    R"({"access_token":"token-for-)" + jwt.claim("sub") + R"(","token_type":"Bearer","expires_in":3600,"scope":")" + scope + "\"}");
+    } catch (const std::exception& exception) {
+        return no(exception.what());
+    }
 }

@@ -116,6 +116,26 @@ SCENARIO("how a mailbox is reached and listened to is taken as written", "[setti
     REQUIRE(settings.reconcile == std::chrono::seconds(30));
 }
 
+SCENARIO("a mailbox whose credential names a provider needs no host", "[settings]") {
+    const std::string mailbox = "mailbox.m.protocol = imap\nmailbox.m.user = u@example.com\nmailbox.m.credential = ms\nmailbox.m.deliver = s\n";
+    const std::string credential = "credential.ms.tenant = t\ncredential.ms.client_id = id\ncredential.ms.client_secret = ${env:SECRET}\n";
+    GIVEN("a provider") {
+        const auto result = validated(complete + mailbox + credential + "credential.ms.provider = microsoft365-dod\n");
+        REQUIRE(result.problems.empty());
+        const auto settings = mailboxSettings(*result.configuration, "m");
+        CHECK(settings.session.target.host == "outlook-dod.office365.us");
+        CHECK(settings.session.target.port == 993);
+        CHECK(settings.session.target.tls == auth::Target::Tls::implicit);
+    }
+    GIVEN("a provider, and a host that is written") {
+        const auto result = validated(complete + mailbox + credential + "credential.ms.provider = microsoft365\nmailbox.m.host = imap.example.com\n");
+        CHECK(mailboxSettings(*result.configuration, "m").session.target.host == "imap.example.com");
+    }
+    GIVEN("none") {
+        REQUIRE(problems(mailbox + "credential.ms.grant = user_password\ncredential.ms.password = ${env:SECRET}\n") == Told{"PO-1005 mailbox.m.host"});
+    }
+}
+
 SCENARIO("settings that contradict each other are named", "[settings]") {
     REQUIRE(problems("mailbox.orders.folders = INBOX, \\Junk\nmailbox.orders.after = move:\\Junk\n") == Told{"PO-1013 mailbox.orders.after"});
     REQUIRE(problems("mailbox.orders.folders = INBOX, inbox\n") == Told{"PO-1013 mailbox.orders.folders"});

@@ -52,6 +52,17 @@ SCENARIO("each command takes its arguments", "[command-line]") {
         }
         THEN("a credential may begin with a dash after --") { REQUIRE(command<TokenArguments>({"token", "--", "-x"}).credential == "-x"); }
     }
+    WHEN("keystores") {
+        REQUIRE(command<KeystoresArguments>({"keystores"}).alias.empty());
+        const auto keystores = command<KeystoresArguments>({"keystores", "--certificate", "mine", "client"});
+        THEN("a keystore and one of its keys may be named") {
+            REQUIRE(keystores.alias == "client");
+            REQUIRE(keystores.certificate == "mine");
+            REQUIRE(std::holds_alternative<UsageError>(parse({"keystores", "--certificate", "mine"})));
+            REQUIRE(std::holds_alternative<UsageError>(parse({"keystores", "one", "two"})));
+            REQUIRE(std::holds_alternative<UsageError>(parse({"keystores", "--cert", "mine", "client"})));
+        }
+    }
     WHEN("check, version, help") {
         command<CheckArguments>({"check"});
         command<VersionArguments>({"version"});

@@ -6,6 +6,7 @@
 // DIR/requests.jsonl   one line per request to the token endpoint and to the faulty ones, as it arrived: time, method, path, header pairs, body
 //
 // With a certificate the clients' listener speaks https under the name localhost; the mail server's listener (introspection) is plain http on 127.0.0.1.
+import { X509Certificate } from 'node:crypto';
 import { createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { appendFileSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
@@ -43,8 +44,16 @@ const clients = [
   // The mail server, which may only ask what a token is worth.
   { client_id: 'dovecot', client_secret: 'dovecot-secret', grant_types: [], response_types: [], redirect_uris: [], token_endpoint_auth_method: 'client_secret_basic' },
 ];
-// A test's own, as [{ client_id, client_secret }]: the secret may be sent in the header or in the body.
-if (options.clients) for (const client of JSON.parse(readFileSync(options.clients, 'utf8'))) clients.push({ ...machine, ...client, token_endpoint_auth_method: 'client_secret_basic' });
+// A test's own, as [{ client_id, client_secret }]: the secret may be sent in the header or in the body. Or as [{ client_id, token_endpoint_auth_method,
+// certificate }]: the PEM of a certificate whose key signs, or which is shown.
+function registered({ certificate, ...client }) {
+  if (!certificate) return { ...machine, token_endpoint_auth_method: 'client_secret_basic', ...client };
+  const x509 = new X509Certificate(certificate);
+  const jwk = { ...x509.publicKey.export({ format: 'jwk' }), x5c: [x509.raw.toString('base64')], use: 'sig' };
+  return { ...machine, ...client, jwks: { keys: [jwk] } };
+}
+if (options.clients) for (const client of JSON.parse(readFileSync(options.clients, 'utf8'))) clients.push(registered(client));
+const certificatesAreAsked = clients.some((client) => client.token_endpoint_auth_method === 'self_signed_tls_client_auth');
 const mailboxOf = new Map(clients.map((client) => [client.client_id, client.mailbox]));
 
 // What the mail server decides by has to be in every answer, in the negative ones too: it takes an absent attribute as "active".
@@ -55,17 +64,24 @@ function tokenClaims(ctx, token) {
   return mailbox ? { app_only: false, email: mailbox } : { app_only: true, email: '' };
 }
 
+function shownCertificate(socket) {
+  const raw = socket.getPeerCertificate?.().raw;
+  return raw && new X509Certificate(raw);
+}
+
 function makeProvider(issuer) {
   const ttl = Number(options.ttl);
   const provider = new Provider(issuer, {
     clients,
     extraClientMetadata: { properties: ['mailbox'] },
     scopes: [scope, deniedScope],
+    clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none', 'self_signed_tls_client_auth'],
     extraTokenClaims: tokenClaims,
     ttl: { ClientCredentials: ttl },
     features: {
       devInteractions: { enabled: false },
       clientCredentials: { enabled: true },
+      mTLS: { enabled: true, selfSignedTlsClientAuth: true, getCertificate: (ctx) => shownCertificate(ctx.req.socket) },
       introspection: { enabled: true, allowedPolicy: () => true },
       resourceIndicators: {
         enabled: true,
@@ -126,7 +142,7 @@ function listen(server, port) {
 }
 
 const tls = Boolean(options.certificate);
-const clientsListener = tls ? createTlsServer({ cert: readFileSync(options.certificate), key: readFileSync(options.key) }) : createServer();
+const clientsListener = tls ? createTlsServer({ cert: readFileSync(options.certificate), key: readFileSync(options.key), requestCert: certificatesAreAsked, rejectUnauthorized: false }) : createServer();
 const mailServerListener = createServer();
 const port = await listen(clientsListener, options.port);
 const introspectionPort = await listen(mailServerListener, options['introspection-port']);
