@@ -17,7 +17,24 @@ Error incomplete(std::string what) { return Error{Reaction::askOperator, Code::t
 std::string keyOf(std::string_view name, std::string_view part) { return "credential." + std::string(name) + "." + std::string(part); }
 
 Grant grantOf(const Configuration& configuration, std::string_view name) {
-    return configuration.text(keyOf(name, "grant")) == "user_password" ? Grant::userPassword : Grant::clientCredentials;
+    const auto written = configuration.text(keyOf(name, "grant"));
+    for (const auto grant : {Grant::userPassword, Grant::refreshToken, Grant::authorizationCode, Grant::deviceCode})
+        if (written == grantName(grant)) return grant;
+    return Grant::clientCredentials;
+}
+
+std::vector<std::string> neededBy(Grant grant) {
+    switch (grant) {
+        case Grant::userPassword:
+            return {"password"};
+        case Grant::refreshToken:
+            return {"client_id", "client_secret", "token_endpoint", "refresh_token"};
+        case Grant::clientCredentials:
+        case Grant::authorizationCode:
+        case Grant::deviceCode:
+            break;
+    }
+    return {"client_id", "client_secret", "token_endpoint", "scopes"};
 }
 
 ClientAuthentication authenticationOf(const std::string& written) {
@@ -32,12 +49,35 @@ Error named(std::string_view name, const Error& error) {
     return copy;
 }
 
+/// A secret that may be left out.
+Result<std::optional<SecretSource>> furtherSecret(const Configuration& configuration, std::string_view name, std::string_view part) {
+    const auto written = configuration.text(keyOf(name, part));
+    if (written.empty()) return std::optional<SecretSource>{};
+    auto source = parseSecretSource(written);
+    if (!source) return named(name, source.error());
+    return std::optional<SecretSource>(std::move(*source));
+}
+
 }  // namespace
 
+std::string_view grantName(Grant grant) {
+    switch (grant) {
+        case Grant::clientCredentials:
+            break;
+        case Grant::userPassword:
+            return "user_password";
+        case Grant::refreshToken:
+            return "refresh_token";
+        case Grant::authorizationCode:
+            return "authorization_code";
+        case Grant::deviceCode:
+            return "device_code";
+    }
+    return "client_credentials";
+}
+
 std::vector<std::string> missingKeys(const Configuration& configuration, std::string_view name) {
-    auto needed = grantOf(configuration, name) == Grant::userPassword
-                      ? std::vector<std::string>{"password"}
-                      : std::vector<std::string>{"client_id", "client_secret", "token_endpoint", "scopes"};
+    auto needed = neededBy(grantOf(configuration, name));
     std::erase_if(needed, [&](const std::string& part) { return !configuration.text(keyOf(name, part)).empty(); });
     return needed;
 }
@@ -66,6 +106,15 @@ Result<Credential> credential(const Configuration& configuration, std::string_vi
     read.clientSecret = std::move(*secret);
     read.tokenEndpoint = configuration.text(keyOf(name, "token_endpoint"));
     read.scopes = configuration.text(keyOf(name, "scopes"));
+    auto next = furtherSecret(configuration, name, "client_secret_next");
+    if (!next) return next.error();
+    read.clientSecretNext = std::move(*next);
+    if (read.grant == Grant::refreshToken) {
+        auto first = furtherSecret(configuration, name, "refresh_token");
+        if (!first) return first.error();
+        read.refreshToken = std::move(*first);
+    }
+    if (configuration.text(keyOf(name, "refresh_style")) == "query") read.refreshStyle = RefreshStyle::query;
     read.authentication = authenticationOf(configuration.text(keyOf(name, "authentication")));
     read.truststore = configuration.text(keyOf(name, "truststore"));
     read.proxy = configuration.text(keyOf(name, "proxy"));

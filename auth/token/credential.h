@@ -4,6 +4,7 @@
 #include "plugin/contract/configuration.h"
 #include "plugin/contract/result.h"
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -18,21 +19,31 @@ enum class ClientAuthentication {
     body,      ///< client_id and client_secret among the parameters
 };
 
-enum class Grant { clientCredentials, userPassword };
+enum class Grant { clientCredentials, userPassword, refreshToken, authorizationCode, deviceCode };
+
+/// Whether what a grant brings is kept in the GrantStore, because a person's consent stands behind it.
+inline bool isStored(Grant grant) { return grant == Grant::refreshToken || grant == Grant::authorizationCode || grant == Grant::deviceCode; }
+std::string_view grantName(Grant grant);  ///< as the configuration writes it
+
+/// Where the parameters of a refresh go: the body (RFC 6749 6), or the URL, as some servers want it.
+enum class RefreshStyle { body, query };
 
 /// One credential.<name> of the configuration, typed; only what its grant needs is filled. Secrets are sources, not values.
 struct Credential {
     std::string name;
     Grant grant = Grant::clientCredentials;
-    // client_credentials
+    // with a token
     std::string clientId{};
     SecretSource clientSecret{};
-    std::string tokenEndpoint{};  ///< URL
-    std::string scopes{};         ///< as written
+    std::optional<SecretSource> clientSecretNext{};  ///< used when the first is refused
+    std::string tokenEndpoint{};                     ///< URL
+    std::string scopes{};                            ///< as written
     ClientAuthentication authentication = ClientAuthentication::basic;
     std::string truststore{};                                       ///< alias; "": the system's
     std::string proxy{};                                            ///< alias; "": the default one
     std::vector<std::pair<std::string, std::string>> parameters{};  ///< token.parameter.<p>, sorted
+    std::optional<SecretSource> refreshToken{};                     ///< of refresh_token: where the first one is from
+    RefreshStyle refreshStyle = RefreshStyle::body;
     // user_password
     std::string username{};  ///< "": the mailbox's own user
     SecretSource password{};

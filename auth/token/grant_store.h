@@ -27,15 +27,19 @@ struct StoredGrant {
 };
 
 /// Thread-safe. Over the host's database; both tokens sealed (AES-256-GCM), bound to the credential's name. Errors: 7xxx of the store;
-/// tokenSealing (askOperator) where the seal key is missing or is another one: then nothing is overwritten.
+/// storeSealed (askOperator) where the seal key is missing or is another one: then nothing is overwritten.
 class GrantStore {
 public:
     virtual ~GrantStore() = default;
     virtual plugin::Task<plugin::Result<std::optional<StoredGrant>>> find(std::string credential) = 0;
-    /// In one transaction, durable when answered; only if the stored version is still `expected` (0: none), else retryLater tokenGrantChanged.
-    /// Answers the new version.
+    /// In one transaction, durable when answered; only if the stored version is still `expected` (0: none), else retryLater storeChanged.
+    /// Answers the new version: larger than any this name has had, also before forget().
     virtual plugin::Task<plugin::Result<std::int64_t>> keep(StoredGrant grant, std::int64_t expected) = 0;
     virtual plugin::Task<plugin::Result<void>> forget(std::string credential) = 0;
 };
+
+struct Credential;
+/// What a grant of this credential depends on: its token endpoint and client id. SHA-256, hexadecimal.
+std::string grantFingerprint(const Credential& credential);
 
 }  // namespace auth
