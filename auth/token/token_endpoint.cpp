@@ -18,11 +18,15 @@ namespace {
 
 constexpr std::chrono::seconds requestTimeout{30};
 
-HttpRequest httpRequest(const Credential& credential, const GrantParameters& grant, const ClientProof& proof) {
-    const auto token = tokenRequest(credential, grant, proof);
+const std::string& urlOf(const Credential& credential, Endpoint at) {
+    return at == Endpoint::token ? credential.tokenEndpoint : credential.deviceEndpoint;
+}
+
+HttpRequest httpRequest(const Credential& credential, const GrantParameters& grant, const ClientProof& proof, Endpoint at) {
+    const auto token = tokenRequest(credential, grant, proof, at);
     HttpRequest request;
     request.method = "POST";
-    request.url = credential.tokenEndpoint;
+    request.url = urlOf(credential, at);
     request.headers.add("Content-Type", "application/x-www-form-urlencoded");
     request.headers.add("Accept", "application/json");
     if (!token.authorization.empty()) request.headers.add("Authorization", std::string(token.authorization.reveal()));
@@ -45,13 +49,13 @@ Error unreachable(const Error& cause) {
 
 }  // namespace
 
-std::string shownEndpoint(const Credential& credential) {
-    const auto parts = parseHttpUrl(credential.tokenEndpoint);
-    if (!parts) return "its token_endpoint";
+std::string shownEndpoint(const Credential& credential, Endpoint at) {
+    const auto parts = parseHttpUrl(urlOf(credential, at));
+    if (!parts) return at == Endpoint::token ? "its token_endpoint" : "its device_endpoint";
     return (parts->tls ? "https://" : "http://") + parts->authority + parts->target.substr(0, parts->target.find('?'));
 }
 
-Task<TokenExchange> TokenEndpoint::ask(std::shared_ptr<const Credential> credential, GrantParameters grant, std::stop_token stop) {
+Task<TokenExchange> TokenEndpoint::ask(std::shared_ptr<const Credential> credential, GrantParameters grant, std::stop_token stop, Endpoint at) {
     auto& loop = co_await plugin::thisLoop();
     TokenExchange exchange{parts_.clock.steady(), parts_.clock.wall(), {}, false, TokenGrant{}};
 
@@ -74,17 +78,18 @@ Task<TokenExchange> TokenEndpoint::ask(std::shared_ptr<const Credential> credent
 
     exchange.sent = true;
     const ClientProof proof{std::move(*read.secret)};
-    auto request = httpRequest(*credential, grant, proof);
+    auto request = httpRequest(*credential, grant, proof, at);
     const auto deadline = loop.clock().steady() + requestTimeout;
     auto answer = co_await http_.request(std::move(request), deadline, stop);
     if (!answer) {
         exchange.outcome = answer.error().code == Code::channelStopped ? answer.error() : unreachable(answer.error());
         co_return std::move(exchange);
     }
-    const auto hide = [&](std::string_view text) { return repeats(text, *credential, proof.secret); };
+    const auto hide = [&](std::string_view text) { return repeats(text, *credential, proof.secret) || repeatsGrant(text, grant); };
     const TokenAnswer received{answer->status, answer->headers.find("Content-Type").value_or(""), answer->headers.find("Retry-After").value_or(""),
                                answer->body};
     exchange.outcome = judge(received, parts_.clock.wall(), hide);
+    exchange.answer = Secret(answer->body);
     OPENSSL_cleanse(answer->body.data(), answer->body.size());
     co_return std::move(exchange);
 }

@@ -2,6 +2,8 @@
 
 #include "auth/sasl/base64.h"
 
+#include <algorithm>
+
 namespace auth {
 
 namespace {
@@ -56,7 +58,31 @@ GrantParameters clientCredentialsGrant(std::string_view scopes) {
     return grant;
 }
 
-TokenRequest tokenRequest(const Credential& credential, const GrantParameters& grant, const ClientProof& proof) {
+GrantParameters authorizationCodeGrant(const Secret& code, std::string_view redirectUri, const Secret& verifier) {
+    GrantParameters grant;
+    grant.push_back({"grant_type", Secret("authorization_code")});
+    grant.push_back({"code", copyOf(code)});
+    grant.push_back({"redirect_uri", Secret(redirectUri)});
+    grant.push_back({"code_verifier", copyOf(verifier)});
+    return grant;
+}
+
+GrantParameters refreshTokenGrant(const Secret& refreshToken, std::string_view scopes) {
+    GrantParameters grant;
+    grant.push_back({"grant_type", Secret("refresh_token")});
+    grant.push_back({"refresh_token", copyOf(refreshToken)});
+    grant.push_back({"scope", Secret(scopes)});
+    return grant;
+}
+
+GrantParameters deviceCodeGrant(const Secret& deviceCode) {
+    GrantParameters grant;
+    grant.push_back({"grant_type", Secret("urn:ietf:params:oauth:grant-type:device_code")});
+    grant.push_back({"device_code", copyOf(deviceCode)});
+    return grant;
+}
+
+TokenRequest tokenRequest(const Credential& credential, const GrantParameters& grant, const ClientProof& proof, Endpoint at) {
     SecretBuilder body(512);
     for (const auto& [name, value] : grant) parameter(body, name, value.reveal());
     TokenRequest request;
@@ -75,9 +101,16 @@ TokenRequest tokenRequest(const Credential& credential, const GrantParameters& g
             parameter(body, "client_id", credential.clientId);
             break;
     }
-    for (const auto& [name, value] : credential.parameters) parameter(body, name, value);
+    for (const auto& [name, value] : at == Endpoint::token ? credential.parameters : credential.authorizeParameters) parameter(body, name, value);
     request.body = body.finish();
     return request;
+}
+
+bool repeatsGrant(std::string_view text, const GrantParameters& grant) {
+    return std::any_of(grant.begin(), grant.end(), [text](const Parameter& each) {
+        const bool known = each.name == "grant_type" || each.name == "scope" || each.name == "redirect_uri";
+        return !known && (repeatsPartOf(each.value.reveal(), text) || repeatsPartOf(formEncoded(each.value.reveal()).reveal(), text));
+    });
 }
 
 bool repeats(std::string_view text, const Credential& credential, const Secret& clientSecret) {
