@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 #include <string>
 
 namespace auth {
@@ -36,8 +37,8 @@ std::optional<std::string> scopesForm(std::string_view text) {
 void addCredentialKeys(std::vector<Key>& all) {
     auto grant = key("credential.<name>.grant", KeyType::choice, "how a token is got; user_password signs in without OAuth");
     grant.fallback = "client_credentials";
-    grant.choices = {"client_credentials", "user_password"};
-    grant.later = {"authorization_code", "device_code", "refresh_token", "jwt_bearer"};
+    grant.choices = {"client_credentials", "authorization_code", "device_code", "user_password"};
+    grant.later = {"refresh_token", "jwt_bearer"};
     all.push_back(std::move(grant));
 
     auto provider = key("credential.<name>.provider", KeyType::choice, "custom: everything is given here");
@@ -47,10 +48,10 @@ void addCredentialKeys(std::vector<Key>& all) {
     all.push_back(std::move(provider));
 
     auto authentication = key("credential.<name>.authentication", KeyType::choice,
-                              "where the client's secret goes: Basic header (RFC 6749), the same unencoded, or request body");
+                              "where the client's secret goes: Basic header (RFC 6749), the same unencoded, request body; none: a public client");
     authentication.fallback = "basic";
-    authentication.choices = {"basic", "basic_raw", "body"};
-    authentication.later = {"private_key_jwt", "assertion_file", "tls", "none"};
+    authentication.choices = {"basic", "basic_raw", "body", "none"};
+    authentication.later = {"private_key_jwt", "assertion_file", "tls"};
     all.push_back(std::move(authentication));
 
     auto scopes = key("credential.<name>.scopes", KeyType::words, "separated by blanks, case kept, sent as written");
@@ -74,6 +75,39 @@ void addCredentialKeys(std::vector<Key>& all) {
     all.push_back(key("credential.<name>.password", KeyType::secret, "for user_password, from the same sources"));
 }
 
+/// RFC 6749 3.1.2: an absolute URI without a fragment.
+std::optional<std::string> redirectForm(std::string_view text) {
+    const auto colon = text.find(':');
+    const bool scheme = colon != std::string_view::npos && colon > 0 && text.find_first_of("/?") > colon;
+    const bool plain = std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f && c != '#'; });
+    if (scheme && plain) return std::nullopt;
+    return "a redirect URI is absolute, in printable ASCII, and has no # (RFC 6749 3.1.2): http://localhost/oauth-callback";
+}
+
+/// What a person's sign-in wants to know.
+void addSignInKeys(std::vector<Key>& all) {
+    all.push_back(key("credential.<name>.authorization_endpoint", KeyType::url, "URL where a person signs in and consents"));
+    all.push_back(key("credential.<name>.device_endpoint", KeyType::url, "URL of the device authorization (RFC 8628)"));
+
+    auto redirect =
+        key("credential.<name>.redirect_uri", KeyType::text,
+            "where the provider sends the browser back to; http://localhost/... is listened at on a free port, any other is used exactly");
+    redirect.fallback = "http://localhost/oauth-callback";
+    redirect.form = redirectForm;
+    all.push_back(std::move(redirect));
+
+    all.push_back(
+        key("credential.<name>.issuer", KeyType::text, "the provider's name for itself; given, the browser has to bring it back as iss (RFC 9207)"));
+
+    auto prompt =
+        key("credential.<name>.use_prompt", KeyType::boolean, "true: consent is asked for each time (prompt=consent); false: no prompt is sent");
+    prompt.fallback = "true";
+    all.push_back(std::move(prompt));
+
+    all.push_back(key("credential.<name>.authorize.parameter.<p>", KeyType::text,
+                      "a further parameter of the authorization or device authorization request: access_type, login_hint, audience ..."));
+}
+
 struct Planned {
     std::string_view pattern;
     std::string_view doc;
@@ -82,12 +116,7 @@ struct Planned {
 constexpr std::array planned{
     Planned{"credential.<name>.tenant", "tenant of a provider preset"},
     Planned{"credential.<name>.client_secret_next", "second secret, used when the first is refused"},
-    Planned{"credential.<name>.authorization_endpoint", "URL where a person consents"},
-    Planned{"credential.<name>.device_endpoint", "URL of the device authorization"},
     Planned{"credential.<name>.refresh_token", "a refresh token from elsewhere"},
-    Planned{"credential.<name>.redirect_uri", "where the provider sends the browser back to"},
-    Planned{"credential.<name>.use_prompt", "whether consent is asked for each time"},
-    Planned{"credential.<name>.authorize.parameter.<p>", "a further parameter of the authorization request"},
     Planned{"credential.<name>.keystore", "keystore alias of the signing key"},
     Planned{"credential.<name>.signing_alias", "key alias of the signing key"},
     Planned{"credential.<name>.assertion_file", "file with a client assertion"},
@@ -111,8 +140,14 @@ constexpr std::array planned{
 };
 
 /// What the request itself says; a second one would make two meanings.
-constexpr std::array<std::string_view, 7> reserved{"grant_type", "client_id",        "client_secret",        "scope",
-                                                   "assertion",  "client_assertion", "client_assertion_type"};
+constexpr std::array<std::string_view, 12> reserved{"grant_type",    "client_id",        "client_secret",         "scope",
+                                                    "assertion",     "client_assertion", "client_assertion_type", "code",
+                                                    "code_verifier", "redirect_uri",     "device_code",           "refresh_token"};
+constexpr std::array<std::string_view, 11> reservedOfAuthorization{"response_type",         "response_mode", "client_id",  "client_secret",
+                                                                   "redirect_uri",          "scope",         "state",      "code_challenge",
+                                                                   "code_challenge_method", "request",       "request_uri"};
+
+bool has(std::span<const std::string_view> names, std::string_view name) { return std::find(names.begin(), names.end(), name) != names.end(); }
 
 class Checker {
 public:
@@ -120,27 +155,53 @@ public:
         : configuration_(configuration), prefix_("credential." + name + "."), name_(std::move(name)), problems_(problems) {}
 
     void check() {
-        const bool password = configuration_.text(prefix_ + "grant") == "user_password";
+        const auto written = configuration_.text(prefix_ + "grant");
+        const auto grant = written.empty() ? "client_credentials" : written;
         for (const auto& part : missingKeys(configuration_, name_))
-            report(Code::configMissingKey, part,
-                   prefix_ + part + " is missing: grant " + (password ? "user_password" : "client_credentials") + " cannot do without", anywhere());
-        if (password)
-            foreign({"client_id", "client_secret", "token_endpoint", "scopes", "authentication"}, "user_password signs in without OAuth");
-        else
-            foreign({"username", "password"},
-                    "client_credentials signs in as an application; for a user's name and password set grant = user_password");
-        for (const auto& [parameter, value] : configuration_.below(prefix_ + "token.parameter."))
-            if (std::find(reserved.begin(), reserved.end(), parameter) != reserved.end())
-                given(Code::configConflict, "token.parameter." + parameter,
-                      "the token request carries " + parameter + " already; it cannot be given a second time");
+            report(Code::configMissingKey, part, prefix_ + part + " is missing: grant " + grant + " cannot do without", anywhere());
+        checkForeign(grant);
+        checkParameters();
     }
 
 private:
-    void foreign(std::initializer_list<std::string_view> parts, const std::string& why) {
-        for (const auto part : parts) {
-            const auto found = configuration_.settings().find(prefix_ + std::string(part));
+    void checkForeign(const std::string& grant) {
+        if (grant == "user_password")
+            foreign({"client_id", "client_secret", "token_endpoint", "scopes", "authentication"}, "user_password signs in without OAuth");
+        else
+            foreign({"username", "password"},
+                    grant == "client_credentials"
+                        ? "client_credentials signs in as an application; for a user's name and password set grant = user_password"
+                        : grant + " signs in at the provider's own page; for a name and a password set grant = user_password");
+        const bool code = grant == "authorization_code", device = grant == "device_code";
+        if (!code)
+            foreign({"authorization_endpoint", "redirect_uri", "issuer", "use_prompt"},
+                    "a browser is sent away and comes back only with grant = authorization_code");
+        if (!device) foreign({"device_endpoint"}, "a code is shown only with grant = device_code");
+        if (!code && !device)
+            for (const auto& [parameter, value] : configuration_.below(prefix_ + "authorize.parameter."))
+                foreign({"authorize.parameter." + parameter}, "nobody is asked to sign in with grant = " + grant);
+        if ((code || device) && configuration_.text(prefix_ + "authentication") == "none")
+            foreign({"client_secret"}, "a public client (authentication = none) has no secret");
+    }
+    void checkParameters() {
+        for (const auto& [parameter, value] : configuration_.below(prefix_ + "token.parameter."))
+            if (has(reserved, parameter))
+                given(Code::configConflict, "token.parameter." + parameter,
+                      "the token request carries " + parameter + " already; it cannot be given a second time");
+        const bool prompts = configuration_.text(prefix_ + "grant") == "authorization_code" && configuration_.text(prefix_ + "use_prompt") != "false";
+        for (const auto& [parameter, value] : configuration_.below(prefix_ + "authorize.parameter."))
+            if (has(reservedOfAuthorization, parameter))
+                given(Code::configConflict, "authorize.parameter." + parameter,
+                      "the authorization request carries " + parameter + " already; it cannot be given a second time");
+            else if (parameter == "prompt" && prompts)
+                given(Code::configConflict, "authorize.parameter.prompt",
+                      "use_prompt sends prompt=consent; for another prompt set use_prompt = false");
+    }
+    void foreign(std::initializer_list<std::string> parts, const std::string& why) {
+        for (const auto& part : parts) {
+            const auto found = configuration_.settings().find(prefix_ + part);
             if (found != configuration_.settings().end() && found->second.given)
-                given(Code::configConflict, std::string(part), found->first + " has no meaning here: " + why);
+                given(Code::configConflict, part, found->first + " has no meaning here: " + why);
         }
     }
     void given(Code code, const std::string& part, std::string what) { report(code, part, std::move(what), configuration_.place(prefix_ + part)); }
@@ -167,6 +228,7 @@ private:
 std::vector<Key> keys() {
     std::vector<Key> all;
     addCredentialKeys(all);
+    addSignInKeys(all);
     addProxyKeys(all);
     addKeystoreKeys(all);
     auto path = key("truststore.<alias>.path", KeyType::path, "PEM file with the certificates that are trusted in place of the system's");

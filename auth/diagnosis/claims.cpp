@@ -15,16 +15,6 @@ namespace {
 constexpr std::size_t longestClaim = 200;
 constexpr std::size_t mostItems = 50;
 
-/// base64url without padding (RFC 4648 section 5, RFC 7515 section 2).
-std::optional<Secret> decodeBase64Url(std::string_view text) {
-    std::string standard(text);
-    if (standard.find_first_of("+/=") != std::string::npos) return std::nullopt;
-    std::replace(standard.begin(), standard.end(), '-', '+');
-    std::replace(standard.begin(), standard.end(), '_', '/');
-    standard.append((4 - standard.size() % 4) % 4, '=');
-    return sasl::decodeBase64(standard);
-}
-
 std::string shown(std::optional<std::string_view> text) { return text ? plugin::printable(*text, longestClaim) : std::string{}; }
 
 /// The strings of an array as it was written; one with an escape is left out.
@@ -81,7 +71,7 @@ std::optional<Claims> claimsOf(std::string_view token) {
     const auto first = token.find('.');
     const auto second = first == std::string_view::npos ? first : token.find('.', first + 1);
     if (second == std::string_view::npos || token.find('.', second + 1) != std::string_view::npos) return std::nullopt;
-    const auto payload = decodeBase64Url(token.substr(first + 1, second - first - 1));
+    const auto payload = sasl::decodeBase64Url(token.substr(first + 1, second - first - 1));
     if (!payload) return std::nullopt;
     const auto object = JsonObject::parse(payload->reveal());
     if (!object) return std::nullopt;

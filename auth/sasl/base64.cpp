@@ -54,4 +54,21 @@ std::optional<Secret> decodeBase64(std::string_view text) {
     return out.finish();
 }
 
+Secret base64Url(std::string_view bytes) {
+    const auto standard = base64(bytes);
+    SecretBuilder out(standard.reveal().size());
+    for (const char c : standard.reveal())
+        if (c != '=') out.add(c == '+' ? '-' : c == '/' ? '_' : c);
+    return out.finish();
+}
+
+std::optional<Secret> decodeBase64Url(std::string_view text) {
+    if (text.find_first_of("+/=") != std::string_view::npos) return std::nullopt;
+    SecretBuilder standard(text.size() + 3);
+    for (const char c : text) standard.add(c == '-' ? '+' : c == '_' ? '/' : c);
+    standard.add(std::string_view("===").substr(0, (4 - text.size() % 4) % 4));
+    const auto padded = standard.finish();
+    return decodeBase64(padded.reveal());
+}
+
 }  // namespace auth::sasl

@@ -29,9 +29,11 @@ std::vector<std::string> neededBy(Grant grant) {
             return {"password"};
         case Grant::refreshToken:
             return {"client_id", "client_secret", "token_endpoint", "refresh_token"};
-        case Grant::clientCredentials:
         case Grant::authorizationCode:
+            return {"client_id", "client_secret", "token_endpoint", "authorization_endpoint"};
         case Grant::deviceCode:
+            return {"client_id", "client_secret", "token_endpoint", "device_endpoint"};
+        case Grant::clientCredentials:
             break;
     }
     return {"client_id", "client_secret", "token_endpoint", "scopes"};
@@ -40,6 +42,7 @@ std::vector<std::string> neededBy(Grant grant) {
 ClientAuthentication authenticationOf(const std::string& written) {
     if (written == "body") return ClientAuthentication::body;
     if (written == "basic_raw") return ClientAuthentication::basicRaw;
+    if (written == "none") return ClientAuthentication::none;
     return ClientAuthentication::basic;
 }
 
@@ -78,6 +81,7 @@ std::string_view grantName(Grant grant) {
 
 std::vector<std::string> missingKeys(const Configuration& configuration, std::string_view name) {
     auto needed = neededBy(grantOf(configuration, name));
+    if (authenticationOf(configuration.text(keyOf(name, "authentication"))) == ClientAuthentication::none) std::erase(needed, "client_secret");
     std::erase_if(needed, [&](const std::string& part) { return !configuration.text(keyOf(name, part)).empty(); });
     return needed;
 }
@@ -95,7 +99,10 @@ Result<Credential> credential(const Configuration& configuration, std::string_vi
     read.name = name;
     read.grant = grantOf(configuration, name);
     const bool password = read.grant == Grant::userPassword;
-    auto secret = parseSecretSource(configuration.text(keyOf(name, password ? "password" : "client_secret")));
+    const auto authentication = authenticationOf(configuration.text(keyOf(name, "authentication")));
+    const bool secretless = !password && authentication == ClientAuthentication::none;
+    auto secret = secretless ? Result<SecretSource>(SecretSource{})
+                             : parseSecretSource(configuration.text(keyOf(name, password ? "password" : "client_secret")));
     if (!secret) return named(name, secret.error());
     if (password) {
         read.username = configuration.text(keyOf(name, "username"));
@@ -115,10 +122,16 @@ Result<Credential> credential(const Configuration& configuration, std::string_vi
         read.refreshToken = std::move(*first);
     }
     if (configuration.text(keyOf(name, "refresh_style")) == "query") read.refreshStyle = RefreshStyle::query;
-    read.authentication = authenticationOf(configuration.text(keyOf(name, "authentication")));
+    read.authentication = authentication;
     read.truststore = configuration.text(keyOf(name, "truststore"));
     read.proxy = configuration.text(keyOf(name, "proxy"));
     for (auto& [parameter, value] : configuration.below(keyOf(name, "token.parameter."))) read.parameters.emplace_back(parameter, value);
+    read.authorizationEndpoint = configuration.text(keyOf(name, "authorization_endpoint"));
+    read.deviceEndpoint = configuration.text(keyOf(name, "device_endpoint"));
+    read.redirectUri = configuration.text(keyOf(name, "redirect_uri"));
+    read.issuer = configuration.text(keyOf(name, "issuer"));
+    read.usePrompt = configuration.text(keyOf(name, "use_prompt")) != "false";
+    for (auto& [parameter, value] : configuration.below(keyOf(name, "authorize.parameter."))) read.authorizeParameters.emplace_back(parameter, value);
     return read;
 }
 

@@ -17,6 +17,7 @@ enum class ClientAuthentication {
     basic,     ///< Authorization: Basic of form-encoded id and secret (RFC 6749 2.3.1)
     basicRaw,  ///< the same without form-encoding, for servers that do not decode
     body,      ///< client_id and client_secret among the parameters
+    none,      ///< a public client: client_id among the parameters, no secret
 };
 
 enum class Grant { clientCredentials, userPassword, refreshToken, authorizationCode, deviceCode };
@@ -44,6 +45,13 @@ struct Credential {
     std::vector<std::pair<std::string, std::string>> parameters{};  ///< token.parameter.<p>, sorted
     std::optional<SecretSource> refreshToken{};                     ///< of refresh_token: where the first one is from
     RefreshStyle refreshStyle = RefreshStyle::body;
+    // authorization_code and device_code: a person signs in
+    std::string authorizationEndpoint{};                                     ///< URL
+    std::string deviceEndpoint{};                                            ///< URL
+    std::string redirectUri{};                                               ///< as written
+    std::string issuer{};                                                    ///< what the browser must bring back as iss (RFC 9207); "": not known
+    bool usePrompt = true;                                                   ///< ask for consent each time
+    std::vector<std::pair<std::string, std::string>> authorizeParameters{};  ///< authorize.parameter.<p>, sorted
     // user_password
     std::string username{};  ///< "": the mailbox's own user
     SecretSource password{};

@@ -61,6 +61,7 @@ Task<TokenExchange> TokenEndpoint::ask(std::shared_ptr<const Credential> credent
     };
     auto readIt = [&secrets = parts_.secrets, credential] {
         Stamp stamp;
+        if (credential->authentication == ClientAuthentication::none) return Read{Secret{}, stamp};
         auto secret = readSecret(credential->clientSecret, secrets, &stamp);
         return Read{std::move(secret), stamp};
     };

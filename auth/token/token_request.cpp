@@ -71,6 +71,9 @@ TokenRequest tokenRequest(const Credential& credential, const GrantParameters& g
             parameter(body, "client_id", credential.clientId);
             parameter(body, "client_secret", proof.secret.reveal());
             break;
+        case ClientAuthentication::none:
+            parameter(body, "client_id", credential.clientId);
+            break;
     }
     for (const auto& [name, value] : credential.parameters) parameter(body, name, value);
     request.body = body.finish();

@@ -60,6 +60,10 @@ enum class Code : std::uint16_t {
     tokenRenewalTooSoon = 3010,
     tokenEndpointAnswer = 3011,
     tokenSignInNeeded = 3012,
+    tokenSignInAbandoned = 3016,
+    tokenSignInRefused = 3017,
+    tokenSignInAnswer = 3018,
+    tokenOtherAccount = 3019,
     // 4 mailbox
     mailboxProtocol = 4001,
     mailboxSignInRefused = 4002,
@@ -186,6 +190,14 @@ inline constexpr std::array codeTable{
     CodeEntry{Code::tokenEndpointAnswer, "The token endpoint answered with an unexpected HTTP status", "check .token_endpoint"},
     CodeEntry{Code::tokenSignInNeeded, "Nobody has signed in yet, or the consent has ended",
               "run `postern login CREDENTIAL`; the service goes on by itself"},
+    CodeEntry{Code::tokenSignInAbandoned, "A person's sign-in was not brought to its end", "run `postern login CREDENTIAL` again"},
+    CodeEntry{Code::tokenSignInRefused, "The provider refused a person's sign-in",
+              "read the error it gave; the redirect URI, the scopes or the consent may be wrong"},
+    CodeEntry{Code::tokenSignInAnswer, "What came back is no answer to this sign-in",
+              "run `postern login CREDENTIAL` again, and paste the whole address of the page it ends on"},
+    CodeEntry{
+        Code::tokenOtherAccount, "Somebody else has signed in than was expected",
+        "sign out at the provider, or use a private window, and run `postern login CREDENTIAL` again; --user names another account that is meant"},
 
     CodeEntry{Code::mailboxProtocol, "The server broke the protocol", "note the server's name and version and report it"},
     CodeEntry{Code::mailboxSignInRefused, "The mailbox refused the sign-in",

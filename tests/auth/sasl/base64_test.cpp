@@ -35,6 +35,21 @@ SCENARIO("every octet survives, in every place of a group", "[sasl]") {
     CHECK(encoded.reveal().find_first_of("\r\n ") == std::string_view::npos);
 }
 
+SCENARIO("for URLs it has another alphabet and no padding", "[sasl]") {
+    using auth::sasl::base64Url;
+    using auth::sasl::decodeBase64Url;
+    CHECK(base64Url("\xff\xef\xbe").reveal() == "_---");
+    for (const std::string plain : {"", "f", "fo", "foo", "\xff\xef\xbe\xff"}) {
+        const auto encoded = base64Url(plain);
+        INFO(encoded.reveal());
+        CHECK(encoded.reveal().find('=') == std::string_view::npos);
+        const auto decoded = decodeBase64Url(encoded.reveal());
+        REQUIRE(decoded);
+        CHECK(decoded->reveal() == plain);
+    }
+    for (const auto* bad : {"Zg==", "Zm+v", "Zm/v", "Z", "Zh", "Zm9v "}) CHECK_FALSE(decodeBase64Url(bad));
+}
+
 SCENARIO("what only looks like Base64 is refused", "[sasl]") {
     const auto text = GENERATE("Z", "Zg", "Zg=", "Zg==Zg==", "Zm9v\r\n", " Zm9v", "Zm9v====", "====", "Z===", "Zm-v", "Zm_v", "Zh==", "Zm9=");
     WHEN("\"" + std::string(text) + "\" is decoded") {

@@ -33,13 +33,14 @@ SCENARIO("every key of the contract is declared, once, with a line of documentat
         CHECK_FALSE(key.doc.empty());
         CHECK(std::count_if(all.begin(), all.end(), [&](const plugin::Key& other) { return other.pattern == key.pattern; }) == 1);
     }
-    for (const auto* here : {"grant", "client_id", "client_secret", "token_endpoint", "scopes", "authentication", "truststore", "username",
-                             "password", "token.parameter.<p>"}) {
+    for (const auto* here :
+         {"grant", "client_id", "client_secret", "token_endpoint", "scopes", "authentication", "truststore", "username", "password",
+          "token.parameter.<p>", "authorization_endpoint", "device_endpoint", "redirect_uri", "use_prompt", "authorize.parameter.<p>", "issuer"}) {
         const auto* key = find(all, "credential.<name>." + std::string(here));
         REQUIRE(key != nullptr);
         CHECK_FALSE(key->planned);
     }
-    for (const auto* later : {"credential.<name>.tenant", "credential.<name>.redirect_uri", "proxy.<alias>.truststore",
+    for (const auto* later : {"credential.<name>.tenant", "credential.<name>.jwt.subject", "proxy.<alias>.truststore",
                               "keystore.<alias>.key.<key_alias>.password", "issuer.url", "truststore.<alias>.password"}) {
         const auto* key = find(all, later);
         REQUIRE(key != nullptr);
@@ -102,6 +103,86 @@ SCENARIO("keys of the other grant are a conflict", "[keys]") {
         settings["credential.m.authentication"] = {"basic", {}, false};
         CHECK(problems(plugin::Configuration(settings)).empty());
     }
+}
+
+SCENARIO("a credential a person signs in with needs what its way needs, and nothing of the others", "[keys]") {
+    using Lines = std::initializer_list<std::pair<const char*, std::string>>;
+    const auto keysOf = [](Lines lines) {
+        std::vector<std::string> keys;
+        for (const auto& problem : problems(fakes::configuration(lines))) keys.push_back(problem.key);
+        return keys;
+    };
+    using Keys = std::vector<std::string>;
+    GIVEN("nothing but the grant") {
+        CHECK(keysOf({{"credential.m.grant", "authorization_code"}}) ==
+              Keys{"credential.m.client_id", "credential.m.client_secret", "credential.m.token_endpoint", "credential.m.authorization_endpoint"});
+        CHECK(keysOf({{"credential.m.grant", "device_code"}}) ==
+              Keys{"credential.m.client_id", "credential.m.client_secret", "credential.m.token_endpoint", "credential.m.device_endpoint"});
+    }
+    GIVEN("a public client") {
+        const auto publicClient = fakes::configuration({{"credential.m.grant", "authorization_code"},
+                                                        {"credential.m.client_id", "id"},
+                                                        {"credential.m.authentication", "none"},
+                                                        {"credential.m.token_endpoint", "https://h/t"},
+                                                        {"credential.m.authorization_endpoint", "https://h/a"},
+                                                        {"credential.m.redirect_uri", "http://localhost/cb"},
+                                                        {"credential.m.use_prompt", "false"},
+                                                        {"credential.m.issuer", "https://h"},
+                                                        {"credential.m.authorize.parameter.prompt", "login"}});
+        CHECK(problems(publicClient).empty());
+        const auto read = credential(publicClient, "m");
+        REQUIRE(read);
+        CHECK(read->grant == Grant::authorizationCode);
+        CHECK(read->authentication == ClientAuthentication::none);
+        CHECK(read->authorizationEndpoint == "https://h/a");
+        CHECK(read->redirectUri == "http://localhost/cb");
+        CHECK(read->issuer == "https://h");
+        CHECK_FALSE(read->usePrompt);
+        CHECK(read->authorizeParameters == std::vector<std::pair<std::string, std::string>>{{"prompt", "login"}});
+    }
+    GIVEN("a secret of a public client, a name and a password, and what belongs to the browser") {
+        CHECK(keysOf({{"credential.m.grant", "device_code"},
+                      {"credential.m.client_id", "id"},
+                      {"credential.m.authentication", "none"},
+                      {"credential.m.client_secret", "s"},
+                      {"credential.m.token_endpoint", "https://h/t"},
+                      {"credential.m.device_endpoint", "https://h/d"},
+                      {"credential.m.username", "joe"},
+                      {"credential.m.redirect_uri", "http://localhost/cb"}}) ==
+              Keys{"credential.m.username", "credential.m.redirect_uri", "credential.m.client_secret"});
+    }
+    GIVEN("client credentials with what only a person needs") {
+        CHECK(keysOf({{"credential.m.client_id", "id"},
+                      {"credential.m.client_secret", "s"},
+                      {"credential.m.token_endpoint", "https://h/t"},
+                      {"credential.m.scopes", "a"},
+                      {"credential.m.authorization_endpoint", "https://h/a"},
+                      {"credential.m.device_endpoint", "https://h/d"},
+                      {"credential.m.authorize.parameter.audience", "x"}}) ==
+              Keys{"credential.m.authorization_endpoint", "credential.m.device_endpoint", "credential.m.authorize.parameter.audience"});
+    }
+    GIVEN("authorization parameters that the request carries already") {
+        CHECK(keysOf({{"credential.m.grant", "authorization_code"},
+                      {"credential.m.client_id", "id"},
+                      {"credential.m.client_secret", "s"},
+                      {"credential.m.token_endpoint", "https://h/t"},
+                      {"credential.m.authorization_endpoint", "https://h/a"},
+                      {"credential.m.authorize.parameter.access_type", "offline"},
+                      {"credential.m.authorize.parameter.prompt", "login"},
+                      {"credential.m.authorize.parameter.state", "mine"}}) ==
+              Keys{"credential.m.authorize.parameter.prompt", "credential.m.authorize.parameter.state"});
+    }
+}
+
+SCENARIO("a redirect URI is absolute and has no fragment", "[keys]") {
+    const auto all = keys();
+    const auto form = find(all, "credential.<name>.redirect_uri")->form;
+    REQUIRE(form);
+    for (const auto* good :
+         {"http://localhost/oauth-callback", "http://localhost", "https://postern.example/oauth-callback?a=b", "com.example.app:/cb"})
+        CHECK_FALSE(form(good));
+    for (const auto* bad : {"localhost/cb", "/cb", "http://localhost/#x", "http://localhost/a b", "http://localhost/\xc3\xa9", ":/cb"})
+        CHECK(form(bad));
 }
 
 SCENARIO("a token parameter cannot say again what the request says", "[keys]") {
