@@ -92,6 +92,11 @@ const std::string& IdentityProvider::postSecret() {
     return secret;
 }
 
+const std::string& IdentityProvider::webSecret() {
+    static const std::string secret = "web" + specials + "secret";
+    return secret;
+}
+
 const std::string& IdentityProvider::scope() {
     static const std::string scope = "https://mail.example.test/.default";
     return scope;

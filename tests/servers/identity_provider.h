@@ -31,10 +31,13 @@ public:
     IdentityProvider(const std::filesystem::path& directory, const CertificateFiles& certificates, Options options);
 
     const std::string& tokenEndpoint() const { return tokenEndpoint_; }
+    std::string issuer() const { return tokenEndpoint_.substr(0, tokenEndpoint_.rfind('/')); }
+    std::string authorizationEndpoint() const { return issuer() + "/auth"; }
+    std::string deviceEndpoint() const { return issuer() + "/device/auth"; }
     std::string fault(const std::string& kind) const { return faultBase_ + kind; }  ///< html busy unavailable incomplete mac foreign slow
     std::uint16_t introspectionPort() const { return introspectionPort_; }
 
-    /// A request to the token endpoint as it arrived.
+    /// A request to the token, authorization or device endpoint as it arrived.
     struct Request {
         std::string method;
         std::string path;
@@ -47,6 +50,7 @@ public:
     static const std::string& basicSecret();  ///< of client app-basic: every special character of ASCII
     static const std::string& postSecret();   ///< of client "app/post: 1"
     static const std::string& scope();
+    static const std::string& webSecret();  ///< of client app-web, with which persons sign in; app-native has none
 
 private:
     std::filesystem::path directory_;

@@ -2,8 +2,11 @@
 //
 //   node provider.mjs --directory DIR [--certificate FILE --key FILE] [--ttl SECONDS] [--clients FILE] [--port N] [--introspection-port N]
 //
-// DIR/endpoints.json   written when both listeners are open: { issuer, token_endpoint, introspection_endpoint, fault_base }
-// DIR/requests.jsonl   one line per request to the token endpoint and to the faulty ones, as it arrived: time, method, path, header pairs, body
+// DIR/endpoints.json   written when both listeners are open: { issuer, token_endpoint, authorization_endpoint, device_endpoint, introspection_endpoint, fault_base }
+// DIR/requests.jsonl   one line per request to the token, authorization and device endpoints and to the faulty ones, as it arrived: time, method, path,
+//                      header pairs, body
+//
+// A person signs in on the provider's own development pages: any name, any password; then consents, or cancels.
 //
 // With a certificate the clients' listener speaks https under the name localhost; the mail server's listener (introspection) is plain http on 127.0.0.1.
 import { createServer } from 'node:http';
@@ -31,6 +34,11 @@ const audience = 'https://mail.example.test';
 // Known here, but granted to nobody: asked for, it is invalid_scope. (One that is not known is silently left out.)
 const deniedScope = 'https://mail.example.test/denied';
 const machine = { grant_types: ['client_credentials'], scope, response_types: [], redirect_uris: [] };
+const person = {
+  grant_types: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
+  response_types: ['code'],
+  redirect_uris: ['http://localhost/oauth-callback', 'https://postern.example.test/oauth-callback'],
+};
 
 // Every printable ASCII character that is neither letter nor digit is in the first two secrets: form encoding, Basic and Base64 all have to be right.
 const specials = ' !"#$%&\'()*+,-./:;<=>?@[\\]^_`{|}~';
@@ -40,6 +48,9 @@ const clients = [
   { ...machine, client_id: 'demo', client_secret: 'demo-secret', token_endpoint_auth_method: 'client_secret_basic' },
   // Its tokens belong to one user: they open alice's mailbox and no other.
   { ...machine, client_id: 'user-alice', client_secret: 'alice-secret', token_endpoint_auth_method: 'client_secret_basic', mailbox: 'alice@example.test' },
+  // Persons sign in with these: without a secret, and with one.
+  { ...person, client_id: 'app-native', application_type: 'native', token_endpoint_auth_method: 'none' },
+  { ...person, client_id: 'app-web', client_secret: `web${specials}secret`, token_endpoint_auth_method: 'client_secret_basic', redirect_uris: ['https://postern.example.test/oauth-callback'] },
   // The mail server, which may only ask what a token is worth.
   { client_id: 'dovecot', client_secret: 'dovecot-secret', grant_types: [], response_types: [], redirect_uris: [], token_endpoint_auth_method: 'client_secret_basic' },
 ];
@@ -51,7 +62,7 @@ const mailboxOf = new Map(clients.map((client) => [client.client_id, client.mail
 const worthless = { app_only: false, client_id: '', email: '' };
 
 function tokenClaims(ctx, token) {
-  const mailbox = mailboxOf.get(token.clientId);
+  const mailbox = token.accountId ?? mailboxOf.get(token.clientId);
   return mailbox ? { app_only: false, email: mailbox } : { app_only: true, email: '' };
 }
 
@@ -60,11 +71,16 @@ function makeProvider(issuer) {
   const provider = new Provider(issuer, {
     clients,
     extraClientMetadata: { properties: ['mailbox'] },
-    scopes: [scope, deniedScope],
+    scopes: ['openid', 'offline_access', scope, deniedScope],
+    // Who signs in as alice@example.test is alice@example.test.
+    findAccount: (ctx, accountId) => ({ accountId, claims: () => ({ sub: accountId }) }),
+    pkce: { required: () => true },
+    rotateRefreshToken: true,
     extraTokenClaims: tokenClaims,
     ttl: { ClientCredentials: ttl },
     features: {
-      devInteractions: { enabled: false },
+      devInteractions: { enabled: true },
+      deviceFlow: { enabled: true },
       clientCredentials: { enabled: true },
       introspection: { enabled: true, allowedPolicy: () => true },
       resourceIndicators: {
@@ -77,6 +93,8 @@ function makeProvider(issuer) {
   });
   provider.use(async (ctx, next) => {
     await next();
+    // Without it devices ask every five seconds, which makes tests slow.
+    if (ctx.path === '/device/auth' && ctx.status === 200) ctx.body = { ...ctx.body, interval: 1 };
     if (ctx.path === '/token/introspection' && ctx.status === 200 && !ctx.body.active) ctx.body = { ...worthless, active: false };
   });
   return provider;
@@ -111,7 +129,7 @@ const faults = {
 function handler(answer) {
   return (request, response) => {
     const [, kind, fault] = request.url.split('/');
-    if (request.url === '/token' || kind === 'fault') record(request);
+    if (['/token', '/device/auth'].includes(request.url) || request.url.startsWith('/auth?') || kind === 'fault') record(request);
     if (kind !== 'fault') return answer(request, response);
     request.resume();
     request.on('end', () => (faults[fault] ? faults[fault](response) : response.writeHead(404).end()));
@@ -138,6 +156,8 @@ mailServerListener.on('request', handler(answer));
 const endpoints = {
   issuer,
   token_endpoint: `${issuer}/token`,
+  authorization_endpoint: `${issuer}/auth`,
+  device_endpoint: `${issuer}/device/auth`,
   fault_base: `${issuer}/fault/`,
   introspection_endpoint: `http://127.0.0.1:${introspectionPort}/token/introspection`,
   introspection_port: introspectionPort,
