@@ -1,5 +1,6 @@
 #include "auth/access.h"
 
+#include "auth/login/connector.h"
 #include "auth/secret_source.h"
 #include "auth/token/credential.h"
 
@@ -20,9 +21,11 @@ public:
           secrets_(parts.secrets == nullptr ? *ownReader_ : *parts.secrets),
           ownDialer_(parts.dialer == nullptr ? makeDialer(configuration_, secrets_, parts.log) : nullptr),
           dialer_(parts.dialer == nullptr ? *ownDialer_ : *parts.dialer),
-          tokens_(makeTokenSource({configuration_, dialer_, secrets_, parts.clock, parts.random, parts.log, parts.metrics})) {}
+          tokens_(makeTokenSource({configuration_, dialer_, secrets_, parts.clock, parts.random, parts.log, parts.metrics})),
+          connector_({configuration_, dialer_, secrets_, parts.clock, parts.random, *tokens_}) {}
 
     Dialer& dialer() override { return dialer_; }
+    login::Connector& connector() override { return connector_; }
     TokenSource& tokens() override { return *tokens_; }
 
     Result<Kind> kind(std::string_view name) const override {
@@ -59,6 +62,7 @@ private:
     std::unique_ptr<Dialer> ownDialer_;
     Dialer& dialer_;
     std::unique_ptr<TokenSource> tokens_;
+    login::Connector connector_;
 };
 
 }  // namespace

@@ -7,11 +7,16 @@
 #include "plugin/contract/log.h"
 
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace auth {
+
+namespace login {
+class Connector;
+}
 
 /// From a name to a trusted connection. `main` builds one and lends it through Host::access(). Thread-safe.
 class Access {
@@ -32,6 +37,8 @@ public:
     /// What a configuration value stands for (secret_source.h): the secret behind its source, read now, or the value itself. Blocks; call it through
     /// offload.
     virtual plugin::Result<Secret> secret(std::string_view written) = 0;
+    /// Tokens for whoever asks by name, and the sign-in of persons.
+    virtual login::Connector& connector() { throw std::logic_error("nobody signs in here"); }
 };
 
 /// The keys of credentials, truststores, keystores and proxies, and what only their combination shows.

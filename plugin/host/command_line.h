@@ -25,6 +25,17 @@ struct TokenArguments {
     std::optional<std::string> user{}, scope{}, protocol{};
     bool reveal = false;
 };
+struct LoginArguments {
+    std::string credential{};
+    std::optional<std::string> user{};  ///< --user: who is expected to sign in
+};
+/// What a process asks for by a connector's name.
+struct OauthArguments {
+    std::string connector{};  ///< server-login, user-login, refresh-token
+    std::string credential{};
+    std::optional<std::string> scope{}, usePrompt{}, refreshTokenFile{};
+    bool reveal = false;
+};
 struct VersionArguments {};
 struct HelpArguments {
     std::string command{};  ///< "" = the whole program
@@ -37,7 +48,8 @@ struct PackageArguments {
 
 struct CommandLine {
     CommonOptions common{};
-    std::variant<RunArguments, CheckArguments, TokenArguments, VersionArguments, HelpArguments, PackageArguments> command{};
+    std::variant<RunArguments, CheckArguments, TokenArguments, LoginArguments, OauthArguments, VersionArguments, HelpArguments, PackageArguments>
+        command{};
 };
 
 /// Exit status 64; `what` is one line, with the nearest command or option where one is near.
