@@ -19,10 +19,13 @@ namespace {
 constexpr std::chrono::seconds requestTimeout{30};
 
 HttpRequest httpRequest(const Credential& credential, const GrantParameters& grant, const ClientProof& proof) {
-    const auto token = tokenRequest(credential, grant, proof);
+    const bool inUrl = credential.refreshStyle == RefreshStyle::query && isRefresh(grant);
+    const GrantParameters none;
+    const auto token = tokenRequest(credential, inUrl ? none : grant, proof);
     HttpRequest request;
     request.method = "POST";
     request.url = credential.tokenEndpoint;
+    if (inUrl) request.url.append(request.url.find('?') == std::string::npos ? "?" : "&").append(formOf(grant).reveal());
     request.headers.add("Content-Type", "application/x-www-form-urlencoded");
     request.headers.add("Accept", "application/json");
     if (!token.authorization.empty()) request.headers.add("Authorization", std::string(token.authorization.reveal()));
@@ -53,7 +56,7 @@ std::string shownEndpoint(const Credential& credential) {
 
 Task<TokenExchange> TokenEndpoint::ask(std::shared_ptr<const Credential> credential, GrantParameters grant, std::stop_token stop) {
     auto& loop = co_await plugin::thisLoop();
-    TokenExchange exchange{parts_.clock.steady(), parts_.clock.wall(), {}, false, TokenGrant{}};
+    TokenExchange exchange{parts_.clock.steady(), parts_.clock.wall(), {}, false, {}, TokenGrant{}};
 
     struct Read {
         Result<Secret> secret;
@@ -81,10 +84,11 @@ Task<TokenExchange> TokenEndpoint::ask(std::shared_ptr<const Credential> credent
         exchange.outcome = answer.error().code == Code::channelStopped ? answer.error() : unreachable(answer.error());
         co_return std::move(exchange);
     }
-    const auto hide = [&](std::string_view text) { return repeats(text, *credential, proof.secret); };
+    const auto hide = [&](std::string_view text) { return repeats(text, *credential, proof.secret) || repeatsGrant(text, grant); };
     const TokenAnswer received{answer->status, answer->headers.find("Content-Type").value_or(""), answer->headers.find("Retry-After").value_or(""),
                                answer->body};
     exchange.outcome = judge(received, parts_.clock.wall(), hide);
+    exchange.answer = Secret(answer->body);
     OPENSSL_cleanse(answer->body.data(), answer->body.size());
     co_return std::move(exchange);
 }

@@ -24,6 +24,7 @@ struct TokenExchange {
     plugin::Wall requestedWall;
     Stamp stamp{};      ///< of the secret the request used
     bool sent = false;  ///< false: what shows who we are could not be read, nothing left this machine
+    Secret answer{};    ///< the answer's body as it came, for what only some grants look at; empty: none
     plugin::Result<TokenGrant> outcome;
 };
 

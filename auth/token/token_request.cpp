@@ -2,6 +2,8 @@
 
 #include "auth/sasl/base64.h"
 
+#include <algorithm>
+
 namespace auth {
 
 namespace {
@@ -80,9 +82,32 @@ TokenRequest tokenRequest(const Credential& credential, const GrantParameters& g
     return request;
 }
 
+bool repeatsGrant(std::string_view text, const GrantParameters& grant) {
+    return std::any_of(grant.begin(), grant.end(), [text](const Parameter& each) {
+        const bool known = each.name == "grant_type" || each.name == "scope" || each.name == "redirect_uri";
+        return !known && (repeatsPartOf(each.value.reveal(), text) || repeatsPartOf(formEncoded(each.value.reveal()).reveal(), text));
+    });
+}
+
 bool repeats(std::string_view text, const Credential& credential, const Secret& clientSecret) {
     const auto in = [text](const Secret& form) { return repeatsPartOf(form.reveal(), text); };
     return in(clientSecret) || in(formEncoded(clientSecret.reveal())) || in(basicCredentials(credential, clientSecret));
+}
+
+GrantParameters refreshTokenGrant(const Secret& refreshToken, std::string_view scopes) {
+    GrantParameters grant;
+    grant.push_back({"grant_type", Secret("refresh_token")});
+    grant.push_back({"refresh_token", copyOf(refreshToken)});
+    grant.push_back({"scope", Secret(scopes)});
+    return grant;
+}
+
+bool isRefresh(const GrantParameters& grant) { return !grant.empty() && grant.front().value.reveal() == "refresh_token"; }
+
+Secret formOf(const GrantParameters& grant) {
+    SecretBuilder form(512);
+    for (const auto& [name, value] : grant) parameter(form, name, value.reveal());
+    return form.finish();
 }
 
 }  // namespace auth

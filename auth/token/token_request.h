@@ -40,7 +40,16 @@ struct ClientProof {
 /// The request of any grant: the grant's parameters, the credential's own, and the client's authentication in exactly one place. Pure.
 TokenRequest tokenRequest(const Credential& credential, const GrantParameters& grant, const ClientProof& proof);
 
+/// True where `text` repeats what a grant asks with (a code, a verifier, a refresh token): such a text must not be shown either.
+bool repeatsGrant(std::string_view text, const GrantParameters& grant);
+
 /// True where `text` repeats the secret, plain, form-encoded or as Basic sends it: such a text must not be shown.
 bool repeats(std::string_view text, const Credential& credential, const Secret& clientSecret);
+
+/// RFC 6749 6; `scopes` as written, "": those of the consent.
+GrantParameters refreshTokenGrant(const Secret& refreshToken, std::string_view scopes);
+bool isRefresh(const GrantParameters& grant);
+/// The parameters of a grant, form-encoded.
+Secret formOf(const GrantParameters& grant);
 
 }  // namespace auth
