@@ -27,11 +27,13 @@ public:
     struct Options {
         int tokenLifetime = 3600;                      ///< seconds
         std::map<std::string, std::string> clients{};  ///< further ones, id → secret: printable ASCII, as RFC 6749 A.2 wants them
+        int refreshTokens = 0;                         ///< good ones, of client app-refresh, to begin with
     };
     IdentityProvider(const std::filesystem::path& directory, const CertificateFiles& certificates, Options options);
 
     const std::string& tokenEndpoint() const { return tokenEndpoint_; }
     std::string fault(const std::string& kind) const { return faultBase_ + kind; }  ///< html busy unavailable incomplete mac foreign slow
+    const std::vector<std::string>& refreshTokens() const { return refreshTokens_; }
     std::uint16_t introspectionPort() const { return introspectionPort_; }
 
     /// A request to the token endpoint as it arrived.
@@ -53,6 +55,7 @@ private:
     std::unique_ptr<Process> process_;
     std::string tokenEndpoint_;
     std::string faultBase_;
+    std::vector<std::string> refreshTokens_{};
     std::uint16_t introspectionPort_ = 0;
 };
 

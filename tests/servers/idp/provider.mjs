@@ -1,8 +1,9 @@
 // An OAuth 2.0 identity provider for tests and for the demonstration: npm oidc-provider behind two listeners of this machine.
 //
 //   node provider.mjs --directory DIR [--certificate FILE --key FILE] [--ttl SECONDS] [--clients FILE] [--port N] [--introspection-port N]
+//                   [--refresh-tokens N]
 //
-// DIR/endpoints.json   written when both listeners are open: { issuer, token_endpoint, introspection_endpoint, fault_base }
+// DIR/endpoints.json   written when both listeners are open: { issuer, token_endpoint, introspection_endpoint, fault_base, refresh_tokens }
 // DIR/requests.jsonl   one line per request to the token endpoint and to the faulty ones, as it arrived: time, method, path, header pairs, body
 //
 // With a certificate the clients' listener speaks https under the name localhost; the mail server's listener (introspection) is plain http on 127.0.0.1.
@@ -22,6 +23,7 @@ const { values: options } = parseArgs({
     clients: { type: 'string' },
     port: { type: 'string', default: '0' },
     'introspection-port': { type: 'string', default: '0' },
+    'refresh-tokens': { type: 'string', default: '0' },
   },
 });
 if (!options.directory) throw new Error('--directory is missing');
@@ -40,6 +42,8 @@ const clients = [
   { ...machine, client_id: 'demo', client_secret: 'demo-secret', token_endpoint_auth_method: 'client_secret_basic' },
   // Its tokens belong to one user: they open alice's mailbox and no other.
   { ...machine, client_id: 'user-alice', client_secret: 'alice-secret', token_endpoint_auth_method: 'client_secret_basic', mailbox: 'alice@example.test' },
+  // Has refresh tokens from the start (--refresh-tokens), as if persons had consented: each is good once, and an old one ends the consent.
+  { client_id: 'app-refresh', client_secret: 'refresh-client-secret', grant_types: ['authorization_code', 'refresh_token'], response_types: ['code'], redirect_uris: ['https://postern.example.test/oauth-callback'], token_endpoint_auth_method: 'client_secret_basic' },
   // The mail server, which may only ask what a token is worth.
   { client_id: 'dovecot', client_secret: 'dovecot-secret', grant_types: [], response_types: [], redirect_uris: [], token_endpoint_auth_method: 'client_secret_basic' },
 ];
@@ -60,7 +64,9 @@ function makeProvider(issuer) {
   const provider = new Provider(issuer, {
     clients,
     extraClientMetadata: { properties: ['mailbox'] },
-    scopes: [scope, deniedScope],
+    scopes: ['openid', 'offline_access', scope, deniedScope],
+    findAccount: (ctx, accountId) => ({ accountId, claims: () => ({ sub: accountId }) }),
+    rotateRefreshToken: true,
     extraTokenClaims: tokenClaims,
     ttl: { ClientCredentials: ttl },
     features: {
@@ -80,6 +86,22 @@ function makeProvider(issuer) {
     if (ctx.path === '/token/introspection' && ctx.status === 200 && !ctx.body.active) ctx.body = { ...worthless, active: false };
   });
   return provider;
+}
+
+/// As if somebody had signed in and consented, once for each token.
+async function seedRefreshTokens(provider, count) {
+  const client = await provider.Client.find('app-refresh');
+  const tokens = [];
+  for (let i = 0; i < count; i += 1) {
+    const accountId = `person-${i}@example.test`;
+    const grant = new provider.Grant({ accountId, clientId: client.clientId });
+    grant.addOIDCScope('openid offline_access');
+    grant.addResourceScope(audience, scope);
+    const grantId = await grant.save();
+    const token = new provider.RefreshToken({ accountId, client, grantId, gty: 'authorization_code', claims: {}, resource: audience, scope: `openid offline_access ${scope}` });
+    tokens.push(await token.save());
+  }
+  return tokens;
 }
 
 /// Writes down a request when its body is complete, without taking the body away from whoever answers it.
@@ -131,7 +153,9 @@ const mailServerListener = createServer();
 const port = await listen(clientsListener, options.port);
 const introspectionPort = await listen(mailServerListener, options['introspection-port']);
 const issuer = tls ? `https://localhost:${port}` : `http://127.0.0.1:${port}`;
-const answer = makeProvider(issuer).callback();
+const provider = makeProvider(issuer);
+const refreshTokens = await seedRefreshTokens(provider, Number(options['refresh-tokens']));
+const answer = provider.callback();
 clientsListener.on('request', handler(answer));
 mailServerListener.on('request', handler(answer));
 
@@ -141,6 +165,7 @@ const endpoints = {
   fault_base: `${issuer}/fault/`,
   introspection_endpoint: `http://127.0.0.1:${introspectionPort}/token/introspection`,
   introspection_port: introspectionPort,
+  refresh_tokens: refreshTokens,
 };
 // Whoever waits for the file never sees half of it.
 writeFileSync(join(options.directory, '.endpoints.json'), JSON.stringify(endpoints, null, 2) + '\n');
