@@ -1,6 +1,7 @@
 #include "auth/access.h"
 #include "auth/channel/proxy.h"
 #include "auth/keystore/configured_keystore.h"
+#include "auth/secret_expiry.h"
 #include "auth/token/credential.h"
 
 #include <algorithm>
@@ -37,8 +38,8 @@ std::optional<std::string> scopesForm(std::string_view text) {
 void addCredentialKeys(std::vector<Key>& all) {
     auto grant = key("credential.<name>.grant", KeyType::choice, "how a token is got; user_password signs in without OAuth");
     grant.fallback = "client_credentials";
-    grant.choices = {"client_credentials", "authorization_code", "device_code", "user_password"};
-    grant.later = {"refresh_token", "jwt_bearer"};
+    grant.choices = {"client_credentials", "authorization_code", "device_code", "refresh_token", "user_password"};
+    grant.later = {"jwt_bearer"};
     all.push_back(std::move(grant));
 
     auto provider = key("credential.<name>.provider", KeyType::choice, "custom: everything is given here");
@@ -84,6 +85,25 @@ std::optional<std::string> redirectForm(std::string_view text) {
     return "a redirect URI is absolute, in printable ASCII, and has no # (RFC 6749 3.1.2): http://localhost/oauth-callback";
 }
 
+/// What lasts: a second secret, the day a secret ends, and refresh tokens.
+void addLastingKeys(std::vector<Key>& all) {
+    all.push_back(
+        key("credential.<name>.client_secret_next", KeyType::secret, "a second secret, tried when the first is refused; from the same sources"));
+    all.push_back(key("credential.<name>.refresh_token", KeyType::secret,
+                      "for refresh_token: the first one, from the same sources; what the provider gives in its place is stored"));
+    auto style = key("credential.<name>.refresh_style", KeyType::choice, "where the parameters of a refresh go: the body, or the URL's query");
+    style.fallback = "body";
+    style.choices = {"body", "query"};
+    all.push_back(std::move(style));
+    auto expires = key("credential.<name>.secret_expires", KeyType::text,
+                       "the day the client's secret ends, 2027-01-31: it is told of 30, 14, 7 and 1 days ahead");
+    expires.form = [](std::string_view text) -> std::optional<std::string> {
+        if (parseDay(text)) return std::nullopt;
+        return "a day is written 2027-01-31";
+    };
+    all.push_back(std::move(expires));
+}
+
 /// What a person's sign-in wants to know.
 void addSignInKeys(std::vector<Key>& all) {
     all.push_back(key("credential.<name>.authorization_endpoint", KeyType::url, "URL where a person signs in and consents"));
@@ -115,8 +135,6 @@ struct Planned {
 
 constexpr std::array planned{
     Planned{"credential.<name>.tenant", "tenant of a provider preset"},
-    Planned{"credential.<name>.client_secret_next", "second secret, used when the first is refused"},
-    Planned{"credential.<name>.refresh_token", "a refresh token from elsewhere"},
     Planned{"credential.<name>.keystore", "keystore alias of the signing key"},
     Planned{"credential.<name>.signing_alias", "key alias of the signing key"},
     Planned{"credential.<name>.assertion_file", "file with a client assertion"},
@@ -127,8 +145,6 @@ constexpr std::array planned{
     Planned{"credential.<name>.jwt.audience", "audience of the assertion"},
     Planned{"credential.<name>.jwt.expiration", "life of the assertion"},
     Planned{"credential.<name>.jwt.claim.<claim>", "a further claim of the assertion"},
-    Planned{"credential.<name>.refresh_style", "where refresh parameters go"},
-    Planned{"credential.<name>.secret_expires", "when the secret ends, for a warning"},
     Planned{"truststore.<alias>.password", "password of a truststore"},
     Planned{"keystore.<alias>.key.<key_alias>.password", "password of a key"},
     Planned{"issuer.enabled", "the authorization server"},
@@ -166,12 +182,15 @@ public:
 private:
     void checkForeign(const std::string& grant) {
         if (grant == "user_password")
-            foreign({"client_id", "client_secret", "token_endpoint", "scopes", "authentication"}, "user_password signs in without OAuth");
+            foreign({"client_id", "client_secret", "client_secret_next", "token_endpoint", "scopes", "authentication"},
+                    "user_password signs in without OAuth");
         else
             foreign({"username", "password"},
                     grant == "client_credentials"
                         ? "client_credentials signs in as an application; for a user's name and password set grant = user_password"
                         : grant + " signs in at the provider's own page; for a name and a password set grant = user_password");
+        if (grant != "refresh_token") foreign({"refresh_token"}, "a refresh token is configured only with grant = refresh_token");
+        if (grant == "client_credentials" || grant == "user_password") foreign({"refresh_style"}, grant + " has no refresh token");
         const bool code = grant == "authorization_code", device = grant == "device_code";
         if (!code)
             foreign({"authorization_endpoint", "redirect_uri", "issuer", "use_prompt"},
@@ -228,6 +247,7 @@ private:
 std::vector<Key> keys() {
     std::vector<Key> all;
     addCredentialKeys(all);
+    addLastingKeys(all);
     addSignInKeys(all);
     addProxyKeys(all);
     addKeystoreKeys(all);

@@ -6,10 +6,17 @@
 #include "plugin/contract/task.h"
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
+namespace plugin {
+class Database;
+}
+
 namespace auth {
+
+class Sealer;
 
 /// What a person's consent left behind, under one name: shared by all processes that use this server.data.
 struct StoredGrant {
@@ -20,6 +27,7 @@ struct StoredGrant {
     Secret refreshToken{};     ///< empty: the provider gave none
     Secret accessToken{};      ///< empty: none that is of use
     std::string tokenType{};
+    std::string askedScopes{};    ///< what the access token was asked with; "": the credential's own
     std::string grantedScopes{};  ///< as the server said; "": it did not say
     plugin::Wall obtainedAt{};
     std::optional<plugin::Wall> expiresAt{};  ///< of the access token; none: the server did not say
@@ -36,7 +44,14 @@ public:
     /// Answers the new version: larger than any this name has had, also before forget().
     virtual plugin::Task<plugin::Result<std::int64_t>> keep(StoredGrant grant, std::int64_t expected) = 0;
     virtual plugin::Task<plugin::Result<void>> forget(std::string credential) = 0;
+    /// The stored version alone, 0 before the first keep(); it grows with keep() and forget(). Needs no key.
+    virtual plugin::Task<plugin::Result<std::int64_t>> version(std::string credential);
+    /// Whether anything stored is sealed: then a missing key is lost, not yet to be made.
+    virtual plugin::Task<plugin::Result<bool>> holdsSealed();
 };
+
+/// `database`: migrated for owner "auth" (schema.h). Both outlive the store.
+std::unique_ptr<GrantStore> makeGrantStore(plugin::Database& database, Sealer& sealer);
 
 struct Credential;
 /// What a grant of this credential depends on: its token endpoint and client id. SHA-256, hexadecimal.

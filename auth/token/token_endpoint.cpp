@@ -23,10 +23,13 @@ const std::string& urlOf(const Credential& credential, Endpoint at) {
 }
 
 HttpRequest httpRequest(const Credential& credential, const GrantParameters& grant, const ClientProof& proof, Endpoint at) {
-    const auto token = tokenRequest(credential, grant, proof, at);
+    const bool inUrl = credential.refreshStyle == RefreshStyle::query && isRefresh(grant);
+    const GrantParameters none;
+    const auto token = tokenRequest(credential, inUrl ? none : grant, proof, at);
     HttpRequest request;
     request.method = "POST";
     request.url = urlOf(credential, at);
+    if (inUrl) request.url.append(request.url.find('?') == std::string::npos ? "?" : "&").append(formOf(grant).reveal());
     request.headers.add("Content-Type", "application/x-www-form-urlencoded");
     request.headers.add("Accept", "application/json");
     if (!token.authorization.empty()) request.headers.add("Authorization", std::string(token.authorization.reveal()));
@@ -57,7 +60,7 @@ std::string shownEndpoint(const Credential& credential, Endpoint at) {
 
 Task<TokenExchange> TokenEndpoint::ask(std::shared_ptr<const Credential> credential, GrantParameters grant, std::stop_token stop, Endpoint at) {
     auto& loop = co_await plugin::thisLoop();
-    TokenExchange exchange{parts_.clock.steady(), parts_.clock.wall(), {}, false, TokenGrant{}};
+    TokenExchange exchange{parts_.clock.steady(), parts_.clock.wall(), {}, false, {}, TokenGrant{}};
 
     struct Read {
         Result<Secret> secret;

@@ -24,8 +24,8 @@ struct TokenExchange {
     plugin::Wall requestedWall;
     Stamp stamp{};      ///< of the secret the request used
     bool sent = false;  ///< false: what shows who we are could not be read, nothing left this machine
+    Secret answer{};    ///< the answer's body as it came, for what only some grants look at; empty: none
     plugin::Result<TokenGrant> outcome;
-    Secret answer{};  ///< the body as it came, for what only some grants look at; empty: none came
 };
 
 /// Asks the token endpoint of a credential, for any grant. Thread-safe; what it was made of outlives it and its requests.

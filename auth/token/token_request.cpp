@@ -67,14 +67,6 @@ GrantParameters authorizationCodeGrant(const Secret& code, std::string_view redi
     return grant;
 }
 
-GrantParameters refreshTokenGrant(const Secret& refreshToken, std::string_view scopes) {
-    GrantParameters grant;
-    grant.push_back({"grant_type", Secret("refresh_token")});
-    grant.push_back({"refresh_token", copyOf(refreshToken)});
-    grant.push_back({"scope", Secret(scopes)});
-    return grant;
-}
-
 GrantParameters deviceCodeGrant(const Secret& deviceCode) {
     GrantParameters grant;
     grant.push_back({"grant_type", Secret("urn:ietf:params:oauth:grant-type:device_code")});
@@ -116,6 +108,22 @@ bool repeatsGrant(std::string_view text, const GrantParameters& grant) {
 bool repeats(std::string_view text, const Credential& credential, const Secret& clientSecret) {
     const auto in = [text](const Secret& form) { return repeatsPartOf(form.reveal(), text); };
     return in(clientSecret) || in(formEncoded(clientSecret.reveal())) || in(basicCredentials(credential, clientSecret));
+}
+
+GrantParameters refreshTokenGrant(const Secret& refreshToken, std::string_view scopes) {
+    GrantParameters grant;
+    grant.push_back({"grant_type", Secret("refresh_token")});
+    grant.push_back({"refresh_token", copyOf(refreshToken)});
+    grant.push_back({"scope", Secret(scopes)});
+    return grant;
+}
+
+bool isRefresh(const GrantParameters& grant) { return !grant.empty() && grant.front().value.reveal() == "refresh_token"; }
+
+Secret formOf(const GrantParameters& grant) {
+    SecretBuilder form(512);
+    for (const auto& [name, value] : grant) parameter(form, name, value.reveal());
+    return form.finish();
 }
 
 }  // namespace auth

@@ -33,8 +33,6 @@ using GrantParameters = std::vector<Parameter>;
 GrantParameters clientCredentialsGrant(std::string_view scopes);
 /// RFC 6749 4.1.3 with RFC 7636 4.5. redirectUri: exactly as the authorization request had it.
 GrantParameters authorizationCodeGrant(const Secret& code, std::string_view redirectUri, const Secret& verifier);
-/// RFC 6749 6; `scopes` as written, "": those of the consent.
-GrantParameters refreshTokenGrant(const Secret& refreshToken, std::string_view scopes);
 /// RFC 8628 3.4.
 GrantParameters deviceCodeGrant(const Secret& deviceCode);
 
@@ -55,5 +53,11 @@ bool repeatsGrant(std::string_view text, const GrantParameters& grant);
 
 /// True where `text` repeats the secret, plain, form-encoded or as Basic sends it: such a text must not be shown.
 bool repeats(std::string_view text, const Credential& credential, const Secret& clientSecret);
+
+/// RFC 6749 6; `scopes` as written, "": those of the consent.
+GrantParameters refreshTokenGrant(const Secret& refreshToken, std::string_view scopes);
+bool isRefresh(const GrantParameters& grant);
+/// The parameters of a grant, form-encoded.
+Secret formOf(const GrantParameters& grant);
 
 }  // namespace auth

@@ -259,7 +259,8 @@ inline constexpr std::array codeTable{
     CodeEntry{Code::storeLocked, "Another process works with this data directory", "stop it first; its process id is named"},
     CodeEntry{Code::storeDataDirectory, "The data directory cannot be made or used", "check server.data and its permissions"},
     CodeEntry{Code::storeSealed, "What is sealed cannot be opened with this key",
-              "put the right key back (server.data/seal.key, or what server.seal_key names); else seal the secret again, or sign in again"},
+              "put the right key back (server.data/seal.key, or what server.seal_key names); else seal the secret again, or "
+              "`postern credentials NAME --forget` and sign in again"},
     CodeEntry{Code::storeChanged, "Another process has changed the same thing meanwhile", "nothing, it is tried again"},
 
     CodeEntry{Code::packageMissing, "A package has no library where it should be",

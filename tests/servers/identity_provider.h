@@ -27,6 +27,7 @@ public:
     struct Options {
         int tokenLifetime = 3600;                      ///< seconds
         std::map<std::string, std::string> clients{};  ///< further ones, id → secret: printable ASCII, as RFC 6749 A.2 wants them
+        int refreshTokens = 0;                         ///< good ones, of client app-refresh, to begin with
     };
     IdentityProvider(const std::filesystem::path& directory, const CertificateFiles& certificates, Options options);
 
@@ -35,6 +36,7 @@ public:
     std::string authorizationEndpoint() const { return issuer() + "/auth"; }
     std::string deviceEndpoint() const { return issuer() + "/device/auth"; }
     std::string fault(const std::string& kind) const { return faultBase_ + kind; }  ///< html busy unavailable incomplete mac foreign slow
+    const std::vector<std::string>& refreshTokens() const { return refreshTokens_; }
     std::uint16_t introspectionPort() const { return introspectionPort_; }
 
     /// A request to the token, authorization or device endpoint as it arrived.
@@ -57,6 +59,7 @@ private:
     std::unique_ptr<Process> process_;
     std::string tokenEndpoint_;
     std::string faultBase_;
+    std::vector<std::string> refreshTokens_{};
     std::uint16_t introspectionPort_ = 0;
 };
 

@@ -33,9 +33,26 @@ SCENARIO("every key of the contract is declared, once, with a line of documentat
         CHECK_FALSE(key.doc.empty());
         CHECK(std::count_if(all.begin(), all.end(), [&](const plugin::Key& other) { return other.pattern == key.pattern; }) == 1);
     }
-    for (const auto* here :
-         {"grant", "client_id", "client_secret", "token_endpoint", "scopes", "authentication", "truststore", "username", "password",
-          "token.parameter.<p>", "authorization_endpoint", "device_endpoint", "redirect_uri", "use_prompt", "authorize.parameter.<p>", "issuer"}) {
+    for (const auto* here : {"grant",
+                             "client_id",
+                             "client_secret",
+                             "token_endpoint",
+                             "scopes",
+                             "authentication",
+                             "truststore",
+                             "username",
+                             "password",
+                             "token.parameter.<p>",
+                             "authorization_endpoint",
+                             "device_endpoint",
+                             "redirect_uri",
+                             "use_prompt",
+                             "authorize.parameter.<p>",
+                             "issuer",
+                             "client_secret_next",
+                             "refresh_token",
+                             "refresh_style",
+                             "secret_expires"}) {
         const auto* key = find(all, "credential.<name>." + std::string(here));
         REQUIRE(key != nullptr);
         CHECK_FALSE(key->planned);

@@ -1,8 +1,9 @@
 // An OAuth 2.0 identity provider for tests and for the demonstration: npm oidc-provider behind two listeners of this machine.
 //
 //   node provider.mjs --directory DIR [--certificate FILE --key FILE] [--ttl SECONDS] [--clients FILE] [--port N] [--introspection-port N]
+//                   [--refresh-tokens N]
 //
-// DIR/endpoints.json   written when both listeners are open: { issuer, token_endpoint, authorization_endpoint, device_endpoint, introspection_endpoint, fault_base }
+// DIR/endpoints.json   written when both listeners are open: { issuer, token_endpoint, authorization_endpoint, device_endpoint, introspection_endpoint, fault_base, refresh_tokens }
 // DIR/requests.jsonl   one line per request to the token, authorization and device endpoints and to the faulty ones, as it arrived: time, method, path,
 //                      header pairs, body
 //
@@ -25,6 +26,7 @@ const { values: options } = parseArgs({
     clients: { type: 'string' },
     port: { type: 'string', default: '0' },
     'introspection-port': { type: 'string', default: '0' },
+    'refresh-tokens': { type: 'string', default: '0' },
   },
 });
 if (!options.directory) throw new Error('--directory is missing');
@@ -51,6 +53,8 @@ const clients = [
   // Persons sign in with these: without a secret, and with one.
   { ...person, client_id: 'app-native', application_type: 'native', token_endpoint_auth_method: 'none' },
   { ...person, client_id: 'app-web', client_secret: `web${specials}secret`, token_endpoint_auth_method: 'client_secret_basic', redirect_uris: ['https://postern.example.test/oauth-callback'] },
+  // Has refresh tokens from the start (--refresh-tokens), as if persons had consented: each is good once, and an old one ends the consent.
+  { client_id: 'app-refresh', client_secret: 'refresh-client-secret', grant_types: ['authorization_code', 'refresh_token'], response_types: ['code'], redirect_uris: ['https://postern.example.test/oauth-callback'], token_endpoint_auth_method: 'client_secret_basic' },
   // The mail server, which may only ask what a token is worth.
   { client_id: 'dovecot', client_secret: 'dovecot-secret', grant_types: [], response_types: [], redirect_uris: [], token_endpoint_auth_method: 'client_secret_basic' },
 ];
@@ -98,6 +102,22 @@ function makeProvider(issuer) {
     if (ctx.path === '/token/introspection' && ctx.status === 200 && !ctx.body.active) ctx.body = { ...worthless, active: false };
   });
   return provider;
+}
+
+/// As if somebody had signed in and consented, once for each token.
+async function seedRefreshTokens(provider, count) {
+  const client = await provider.Client.find('app-refresh');
+  const tokens = [];
+  for (let i = 0; i < count; i += 1) {
+    const accountId = `person-${i}@example.test`;
+    const grant = new provider.Grant({ accountId, clientId: client.clientId });
+    grant.addOIDCScope('openid offline_access');
+    grant.addResourceScope(audience, scope);
+    const grantId = await grant.save();
+    const token = new provider.RefreshToken({ accountId, client, grantId, gty: 'authorization_code', claims: {}, resource: audience, scope: `openid offline_access ${scope}` });
+    tokens.push(await token.save());
+  }
+  return tokens;
 }
 
 /// Writes down a request when its body is complete, without taking the body away from whoever answers it.
@@ -149,7 +169,9 @@ const mailServerListener = createServer();
 const port = await listen(clientsListener, options.port);
 const introspectionPort = await listen(mailServerListener, options['introspection-port']);
 const issuer = tls ? `https://localhost:${port}` : `http://127.0.0.1:${port}`;
-const answer = makeProvider(issuer).callback();
+const provider = makeProvider(issuer);
+const refreshTokens = await seedRefreshTokens(provider, Number(options['refresh-tokens']));
+const answer = provider.callback();
 clientsListener.on('request', handler(answer));
 mailServerListener.on('request', handler(answer));
 
@@ -161,6 +183,7 @@ const endpoints = {
   fault_base: `${issuer}/fault/`,
   introspection_endpoint: `http://127.0.0.1:${introspectionPort}/token/introspection`,
   introspection_port: introspectionPort,
+  refresh_tokens: refreshTokens,
 };
 // Whoever waits for the file never sees half of it.
 writeFileSync(join(options.directory, '.endpoints.json'), JSON.stringify(endpoints, null, 2) + '\n');
