@@ -1,5 +1,9 @@
 #include "auth/access.h"
 
+#include "auth/login/connector.h"
+#include "auth/sasl/base64.h"
+#include "auth/sealing.h"
+#include "auth/secret_expiry.h"
 #include "auth/secret_source.h"
 #include "auth/token/credential.h"
 #include "auth/token/token_endpoint.h"
@@ -13,18 +17,45 @@ using plugin::Result;
 
 namespace {
 
+/// The machine's secrets, and those that are sealed.
+class OpeningReader final : public SecretReader {
+public:
+    OpeningReader(SecretReader& machine, Sealer& sealer) : machine_(machine), sealer_(sealer) {}
+    Result<Content> file(const std::string& path) override { return machine_.file(path); }
+    std::optional<Stamp> stamp(const std::string& path) override { return machine_.stamp(path); }
+    std::optional<Secret> environment(const std::string& name) override { return machine_.environment(name); }
+    Result<Secret> command(const std::vector<std::string>& words) override { return machine_.command(words); }
+    Result<Secret> sealed(std::string_view bytes) override {
+        return sealer_.open(bytes, sealedForConfiguration, "a sealed value of the configuration");
+    }
+
+private:
+    SecretReader& machine_;
+    Sealer& sealer_;
+};
+
 class ConfiguredAccess final : public Access {
 public:
     explicit ConfiguredAccess(const AccessParts& parts)
         : configuration_(parts.configuration),
           ownReader_(parts.secrets == nullptr ? makeSecretReader() : nullptr),
-          secrets_(parts.secrets == nullptr ? *ownReader_ : *parts.secrets),
+          sealer_({configuration_, parts.secrets == nullptr ? *ownReader_ : *parts.secrets, parts.lasting ? &parts.lasting->sealKey : nullptr,
+                   parts.random}),
+          secrets_(parts.secrets == nullptr ? *ownReader_ : *parts.secrets, sealer_),
           ownDialer_(parts.dialer == nullptr ? makeDialer(configuration_, secrets_, parts.log) : nullptr),
           dialer_(parts.dialer == nullptr ? *ownDialer_ : *parts.dialer),
           endpoint_({dialer_, secrets_, parts.clock, parts.random}),
-          tokens_(makeTokenSource({configuration_, dialer_, secrets_, parts.clock, parts.random, parts.log, parts.metrics})) {}
+          grants_(parts.lasting ? makeGrantStore(parts.lasting->database, sealer_) : nullptr),
+          expiry_(configuration_, parts.clock, parts.log, parts.metrics) {
+        if (parts.lasting != nullptr)
+            storage_.emplace(TokenStorage{parts.lasting->database, *grants_, parts.lasting->locks, parts.lasting->notesAll});
+        tokens_ = makeTokenSource(
+            {configuration_, dialer_, secrets_, parts.clock, parts.random, parts.log, parts.metrics, storage_ ? &*storage_ : nullptr});
+        connector_.emplace(login::Connector::Parts{configuration_, dialer_, secrets_, parts.clock, parts.random, *tokens_, grants_.get()});
+    }
 
     Dialer& dialer() override { return dialer_; }
+    login::Connector& connector() override { return *connector_; }
     TokenSource& tokens() override { return *tokens_; }
 
     Result<Kind> kind(std::string_view name) const override {
@@ -68,15 +99,27 @@ public:
         }
         co_return std::nullopt;
     }
+    GrantStore* grants() override { return grants_.get(); }
+    Result<std::string> seal(const Secret& plain, bool mayMake) override {
+        auto sealed = sealer_.seal(plain.reveal(), sealedForConfiguration, mayMake);
+        if (!sealed) return sealed;
+        return "${sealed:" + std::string(sasl::base64(*sealed).reveal()) + "}";
+    }
+    void lookAtDates() override { expiry_.look(); }
 
 private:
     plugin::CurrentConfiguration configuration_;
     std::unique_ptr<SecretReader> ownReader_;
-    SecretReader& secrets_;
+    Sealer sealer_;
+    OpeningReader secrets_;
     std::unique_ptr<Dialer> ownDialer_;
     Dialer& dialer_;
     TokenEndpoint endpoint_;
-    std::unique_ptr<TokenSource> tokens_;
+    std::unique_ptr<GrantStore> grants_;
+    std::optional<TokenStorage> storage_{};
+    std::unique_ptr<TokenSource> tokens_{};
+    std::optional<login::Connector> connector_{};
+    SecretExpiry expiry_;
 };
 
 }  // namespace

@@ -1,7 +1,10 @@
 #pragma once
 
 #include "auth/channel/channel.h"
+#include "auth/sealing.h"
 #include "auth/secret.h"
+#include "auth/token/grant_locks.h"
+#include "auth/token/grant_store.h"
 #include "auth/token/token_source.h"
 #include "plugin/contract/configuration.h"
 #include "plugin/contract/log.h"
@@ -9,12 +12,17 @@
 
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace auth {
+
+namespace login {
+class Connector;
+}
 
 /// From a name to a trusted connection. `main` builds one and lends it through Host::access(). Thread-safe.
 class Access {
@@ -41,11 +49,31 @@ public:
     /// What a configuration value stands for (secret_source.h): the secret behind its source, read now, or the value itself. Blocks; call it through
     /// offload.
     virtual plugin::Result<Secret> secret(std::string_view written) = 0;
+    /// Tokens for whoever asks by name, and the sign-in of persons.
+    virtual login::Connector& connector() { throw std::logic_error("nobody signs in here"); }
+    /// Where grants with a refresh token are kept; null: nowhere (AccessParts::lasting).
+    virtual GrantStore* grants() { return nullptr; }
+    /// "${sealed:...}" of a secret, for the configuration, under this instance's key; with `mayMake` a missing one is made. Blocks. Errors:
+    /// storeSealed, of the key's file or source.
+    virtual plugin::Result<std::string> seal(const Secret& secret, bool mayMake) {
+        static_cast<void>(secret), static_cast<void>(mayMake);
+        return plugin::Error{plugin::Reaction::askOperator, plugin::Code::storeSealed, "nothing can be sealed here"};
+    }
+    /// Now and then, from whoever watches over the process: tells of secrets that end soon. Cheap.
+    virtual void lookAtDates() {}
 };
 
 /// The keys of credentials, truststores, keystores and proxies, and what only their combination shows.
 std::vector<plugin::Key> keys();
 void check(const plugin::Configuration& configuration, std::vector<plugin::Problem>& problems);
+
+/// What lasts beyond this process, for all that share a server.data. All outlive the Access.
+struct Lasting {
+    plugin::Database& database;  ///< migrated for auth (schema.h) before it is first used
+    GrantLocks& locks;
+    SealKeyFile& sealKey;
+    bool notesAll = true;  ///< false: what came of token requests is noted for stored grants alone
+};
 
 /// All outlive the Access; the Access outlives the last turn of every loop it was used on.
 /// When another snapshot comes into force, tokens of credentials that are what they were stay, the others are forgotten.
@@ -57,6 +85,7 @@ struct AccessParts {
     plugin::Metrics& metrics;
     Dialer* dialer = nullptr;         ///< instead of the real one (simulation)
     SecretReader* secrets = nullptr;  ///< instead of the machine's files and environment (simulation)
+    Lasting* lasting = nullptr;       ///< null: no sealed secrets, no grants with a refresh token
 };
 std::unique_ptr<Access> makeAccess(AccessParts parts);
 

@@ -1,6 +1,7 @@
 #include "auth/access.h"
 #include "auth/channel/proxy.h"
 #include "auth/keystore/configured_keystore.h"
+#include "auth/secret_expiry.h"
 #include "auth/token/credential.h"
 
 #include <algorithm>
@@ -44,8 +45,7 @@ std::optional<std::string> tenantForm(std::string_view text) {
 void addCredentialKeys(std::vector<Key>& all) {
     auto grant = key("credential.<name>.grant", KeyType::choice, "how a token is got; user_password signs in without OAuth");
     grant.fallback = "client_credentials";
-    grant.choices = {"client_credentials", "authorization_code", "device_code", "jwt_bearer", "user_password"};
-    grant.later = {"refresh_token"};
+    grant.choices = {"client_credentials", "authorization_code", "device_code", "refresh_token", "jwt_bearer", "user_password"};
     all.push_back(std::move(grant));
 
     auto provider = key("credential.<name>.provider", KeyType::choice,
@@ -121,6 +121,25 @@ std::optional<std::string> redirectForm(std::string_view text) {
     return "a redirect URI is absolute, in printable ASCII, and has no # (RFC 6749 3.1.2): http://localhost/oauth-callback";
 }
 
+/// What lasts: a second secret, the day a secret ends, and refresh tokens.
+void addLastingKeys(std::vector<Key>& all) {
+    all.push_back(
+        key("credential.<name>.client_secret_next", KeyType::secret, "a second secret, tried when the first is refused; from the same sources"));
+    all.push_back(key("credential.<name>.refresh_token", KeyType::secret,
+                      "for refresh_token: the first one, from the same sources; what the provider gives in its place is stored"));
+    auto style = key("credential.<name>.refresh_style", KeyType::choice, "where the parameters of a refresh go: the body, or the URL's query");
+    style.fallback = "body";
+    style.choices = {"body", "query"};
+    all.push_back(std::move(style));
+    auto expires = key("credential.<name>.secret_expires", KeyType::text,
+                       "the day the client's secret ends, 2027-01-31: it is told of 30, 14, 7 and 1 days ahead");
+    expires.form = [](std::string_view text) -> std::optional<std::string> {
+        if (parseDay(text)) return std::nullopt;
+        return "a day is written 2027-01-31";
+    };
+    all.push_back(std::move(expires));
+}
+
 /// What a person's sign-in wants to know.
 void addSignInKeys(std::vector<Key>& all) {
     all.push_back(key("credential.<name>.authorization_endpoint", KeyType::url, "URL where a person signs in and consents"));
@@ -151,10 +170,6 @@ struct Planned {
 };
 
 constexpr std::array planned{
-    Planned{"credential.<name>.client_secret_next", "second secret, used when the first is refused"},
-    Planned{"credential.<name>.refresh_token", "a refresh token from elsewhere"},
-    Planned{"credential.<name>.refresh_style", "where refresh parameters go"},
-    Planned{"credential.<name>.secret_expires", "when the secret ends, for a warning"},
     Planned{"issuer.enabled", "the authorization server"},
     Planned{"issuer.url", "base URL of the authorization server"},
     Planned{"issuer.access_token_expires_in", "life of issued tokens"},
@@ -196,14 +211,16 @@ public:
 private:
     void checkForeign(const std::string& grant) {
         if (grant == "user_password")
-            foreign({"client_id", "client_secret", "token_endpoint", "scopes", "authentication", "provider", "tenant", "keystore", "signing_alias",
-                     "assertion_file", "key_file"},
+            foreign({"client_id", "client_secret", "client_secret_next", "token_endpoint", "scopes", "authentication", "provider", "tenant",
+                     "keystore", "signing_alias", "assertion_file", "key_file"},
                     "user_password signs in without OAuth");
         else
             foreign({"username", "password"},
                     grant == "client_credentials"
                         ? "client_credentials signs in as an application; for a user's name and password set grant = user_password"
                         : grant + " signs in at the provider's own page; for a name and a password set grant = user_password");
+        if (grant != "refresh_token") foreign({"refresh_token"}, "a refresh token is configured only with grant = refresh_token");
+        if (grant == "client_credentials" || grant == "user_password") foreign({"refresh_style"}, grant + " has no refresh token");
         const bool code = grant == "authorization_code", device = grant == "device_code";
         if (!code)
             foreign({"authorization_endpoint", "redirect_uri", "issuer", "use_prompt"},
@@ -292,6 +309,7 @@ std::vector<Key> keys() {
     std::vector<Key> all;
     addCredentialKeys(all);
     addAssertionKeys(all);
+    addLastingKeys(all);
     addSignInKeys(all);
     addProxyKeys(all);
     addKeystoreKeys(all);

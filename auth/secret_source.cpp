@@ -1,6 +1,7 @@
 #include "auth/secret_source.h"
 
 #include "auth/command_output.h"
+#include "auth/sasl/base64.h"
 #include "plugin/contract/configuration.h"
 
 #include <fcntl.h>
@@ -136,6 +137,11 @@ Result<Secret> readNow(const SecretSource& source, SecretReader& reader, std::op
             if (!output) return output;
             return Secret(withoutLineEnd(output->reveal()));
         }
+        case SecretSource::Kind::sealed: {
+            const auto bytes = sasl::decodeBase64(source.name);
+            if (!bytes) return unreadable("${sealed:...} is not what `postern seal` writes");
+            return reader.sealed(bytes->reveal());
+        }
         case SecretSource::Kind::file:
         case SecretSource::Kind::credential:
             break;
@@ -162,6 +168,8 @@ std::string SecretSource::where() const {
             const auto words = plugin::parseCommand(name);
             return "the command " + (words ? words->front() : std::string{});
         }
+        case Kind::sealed:
+            return "the sealed value in the configuration";
         case Kind::literal:
             break;
     }
@@ -176,23 +184,24 @@ Result<SecretSource> parseSecretSource(std::string_view written) {
     const auto colon = inside.find(':');
     const auto kind = inside.substr(0, colon);
     const auto name = colon == std::string_view::npos ? std::string_view{} : inside.substr(colon + 1);
-    if (kind == "sealed")
-        return Error{Reaction::askOperator, Code::configNotInThisVersion, "secrets from ${" + std::string(kind) + ":...} are not in this version"};
     using Kind = SecretSource::Kind;
     const auto known = kind == "file"         ? std::optional(Kind::file)
                        : kind == "env"        ? std::optional(Kind::environment)
                        : kind == "credential" ? std::optional(Kind::credential)
                        : kind == "command"    ? std::optional(Kind::command)
+                       : kind == "sealed"     ? std::optional(Kind::sealed)
                                               : std::nullopt;
     // Whatever else stands there may be a mistyped secret: it is not repeated.
     if (!known)
         return unreadable(
-            "a secret's source is ${file:/path}, ${env:NAME}, ${credential:name} or ${command:/program}; a literal that begins with ${ is "
+            "a secret's source is ${file:/path}, ${env:NAME}, ${credential:name}, ${command:/program} or ${sealed:...}; a literal that begins with "
+            "${ is "
             "written $${");
     if (name.empty() || name.find('\0') != std::string_view::npos) return unreadable("${" + std::string(kind) + ":} names nothing");
     if (known == Kind::credential && !isCredentialName(name)) return unreadable("${credential:...} names no plain file name");
     if (known == Kind::command && !plugin::parseCommand(name))
         return unreadable("${command:...} begins with the absolute path of a program, and each quote in it is closed");
+    if (known == Kind::sealed && !sasl::decodeBase64(name)) return unreadable("${sealed:...} is not what `postern seal` writes");
     return SecretSource{*known, std::string(name), Secret{}};
 }
 

@@ -14,19 +14,19 @@ namespace auth {
 
 /// Where a secret comes from, as a configuration value says it: `${file:/path}`, `${env:NAME}`, `${credential:name}` (a file in
 /// $CREDENTIALS_DIRECTORY, as systemd's LoadCredential= makes them), `${command:/program argument ...}` (its standard output; run anew each
-/// time the secret is needed), or the value itself. Only a value that begins with `${` and ends with its `}` is a source; `$${` at the beginning is a
-/// literal `${`.
+/// time the secret is needed), `${sealed:...}` (sealing.h), or the value itself. Only a value that begins with `${` and ends with its `}` is a
+/// source; `$${` at the beginning is a literal `${`.
 struct SecretSource {
-    enum class Kind { literal, file, environment, credential, command };
+    enum class Kind { literal, file, environment, credential, command, sealed };
     Kind kind = Kind::literal;
-    std::string name{};  ///< path, variable, credential or command line; empty for a literal
+    std::string name{};  ///< path, variable, credential or command line; of sealed: its Base64; empty for a literal
     Secret literal{};    ///< of a literal: the secret
 
     /// "the file /run/secret", "the command /usr/bin/pass", "the configuration": never the value, and no argument, which may be one.
     std::string where() const;
 };
 
-/// Errors askOperator: PO-1009 for sources that are planned (`sealed:`), PO-1011 for unknown, nameless or badly written ones.
+/// Errors askOperator: PO-1011 for unknown, nameless or badly written ones.
 plugin::Result<SecretSource> parseSecretSource(std::string_view written);
 
 /// The edge to files, environment and programs, so that a simulation can stand in. Thread-safe. Every member may block: call it through offload.
@@ -51,6 +51,11 @@ public:
     virtual std::optional<Secret> environment(const std::string& name) = 0;
     /// As commandOutput() (command_output.h): up to 10 s.
     virtual plugin::Result<Secret> command(const std::vector<std::string>& words) = 0;
+    /// What was sealed for the configuration. Errors storeSealed. A reader that has no key refuses.
+    virtual plugin::Result<Secret> sealed(std::string_view bytes) {
+        static_cast<void>(bytes);
+        return plugin::Error{plugin::Reaction::askOperator, plugin::Code::storeSealed, "sealed secrets cannot be read here"};
+    }
 };
 std::unique_ptr<SecretReader> makeSecretReader();
 

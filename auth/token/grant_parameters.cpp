@@ -6,8 +6,6 @@ namespace auth {
 
 bool belongsToUser(const Credential& credential) { return credential.grant == Grant::jwtBearer && credential.assertion.subject.empty(); }
 
-bool grantBlocks(Grant grant) { return grant == Grant::jwtBearer; }
-
 plugin::Result<GrantParameters> grantParameters(const Credential& credential, std::string_view scopes, std::string_view user,
                                                 const AssertionParts& parts) {
     if (credential.grant != Grant::jwtBearer) return clientCredentialsGrant(scopes);

@@ -11,11 +11,8 @@ namespace auth {
 /// Whether a token of this credential belongs to one user alone, who is then part of its identity.
 bool belongsToUser(const Credential& credential);
 
-/// Whether grantParameters() blocks: call it through offload then.
-bool grantBlocks(Grant grant);
-
 /// What a request for such a token asks with, for grants that need nothing but the configuration: client_credentials (RFC 6749 4.4.2), jwt_bearer
-/// (RFC 7523 2.1). Made anew for every request. Errors: of assertions.
+/// (RFC 7523 2.1). Made anew for every request. Blocks: call it through offload. Errors: of assertions.
 plugin::Result<GrantParameters> grantParameters(const Credential& credential, std::string_view scopes, std::string_view user,
                                                 const AssertionParts& parts);
 

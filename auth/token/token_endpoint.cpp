@@ -20,11 +20,18 @@ namespace {
 
 constexpr std::chrono::seconds requestTimeout{30};
 
-HttpRequest httpRequest(const Credential& credential, const GrantParameters& grant, const ClientProof& proof) {
-    const auto token = tokenRequest(credential, grant, proof);
+const std::string& urlOf(const Credential& credential, Endpoint at) {
+    return at == Endpoint::token ? credential.tokenEndpoint : credential.deviceEndpoint;
+}
+
+HttpRequest httpRequest(const Credential& credential, const GrantParameters& grant, const ClientProof& proof, Endpoint at) {
+    const bool inUrl = credential.refreshStyle == RefreshStyle::query && isRefresh(grant);
+    const GrantParameters none;
+    const auto token = tokenRequest(credential, inUrl ? none : grant, proof, at);
     HttpRequest request;
     request.method = "POST";
-    request.url = credential.tokenEndpoint;
+    request.url = urlOf(credential, at);
+    if (inUrl) request.url.append(request.url.find('?') == std::string::npos ? "?" : "&").append(formOf(grant).reveal());
     request.headers.add("Content-Type", "application/x-www-form-urlencoded");
     request.headers.add("Accept", "application/json");
     if (!token.authorization.empty()) request.headers.add("Authorization", std::string(token.authorization.reveal()));
@@ -58,15 +65,15 @@ Error withClock(Error error, std::optional<std::chrono::seconds> offset) {
 
 }  // namespace
 
-std::string shownEndpoint(const Credential& credential) {
-    const auto parts = parseHttpUrl(credential.tokenEndpoint);
-    if (!parts) return "its token_endpoint";
+std::string shownEndpoint(const Credential& credential, Endpoint at) {
+    const auto parts = parseHttpUrl(urlOf(credential, at));
+    if (!parts) return at == Endpoint::token ? "its token_endpoint" : "its device_endpoint";
     return (parts->tls ? "https://" : "http://") + parts->authority + parts->target.substr(0, parts->target.find('?'));
 }
 
-Task<TokenExchange> TokenEndpoint::ask(std::shared_ptr<const Credential> credential, GrantParameters grant, std::stop_token stop) {
+Task<TokenExchange> TokenEndpoint::ask(std::shared_ptr<const Credential> credential, GrantParameters grant, std::stop_token stop, Endpoint at) {
     auto& loop = co_await plugin::thisLoop();
-    TokenExchange exchange{parts_.clock.steady(), parts_.clock.wall(), {}, false, TokenGrant{}};
+    TokenExchange exchange{parts_.clock.steady(), parts_.clock.wall(), {}, false, {}, TokenGrant{}};
 
     struct Read {
         Result<ClientProof> proof;
@@ -85,7 +92,7 @@ Task<TokenExchange> TokenEndpoint::ask(std::shared_ptr<const Credential> credent
 
     exchange.sent = true;
     const auto& proof = *read.proof;
-    auto request = httpRequest(*credential, grant, proof);
+    auto request = httpRequest(*credential, grant, proof, at);
     const auto deadline = loop.clock().steady() + requestTimeout;
     auto answer = co_await http_.request(std::move(request), deadline, stop);
     if (!answer) {
@@ -99,6 +106,7 @@ Task<TokenExchange> TokenEndpoint::ask(std::shared_ptr<const Credential> credent
     exchange.outcome = judge(received, now, hide);
     exchange.clockOffset = clockOffset(answer->headers.find("Date").value_or(""), exchange.requestedWall, now);
     if (!exchange.outcome) exchange.outcome = withClock(exchange.outcome.error(), exchange.clockOffset);
+    exchange.answer = Secret(answer->body);
     OPENSSL_cleanse(answer->body.data(), answer->body.size());
     co_return std::move(exchange);
 }

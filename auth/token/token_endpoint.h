@@ -24,6 +24,7 @@ struct TokenExchange {
     plugin::Wall requestedWall;
     Stamp stamp{};      ///< of the file behind what the request showed (client_proof.h)
     bool sent = false;  ///< false: what shows who we are could not be read, nothing left this machine
+    Secret answer{};    ///< the answer's body as it came, for what only some grants look at; empty: none
     plugin::Result<TokenGrant> outcome;
     std::optional<std::chrono::seconds> clockOffset{};  ///< the endpoint's clock minus ours, from its answer; also in an error's `provider`
 };
@@ -41,14 +42,16 @@ public:
 
     /// One request, at most 30 s. The client's proof is read anew for each. Errors: those of judge(); PO-3008 no answer, PO-3004 no HTTP,
     /// of the secret's source, channelStopped.
-    plugin::Task<TokenExchange> ask(std::shared_ptr<const Credential> credential, GrantParameters grant, std::stop_token stop);
+    /// Of the device endpoint, which answers with no token, `answer` is of use.
+    plugin::Task<TokenExchange> ask(std::shared_ptr<const Credential> credential, GrantParameters grant, std::stop_token stop,
+                                    Endpoint at = Endpoint::token);
 
 private:
     Parts parts_;
     HttpClient http_;
 };
 
-/// The token endpoint for people: without query, in which some providers want secrets.
-std::string shownEndpoint(const Credential& credential);
+/// An endpoint for people: without query, in which some providers want secrets.
+std::string shownEndpoint(const Credential& credential, Endpoint at = Endpoint::token);
 
 }  // namespace auth

@@ -58,7 +58,23 @@ GrantParameters clientCredentialsGrant(std::string_view scopes) {
     return grant;
 }
 
-TokenRequest tokenRequest(const Credential& credential, const GrantParameters& grant, const ClientProof& proof) {
+GrantParameters authorizationCodeGrant(const Secret& code, std::string_view redirectUri, const Secret& verifier) {
+    GrantParameters grant;
+    grant.push_back({"grant_type", Secret("authorization_code")});
+    grant.push_back({"code", copyOf(code)});
+    grant.push_back({"redirect_uri", Secret(redirectUri)});
+    grant.push_back({"code_verifier", copyOf(verifier)});
+    return grant;
+}
+
+GrantParameters deviceCodeGrant(const Secret& deviceCode) {
+    GrantParameters grant;
+    grant.push_back({"grant_type", Secret("urn:ietf:params:oauth:grant-type:device_code")});
+    grant.push_back({"device_code", copyOf(deviceCode)});
+    return grant;
+}
+
+TokenRequest tokenRequest(const Credential& credential, const GrantParameters& grant, const ClientProof& proof, Endpoint at) {
     SecretBuilder body(512);
     for (const auto& [name, value] : grant) parameter(body, name, value.reveal());
     TokenRequest request;
@@ -84,7 +100,7 @@ TokenRequest tokenRequest(const Credential& credential, const GrantParameters& g
             parameter(body, "client_assertion", proof.secret.reveal());
             break;
     }
-    for (const auto& [name, value] : credential.parameters) parameter(body, name, value);
+    for (const auto& [name, value] : at == Endpoint::token ? credential.parameters : credential.authorizeParameters) parameter(body, name, value);
     request.body = body.finish();
     return request;
 }
@@ -99,6 +115,22 @@ bool repeatsGrant(std::string_view text, const GrantParameters& grant) {
 bool repeats(std::string_view text, const Credential& credential, const Secret& shown) {
     const auto in = [text](const Secret& form) { return repeatsPartOf(form.reveal(), text); };
     return in(shown) || in(formEncoded(shown.reveal())) || (showsSecret(credential.authentication) && in(basicCredentials(credential, shown)));
+}
+
+GrantParameters refreshTokenGrant(const Secret& refreshToken, std::string_view scopes) {
+    GrantParameters grant;
+    grant.push_back({"grant_type", Secret("refresh_token")});
+    grant.push_back({"refresh_token", copyOf(refreshToken)});
+    grant.push_back({"scope", Secret(scopes)});
+    return grant;
+}
+
+bool isRefresh(const GrantParameters& grant) { return !grant.empty() && grant.front().value.reveal() == "refresh_token"; }
+
+Secret formOf(const GrantParameters& grant) {
+    SecretBuilder form(512);
+    for (const auto& [name, value] : grant) parameter(form, name, value.reveal());
+    return form.finish();
 }
 
 }  // namespace auth

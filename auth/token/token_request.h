@@ -31,19 +31,36 @@ using GrantParameters = std::vector<Parameter>;
 
 /// RFC 6749 4.4.2; `scopes` as written (RFC 6749 3.3).
 GrantParameters clientCredentialsGrant(std::string_view scopes);
+/// RFC 6749 4.1.3 with RFC 7636 4.5. redirectUri: exactly as the authorization request had it.
+GrantParameters authorizationCodeGrant(const Secret& code, std::string_view redirectUri, const Secret& verifier);
+/// RFC 8628 3.4.
+GrantParameters deviceCodeGrant(const Secret& deviceCode);
 
 /// What shows the token endpoint who asks, as the credential's authentication wants it: the client's secret, an assertion, or nothing.
 struct ClientProof {
     Secret secret{};
 };
 
-/// The request of any grant: the grant's parameters, the credential's own, and the client's authentication in exactly one place. Pure.
-TokenRequest tokenRequest(const Credential& credential, const GrantParameters& grant, const ClientProof& proof);
+/// Which endpoint of the provider is asked. The client shows who it is in the same way at both (RFC 8628 3.1).
+enum class Endpoint { token, device };
+
+/// The request of any grant: the grant's parameters, the credential's own for that endpoint, and the client's authentication in exactly one place.
+/// Pure.
+TokenRequest tokenRequest(const Credential& credential, const GrantParameters& grant, const ClientProof& proof, Endpoint at = Endpoint::token);
+
+/// True where `text` repeats what a grant asks with (a code, a verifier, a refresh token): such a text must not be shown either.
+bool repeatsGrant(std::string_view text, const GrantParameters& grant);
 
 /// True where `text` repeats what a grant asks with (a code, a verifier, a refresh token): such a text must not be shown either.
 bool repeatsGrant(std::string_view text, const GrantParameters& grant);
 
 /// True where `text` repeats the secret or the assertion, plain, form-encoded or as Basic sends it: such a text must not be shown.
 bool repeats(std::string_view text, const Credential& credential, const Secret& shown);
+
+/// RFC 6749 6; `scopes` as written, "": those of the consent.
+GrantParameters refreshTokenGrant(const Secret& refreshToken, std::string_view scopes);
+bool isRefresh(const GrantParameters& grant);
+/// The parameters of a grant, form-encoded.
+Secret formOf(const GrantParameters& grant);
 
 }  // namespace auth

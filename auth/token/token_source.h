@@ -15,6 +15,7 @@
 #include <vector>
 
 namespace plugin {
+class Database;
 class Log;
 class Metrics;
 class Random;
@@ -23,6 +24,8 @@ class Random;
 namespace auth {
 
 class Dialer;
+class GrantLocks;
+class GrantStore;
 class SecretReader;
 
 /// Whose token: a credential of the configuration, for a user of the other side, with the scopes as written.
@@ -45,10 +48,10 @@ struct Token {
     std::optional<std::chrono::seconds> clockOffset{};
 };
 
-/// Thread-safe. One token request per identity at a time, whoever asks; renewed ahead of its end; a token still valid is used while
-/// renewal fails. Errors: 3xxx; retryLater (busy, unreachable) or askOperator (refused, incomplete); channelStopped when `stop` ends the
-/// wait; configSecretSource when the secret cannot be read. While a request may not be repeated yet, the last error is answered at once,
-/// with retryAfter. A request goes on when those who wait for it leave.
+/// Thread-safe. One token request per identity at a time, whoever asks (for stored grants: in whatever process); renewed ahead of its end; a token
+/// still valid is used while renewal fails. A sign-in by another process counts within a second. Errors: 3xxx; retryLater (busy, unreachable) or
+/// askOperator (refused, incomplete); channelStopped when `stop` ends the wait; configSecretSource when the secret cannot be read. While a request
+/// may not be repeated yet, the last error is answered at once, with retryAfter. A request goes on when those who wait for it leave.
 class TokenSource {
 public:
     virtual ~TokenSource() = default;
@@ -57,6 +60,17 @@ public:
     /// the current one and at most once per 60 s; else token() answers tokenRenewalTooSoon (retryLater with the time left).
     /// Never call it for "authenticated but not connected", 403 or access denied.
     virtual void refused(const Identity& identity, const Token& token) = 0;
+    /// A refresh token is on its way: who ends the process now may lose what comes in its place. For some seconds at most.
+    virtual bool refreshing() const { return false; }
+};
+
+/// Where grants with a refresh token are kept, and what came of token requests. All outlive the source.
+struct TokenStorage {
+    plugin::Database& database;  ///< migrated for auth
+    GrantStore& grants;
+    GrantLocks& locks;
+    /// False: what came of a request is noted for stored grants alone.
+    bool notesAll = true;
 };
 
 /// All outlive the source; the source outlives the last turn of every loop it was used on.
@@ -68,6 +82,7 @@ struct TokenSourceParts {
     plugin::Random& random;
     plugin::Log& log;
     plugin::Metrics& metrics;
+    TokenStorage* storage = nullptr;  ///< null: grants with a refresh token cannot be used
 };
 std::unique_ptr<TokenSource> makeTokenSource(TokenSourceParts parts);
 

@@ -60,6 +60,11 @@ enum class Code : std::uint16_t {
     tokenCredentialIncomplete = 3009,
     tokenRenewalTooSoon = 3010,
     tokenEndpointAnswer = 3011,
+    tokenSignInNeeded = 3012,
+    tokenSignInAbandoned = 3016,
+    tokenSignInRefused = 3017,
+    tokenSignInAnswer = 3018,
+    tokenOtherAccount = 3019,
     // 4 mailbox
     mailboxProtocol = 4001,
     mailboxSignInRefused = 4002,
@@ -103,6 +108,8 @@ enum class Code : std::uint16_t {
     storeNewer = 7005,
     storeLocked = 7006,
     storeDataDirectory = 7007,
+    storeSealed = 7008,
+    storeChanged = 7009,
     // 8 package
     packageMissing = 8001,
     packageForeign = 8002,
@@ -184,6 +191,16 @@ inline constexpr std::array codeTable{
     CodeEntry{Code::tokenRenewalTooSoon, "A fresh token was refused too; no further one is asked for yet",
               "see why the mailbox refuses the token; another is asked for after 60 s"},
     CodeEntry{Code::tokenEndpointAnswer, "The token endpoint answered with an unexpected HTTP status", "check .token_endpoint"},
+    CodeEntry{Code::tokenSignInNeeded, "Nobody has signed in yet, or the consent has ended",
+              "run `postern login CREDENTIAL`; the service goes on by itself"},
+    CodeEntry{Code::tokenSignInAbandoned, "A person's sign-in was not brought to its end", "run `postern login CREDENTIAL` again"},
+    CodeEntry{Code::tokenSignInRefused, "The provider refused a person's sign-in",
+              "read the error it gave; the redirect URI, the scopes or the consent may be wrong"},
+    CodeEntry{Code::tokenSignInAnswer, "What came back is no answer to this sign-in",
+              "run `postern login CREDENTIAL` again, and paste the whole address of the page it ends on"},
+    CodeEntry{
+        Code::tokenOtherAccount, "Somebody else has signed in than was expected",
+        "sign out at the provider, or use a private window, and run `postern login CREDENTIAL` again; --user names another account that is meant"},
 
     CodeEntry{Code::mailboxProtocol, "The server broke the protocol", "note the server's name and version and report it"},
     CodeEntry{Code::mailboxSignInRefused, "The mailbox refused the sign-in",
@@ -244,6 +261,10 @@ inline constexpr std::array codeTable{
     CodeEntry{Code::storeNewer, "The database was written by a newer version", "run that version, or restore an older postern.db"},
     CodeEntry{Code::storeLocked, "Another process works with this data directory", "stop it first; its process id is named"},
     CodeEntry{Code::storeDataDirectory, "The data directory cannot be made or used", "check server.data and its permissions"},
+    CodeEntry{Code::storeSealed, "What is sealed cannot be opened with this key",
+              "put the right key back (server.data/seal.key, or what server.seal_key names); else seal the secret again, or "
+              "`postern credentials NAME --forget` and sign in again"},
+    CodeEntry{Code::storeChanged, "Another process has changed the same thing meanwhile", "nothing, it is tried again"},
 
     CodeEntry{Code::packageMissing, "A package has no library where it should be",
               "reinstall the package, or disable it with package.<name>.enabled = false"},

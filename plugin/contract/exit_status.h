@@ -11,7 +11,9 @@ inline int exitStatus(const Error& error) {
     if (error.code == Code::internalBug) return 70;
     if (error.code == Code::storeDataDirectory) return 73;
     if (error.code == Code::storeDiskFull || error.code == Code::sinkDiskFull || error.code == Code::storeDamaged) return 74;
-    if (group == 1 || group == 8 || group == 9 || error.code == Code::tokenCredentialIncomplete || error.code == Code::sinkPath) return 78;
+    if (group == 1 || group == 8 || group == 9 || error.code == Code::tokenCredentialIncomplete || error.code == Code::storeSealed ||
+        error.code == Code::sinkPath)
+        return 78;
     if (error.code == Code::storeLocked) return 75;
     if (group == 2 || error.code == Code::tokenEndpointUnreachable) return 69;
     if (error.reaction == Reaction::retryLater || error.reaction == Reaction::reconnect) return 75;

@@ -47,6 +47,8 @@ int dispatch(const std::vector<std::string>& arguments, const std::string& progr
                    },
                    [&](const TokenArguments& token) { return runTokenCommand(setup, token, json, out, error); },
                    [&](const KeystoresArguments& keystores) { return runKeystoresCommand(setup, keystores, json, out, error); },
+                   [&](const LoginArguments& login) { return runLoginCommand(setup, login, json, out, error); },
+                   [&](const OauthArguments& oauth) { return runOauthCommand(setup, oauth, json, out, error); },
                    [&](const VersionArguments&) { return runVersionCommand(setup, json, out); },
                    [&](const HelpArguments& help) {
                        out << usageText(commandInfos(setup.packages), help.command);

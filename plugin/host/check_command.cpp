@@ -56,6 +56,7 @@ std::optional<std::string> probeSource(std::string_view kind, std::string_view a
         return std::nullopt;
     }
     if (kind == "command") return probeProgram(argument);
+    if (kind == "sealed") return std::nullopt;  // whether this key opens it shows when the secret is needed
     if (kind == "credential") {
         const char* const directory = std::getenv("CREDENTIALS_DIRECTORY");  // NOLINT(concurrency-mt-unsafe): before any thread
         if (directory == nullptr) return std::nullopt;                       // a person checks what systemd will start

@@ -29,6 +29,13 @@ constexpr std::array ownCommands{
                "  --reveal      show the tokens; without --json the access token alone\n"},
     OwnCommand{"keystores", "keystores [ALIAS] [--certificate KEY]", "list the keys of every keystore, or of one, and whether they could be loaded",
                "  --certificate KEY  print the certificate of that key, in PEM: what is uploaded to the provider\n"},
+    OwnCommand{"login", "login CREDENTIAL [--user EXPECTED]", "sign in as a person, once, and keep what the provider grants",
+               "  --user EXPECTED  who has to sign in; else the user of the mailboxes that use the credential\n"},
+    OwnCommand{"oauth", "oauth server-login|user-login|refresh-token CREDENTIAL [OPTIONS]", "ask for a token by connector, with a numeric status",
+               "  server-login C [--scope S]                            as an application\n"
+               "  user-login C [--scope S] [--use-prompt true|false]    as a person; nothing is kept\n"
+               "  refresh-token C [--refresh-token-file F|-]            for a refresh token: of a file, of standard input, or the one that is kept\n"
+               "  --reveal                                              show the tokens\n"},
     OwnCommand{"version", "version", "print the version", ""},
     OwnCommand{"help", "help [COMMAND]", "print this, or what a command takes", ""},
 };
@@ -132,26 +139,36 @@ RunArguments parseRun(Arguments arguments) {
     return run;
 }
 
-TokenArguments parseToken(Arguments arguments) {
-    TokenArguments token;
+/// The words beside the options, as many as there may be; none is empty. "--" ends the options.
+template <class TakeOption>
+std::vector<std::string> wordsBeside(Arguments& arguments, TakeOption takeOption, const std::vector<std::string>& options, std::size_t most,
+                                     const std::string& tooMany) {
+    std::vector<std::string> words;
     bool optionsEnded = false;
-    const auto takeOption = [&] {
-        return arguments.takeValue("--user", token.user) || arguments.takeValue("--scope", token.scope) ||
-               arguments.takeValue("--protocol", token.protocol) || arguments.takeFlag("--reveal", token.reveal);
-    };
     while (!arguments.empty()) {
         if (!optionsEnded && arguments.peek() == "--") {
             optionsEnded = true;
             arguments.take();
         } else if (!optionsEnded && isOption(arguments.peek())) {
-            if (!takeOption()) unknownOption(arguments.peek(), {"--user", "--scope", "--protocol", "--reveal"});
-        } else if (token.credential.empty() && !arguments.peek().empty()) {
-            token.credential = arguments.take();
+            if (!takeOption()) unknownOption(arguments.peek(), options);
+        } else if (words.size() < most && !arguments.peek().empty()) {
+            words.push_back(arguments.take());
         } else {
-            throw Failed{"token takes one credential"};
+            throw Failed{tooMany};
         }
     }
-    if (token.credential.empty()) throw Failed{"token needs the name of a credential"};
+    return words;
+}
+
+TokenArguments parseToken(Arguments arguments) {
+    TokenArguments token;
+    const auto takeOption = [&] {
+        return arguments.takeValue("--user", token.user) || arguments.takeValue("--scope", token.scope) ||
+               arguments.takeValue("--protocol", token.protocol) || arguments.takeFlag("--reveal", token.reveal);
+    };
+    auto words = wordsBeside(arguments, takeOption, {"--user", "--scope", "--protocol", "--reveal"}, 1, "token takes one credential");
+    if (words.empty()) throw Failed{"token needs the name of a credential"};
+    token.credential = std::move(words.front());
     constexpr std::array<std::string_view, 4> protocols{"imap", "ews", "graph", "pop3"};
     if (token.protocol && std::find(protocols.begin(), protocols.end(), *token.protocol) == protocols.end())
         throw Failed{"--protocol is imap, ews, graph or pop3"};
@@ -175,6 +192,39 @@ KeystoresArguments parseKeystores(Arguments arguments) {
     }
     if (keystores.certificate && keystores.alias.empty()) throw Failed{"--certificate needs the name of a keystore too"};
     return keystores;
+}
+
+LoginArguments parseLogin(Arguments arguments) {
+    LoginArguments login;
+    auto words = wordsBeside(
+        arguments, [&] { return arguments.takeValue("--user", login.user); }, {"--user"}, 1, "login takes one credential");
+    if (words.empty()) throw Failed{"login needs the name of a credential"};
+    login.credential = std::move(words.front());
+    return login;
+}
+
+OauthArguments parseOauth(Arguments arguments) {
+    OauthArguments oauth;
+    const std::vector<std::string> connectors{"server-login", "user-login", "refresh-token"};
+    const auto takeOption = [&] {
+        if (arguments.peek().starts_with("--refresh-token=") || arguments.peek() == "--refresh-token")
+            throw Failed{"a refresh token is no argument, everybody could read it; use --refresh-token-file F, or - for standard input"};
+        return arguments.takeValue("--scope", oauth.scope) || arguments.takeValue("--use-prompt", oauth.usePrompt) ||
+               arguments.takeValue("--refresh-token-file", oauth.refreshTokenFile) || arguments.takeFlag("--reveal", oauth.reveal);
+    };
+    auto words = wordsBeside(arguments, takeOption, {"--scope", "--use-prompt", "--refresh-token-file", "--reveal"}, 2,
+                             "oauth takes one connector and one credential");
+    if (words.empty()) throw Failed{"oauth needs a connector: server-login, user-login or refresh-token"};
+    if (std::find(connectors.begin(), connectors.end(), words.front()) == connectors.end())
+        throw Failed{"unknown connector " + words.front() + suggestion(words.front(), connectors)};
+    if (words.size() == 1) throw Failed{"oauth " + words.front() + " needs the name of a credential"};
+    oauth.connector = std::move(words[0]);
+    oauth.credential = std::move(words[1]);
+    if (oauth.scope && oauth.connector == "refresh-token") throw Failed{"oauth refresh-token takes no --scope: a refresh token has its own"};
+    if (oauth.usePrompt && oauth.connector != "user-login") throw Failed{"--use-prompt is for user-login"};
+    if (oauth.usePrompt && *oauth.usePrompt != "true" && *oauth.usePrompt != "false") throw Failed{"--use-prompt is true or false"};
+    if (oauth.refreshTokenFile && oauth.connector != "refresh-token") throw Failed{"--refresh-token-file is for refresh-token"};
+    return oauth;
 }
 
 std::vector<std::string> allNames(const std::vector<CommandInfo>& packages) {
@@ -218,6 +268,10 @@ CommandLine parse(Scanned scanned, const std::vector<CommandInfo>& packages) {
         line.command = parseToken(Arguments(std::move(scanned.arguments)));
     else if (name == "keystores")
         line.command = parseKeystores(Arguments(std::move(scanned.arguments)));
+    else if (name == "login")
+        line.command = parseLogin(Arguments(std::move(scanned.arguments)));
+    else if (name == "oauth")
+        line.command = parseOauth(Arguments(std::move(scanned.arguments)));
     else if (name == "check" || name == "version") {
         refuseAll(Arguments(std::move(scanned.arguments)), name);
         if (name == "check")

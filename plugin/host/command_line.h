@@ -29,6 +29,17 @@ struct KeystoresArguments {
     std::string alias{};                       ///< "" = all
     std::optional<std::string> certificate{};  ///< --certificate: the alias of a key
 };
+struct LoginArguments {
+    std::string credential{};
+    std::optional<std::string> user{};  ///< --user: who is expected to sign in
+};
+/// What a process asks for by a connector's name.
+struct OauthArguments {
+    std::string connector{};  ///< server-login, user-login, refresh-token
+    std::string credential{};
+    std::optional<std::string> scope{}, usePrompt{}, refreshTokenFile{};
+    bool reveal = false;
+};
 struct VersionArguments {};
 struct HelpArguments {
     std::string command{};  ///< "" = the whole program
@@ -41,7 +52,9 @@ struct PackageArguments {
 
 struct CommandLine {
     CommonOptions common{};
-    std::variant<RunArguments, CheckArguments, TokenArguments, KeystoresArguments, VersionArguments, HelpArguments, PackageArguments> command{};
+    std::variant<RunArguments, CheckArguments, TokenArguments, KeystoresArguments, LoginArguments, OauthArguments, VersionArguments, HelpArguments,
+                 PackageArguments>
+        command{};
 };
 
 /// Exit status 64; `what` is one line, with the nearest command or option where one is near.

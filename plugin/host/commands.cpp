@@ -6,6 +6,7 @@
 #include "plugin/host/keystores_command.h"
 #include "plugin/host/lent_host.h"
 #include "plugin/host/logging.h"
+#include "plugin/host/login_command.h"
 #include "plugin/host/loops.h"
 #include "plugin/host/metrics.h"
 #include "plugin/host/package_runner.h"
@@ -97,6 +98,25 @@ int runKeystoresCommand(const Setup& setup, const KeystoresArguments& arguments,
     if (!configuration) return 78;
     const auto secrets = auth::makeSecretReader();
     return showKeystores(*configuration, *secrets, arguments, json, out, error);
+}
+
+int runLoginCommand(const Setup& setup, const LoginArguments& arguments, bool json, std::ostream& out, std::ostream& error) {
+    auto configuration = validConfiguration(setup, error);
+    if (!configuration) return 78;
+    Signals signals;  // before any thread
+    Workshop shop(std::move(configuration));
+    return login({*shop.access, *shop.configuration, *shop.loops.all().front(), signals, 0, out, error}, arguments, json);
+}
+
+int runOauthCommand(const Setup& setup, const OauthArguments& arguments, bool json, std::ostream& out, std::ostream& error) {
+    auto configuration = validConfiguration(setup, error);
+    if (!configuration) {
+        writeUnconfigured(arguments, reread(setup).problems, json, out);
+        return 78;
+    }
+    Signals signals;  // before any thread
+    Workshop shop(std::move(configuration));
+    return askConnector({*shop.access, *shop.configuration, *shop.loops.all().front(), signals, 0, out, error}, arguments, json);
 }
 
 int runPackageCommand(Setup& setup, const PackageArguments& arguments, bool json, std::ostream& out, std::ostream& error) {

@@ -12,6 +12,9 @@ namespace plugin::host {
 /// exit status. A configuration with errors is told as `check` tells it, and is 78.
 int runTokenCommand(const Setup& setup, const TokenArguments& arguments, bool json, std::ostream& out, std::ostream& error);
 int runKeystoresCommand(const Setup& setup, const KeystoresArguments& arguments, bool json, std::ostream& out, std::ostream& error);
+/// These two end with Ctrl-C too, in order. Of `oauth`, a configuration with errors has a record as well.
+int runLoginCommand(const Setup& setup, const LoginArguments& arguments, bool json, std::ostream& out, std::ostream& error);
+int runOauthCommand(const Setup& setup, const OauthArguments& arguments, bool json, std::ostream& out, std::ostream& error);
 int runPackageCommand(Setup& setup, const PackageArguments& arguments, bool json, std::ostream& out, std::ostream& error);
 int runVersionCommand(const Setup& setup, bool json, std::ostream& out);
 

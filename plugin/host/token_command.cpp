@@ -1,7 +1,7 @@
 #include "plugin/host/token_command.h"
 
-#include "plugin/contract/text.h"
 #include "plugin/host/package_runner.h"
+#include "plugin/host/record.h"
 #include "plugin/host/timestamp.h"
 
 #include <future>
@@ -40,15 +40,7 @@ Answer answered(auth::Access& access, Loop& loop, const TokenArguments& argument
     return answer.get();
 }
 
-/// A value as shown: text, a number, or nothing.
-struct Shown {
-    std::string_view name;
-    std::string value{};
-    bool number = false;
-    bool none = false;
-};
-
-std::vector<Shown> fields(const Answer& answer, bool reveal) {
+std::vector<RecordField> fields(const Answer& answer, bool reveal) {
     if (!answer)
         return {{"status", "failed"},
                 {"error_code", codeName(answer.error().code)},
@@ -70,32 +62,15 @@ std::vector<Shown> fields(const Answer& answer, bool reveal) {
             {"refresh_token", token.refreshToken ? secret(token.refreshToken) : "", false, !token.refreshToken}};
 }
 
-void writeJson(const std::vector<Shown>& shown, std::ostream& out) {
-    const char* separator = "{";
-    for (const auto& each : shown) {
-        out << separator << jsonText(each.name) << ": " << (each.none ? "null" : each.number ? each.value : jsonText(each.value));
-        separator = ", ";
-    }
-    out << "}\n";
-}
-
-void writeTable(const std::vector<Shown>& shown, std::ostream& out) {
-    constexpr std::size_t width = 15;
-    for (const auto& each : shown)
-        if (!each.none) out << each.name << std::string(width - each.name.size(), ' ') << each.value << '\n';
-}
-
 }  // namespace
 
 int showToken(auth::Access& access, Loop& loop, const TokenArguments& arguments, bool json, std::ostream& out, std::ostream& error) {
     const auto answer = answered(access, loop, arguments);
     if (!answer) error << describe(answer.error()) << '\n';
-    if (json)
-        writeJson(fields(answer, arguments.reveal), out);
-    else if (answer && arguments.reveal)
+    if (!json && answer && arguments.reveal)
         out << answer->secret->reveal() << '\n';
     else
-        writeTable(fields(answer, false), out);
+        writeRecord(fields(answer, arguments.reveal), json, out);
     return answer ? 0 : exitStatus(answer.error());
 }
 

@@ -168,14 +168,20 @@ bool isFileName(std::string_view name) {
            all(name, [](char c) { return static_cast<unsigned char>(c) > 0x20 && c != 0x7f && c != '/'; });
 }
 
+/// RFC 4648 section 4, padded. Whether it can be opened shows when it is.
+bool isBase64(std::string_view text) {
+    const auto padding = std::min(text.size(), text.find('='));
+    const bool fine = all(text.substr(0, padding), [](char c) { return isLetter(c) || isDigit(c) || c == '+' || c == '/'; });
+    return fine && !text.empty() && text.size() % 4 == 0 && text.size() - padding <= 2 && all(text.substr(padding), [](char c) { return c == '='; });
+}
+
 void judgeSecret(Judged& judged, const std::string& value, const std::string& workingDirectory) {
     const auto source = secretSource(value);
     if (!source) return warn(judged, Code::configLiteralSecret, "a secret in clear: move it to a file and write ${file:/path}, or ${env:NAME}");
     const auto& [kind, argument] = *source;
-    if (kind == "sealed")
-        return refuse(judged, "${sealed:...} is not in this version; use ${file:/path}, ${env:NAME}, ${credential:name} or ${command:/program}",
-                      Code::configNotInThisVersion);
-    if (kind == "file") {
+    if (kind == "sealed") {
+        if (!isBase64(argument)) refuse(judged, "${sealed:...} is not what `postern seal` writes", Code::configSecretSource);
+    } else if (kind == "file") {
         if (argument.empty()) return refuse(judged, "${file:...} names no path", Code::configSecretSource);
         if (argument == "~" || argument.starts_with("~/"))
             return refuse(judged, "${file:...} begins with ~, which only a shell knows: write the whole path", Code::configSecretSource);
@@ -190,8 +196,8 @@ void judgeSecret(Judged& judged, const std::string& value, const std::string& wo
             refuse(judged, "${command:...} begins with the absolute path of a program, and each quote in it is closed", Code::configSecretSource);
     } else {
         refuse(judged,
-               "no source of secrets this program knows: ${file:/path}, ${env:NAME}, ${credential:name} or ${command:/program}; a literal that "
-               "begins with ${ is written $${",
+               "no source of secrets this program knows: ${file:/path}, ${env:NAME}, ${credential:name}, ${command:/program} or ${sealed:...}; a "
+               "literal that begins with ${ is written $${",
                Code::configSecretSource);
     }
 }
@@ -238,7 +244,7 @@ void judgeSize(Judged& judged, const std::string& value) {
                            " (a whole number and B, kB, MB, GB for powers of 1000, or KiB, MiB, GiB for those of 1024: 10MB)");
 }
 
-bool isSourceKind(std::string_view kind) { return kind == "file" || kind == "env" || kind == "credential" || kind == "command"; }
+bool isSourceKind(std::string_view kind) { return kind == "file" || kind == "env" || kind == "credential" || kind == "command" || kind == "sealed"; }
 
 void judgeType(Judged& judged, const Key& key, const std::string& value, const std::string& workingDirectory) {
     switch (key.type) {

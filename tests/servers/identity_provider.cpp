@@ -51,18 +51,27 @@ IdentityProvider::IdentityProvider(const fs::path& directory, const CertificateF
     std::ostringstream list;
     clients.stringify(list);
     writeFile(directory / "clients.json", list.str());
-    const std::vector<std::string> words{"node",          std::string{POSTERN_TEST_SERVERS} + "/idp/provider.mjs",
-                                         "--directory",   directory.string(),
-                                         "--certificate", certificates.server,
-                                         "--key",         certificates.key,
-                                         "--ttl",         std::to_string(options.tokenLifetime),
-                                         "--clients",     directory / "clients.json"};
+    const std::vector<std::string> words{"node",
+                                         std::string{POSTERN_TEST_SERVERS} + "/idp/provider.mjs",
+                                         "--directory",
+                                         directory.string(),
+                                         "--certificate",
+                                         certificates.server,
+                                         "--key",
+                                         certificates.key,
+                                         "--ttl",
+                                         std::to_string(options.tokenLifetime),
+                                         "--clients",
+                                         directory / "clients.json",
+                                         "--refresh-tokens",
+                                         std::to_string(options.refreshTokens)};
     process_ = std::make_unique<Process>(Process::Command{words, directory / "log", directory / "log"});
     const bool ready = eventually([&] { return fs::exists(directory / "endpoints.json") || !process_->running(); }, std::chrono::seconds{60});
     if (!ready || !process_->running()) throw std::runtime_error("the identity provider did not start: " + readFile(directory / "log"));
     const auto endpoints = parse(readFile(directory / "endpoints.json"));
     tokenEndpoint_ = endpoints->getValue<std::string>("token_endpoint");
     faultBase_ = endpoints->getValue<std::string>("fault_base");
+    for (const auto& token : *endpoints->getArray("refresh_tokens")) refreshTokens_.push_back(token.toString());
     introspectionPort_ = endpoints->getValue<Poco::UInt16>("introspection_port");
 }
 
@@ -97,6 +106,11 @@ const std::string& IdentityProvider::basicSecret() {
 
 const std::string& IdentityProvider::postSecret() {
     static const std::string secret = "post" + specials + "secret";
+    return secret;
+}
+
+const std::string& IdentityProvider::webSecret() {
+    static const std::string secret = "web" + specials + "secret";
     return secret;
 }
 

@@ -33,14 +33,19 @@ public:
             std::string algorithm{};    ///< of private_key_jwt, the only one that is accepted: RS256 ...
         };
         std::map<std::string, Keyed> keyed{};  ///< further ones without a secret, id → how they show who they are
+        int refreshTokens = 0;                         ///< good ones, of client app-refresh, to begin with
     };
     IdentityProvider(const std::filesystem::path& directory, const CertificateFiles& certificates, Options options);
 
     const std::string& tokenEndpoint() const { return tokenEndpoint_; }
+    std::string issuer() const { return tokenEndpoint_.substr(0, tokenEndpoint_.rfind('/')); }
+    std::string authorizationEndpoint() const { return issuer() + "/auth"; }
+    std::string deviceEndpoint() const { return issuer() + "/device/auth"; }
     std::string fault(const std::string& kind) const { return faultBase_ + kind; }  ///< html busy unavailable incomplete mac foreign slow
+    const std::vector<std::string>& refreshTokens() const { return refreshTokens_; }
     std::uint16_t introspectionPort() const { return introspectionPort_; }
 
-    /// A request to the token endpoint as it arrived.
+    /// A request to the token, authorization or device endpoint as it arrived.
     struct Request {
         std::string method;
         std::string path;
@@ -53,12 +58,14 @@ public:
     static const std::string& basicSecret();  ///< of client app-basic: every special character of ASCII
     static const std::string& postSecret();   ///< of client "app/post: 1"
     static const std::string& scope();
+    static const std::string& webSecret();  ///< of client app-web, with which persons sign in; app-native has none
 
 private:
     std::filesystem::path directory_;
     std::unique_ptr<Process> process_;
     std::string tokenEndpoint_;
     std::string faultBase_;
+    std::vector<std::string> refreshTokens_{};
     std::uint16_t introspectionPort_ = 0;
 };
 

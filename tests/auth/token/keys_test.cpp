@@ -40,7 +40,8 @@ SCENARIO("every key of the contract is declared, once, with a line of documentat
                              "jwt.algorithm",   "jwt.key_id",          "jwt.issuer",        "jwt.subject",
                              "jwt.audience",    "jwt.expiration",      "jwt.claim.<claim>", "authorization_endpoint",
                              "device_endpoint", "redirect_uri",        "use_prompt",        "authorize.parameter.<p>",
-                             "issuer"}) {
+                             "issuer",          "client_secret_next",  "refresh_token",     "refresh_style",
+                             "secret_expires"}) {
         const auto* key = find(all, "credential.<name>." + std::string(here));
         REQUIRE(key != nullptr);
         CHECK_FALSE(key->planned);

@@ -2,6 +2,7 @@
 #include "auth/channel/channel.h"
 #include "fakes.h"
 #include "plugin/runtime/runtime.h"
+#include "scripted_endpoint.h"
 
 #include <catch2/catch.hpp>
 
@@ -20,65 +21,6 @@ using plugin::Result;
 using plugin::Task;
 
 namespace {
-
-std::string http(int status, const std::string& body, const std::string& fields = "") {
-    return "HTTP/1.1 " + std::to_string(status) + " X\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" +
-           fields + "\r\n" + body;
-}
-std::string tokenFor(int seconds, const std::string& name) {
-    return http(200, R"({"access_token":")" + name + R"(","token_type":"Bearer","expires_in":)" + std::to_string(seconds) + "}");
-}
-const std::string wrongSecret = http(401, R"({"error":"invalid_client"})");
-
-/// A token endpoint in memory: each connection takes one request and gives the next scripted answer, when `open` is set.
-class Endpoint final : public Dialer {
-public:
-    std::deque<std::string> answers{};  ///< "": the connection cannot be made
-    std::vector<std::string> requests{};
-    plugin::Event open{};
-    std::function<void()> whenAsked{};
-
-    Task<Result<std::unique_ptr<Channel>>> dial(Target target, Deadline, std::stop_token) override {
-        REQUIRE(target.host == "idp.example");
-        REQUIRE(!answers.empty());
-        auto answer = answers.front();
-        answers.pop_front();
-        if (answer.empty()) {
-            requests.emplace_back();
-            co_return Error{Reaction::reconnect, Code::channelRefused, "nothing listens at idp.example:443"};
-        }
-        co_return std::unique_ptr<Channel>(std::make_unique<Line>(*this, std::move(answer)));
-    }
-
-private:
-    class Line final : public Channel {
-    public:
-        Line(Endpoint& endpoint, std::string answer) : endpoint_(endpoint), answer_(std::move(answer)) {}
-        Task<Result<std::size_t>> read(std::span<char> into, Deadline deadline, std::stop_token stop) override {
-            if (!counted_) endpoint_.requests.push_back(request_);
-            if (!counted_ && endpoint_.whenAsked) endpoint_.whenAsked();
-            counted_ = true;
-            auto opened = endpoint_.open.wait(deadline, stop);
-            if (co_await opened != plugin::Wake::done)
-                co_return Error{Reaction::reconnect, Code::channelTimeout, "idp.example:443 did not answer in time"};
-            const auto count = std::min(into.size(), answer_.size());
-            std::copy_n(answer_.begin(), count, into.begin());
-            answer_.erase(0, count);
-            co_return count;
-        }
-        Task<Result<void>> write(std::string_view bytes, Deadline, std::stop_token) override {
-            request_ += bytes;
-            co_return Result<void>{};
-        }
-        std::string security() const override { return "plain"; }
-
-    private:
-        Endpoint& endpoint_;
-        std::string answer_;
-        std::string request_{};
-        bool counted_ = false;
-    };
-};
 
 /// A token source whose time stands still until it is moved, on a real loop.
 struct World {
@@ -321,6 +263,72 @@ SCENARIO("another secret is tried at once", "[token]") {
     CHECK(world.text() == "mended");
     CHECK(world.endpoint.requests.back().ends_with("client_secret=s3cret-value-3"));
     CHECK(world.log.text().find("after_failures=") != std::string::npos);
+}
+
+SCENARIO("the second client secret is tried at once when the first is refused, and used from then on", "[token]") {
+    World world;
+    world.secrets.put("/next", "s3cret-value-next");
+    world.reload({{"credential.m.client_secret_next", "${file:/next}"}});
+    const auto sent = [&](std::size_t request) {
+        const auto& body = world.endpoint.requests.at(request);
+        return body.ends_with("client_secret=s3cret-value-next") ? "next" : "first";
+    };
+    world.endpoint.answers = {wrongSecret, tokenFor(3600, "one"), tokenFor(3600, "two"), tokenFor(3600, "three")};
+    CHECK(world.text() == "one");
+    CHECK(world.asked() == 2);
+    CHECK(sent(0) == std::string("first"));
+    CHECK(sent(1) == std::string("next"));
+    CHECK(world.log.text().find("in_use=client_secret_next") != std::string::npos);
+    world.clock.advance(2h);
+    CHECK(world.text() == "two");
+    CHECK(world.asked() == 3);
+    CHECK(sent(2) == std::string("next"));
+    THEN("a change of the file begins with the first again") {
+        world.secrets.put("/secret", "s3cret-value-2");
+        world.clock.advance(2h);
+        CHECK(world.text() == "three");
+        CHECK(world.asked() == 4);
+        CHECK(sent(3) == std::string("first"));
+    }
+    THEN("the first is tried when the second is refused later on") {
+        world.endpoint.answers = {wrongSecret, tokenFor(3600, "three")};
+        world.clock.advance(2h);
+        CHECK(world.text() == "three");
+        CHECK(sent(3) == std::string("next"));
+        CHECK(sent(4) == std::string("first"));
+        CHECK(world.log.text().find("in_use=client_secret\n") != std::string::npos);
+    }
+}
+
+SCENARIO("two client secrets that are both refused are not hammered", "[token]") {
+    World world;
+    world.secrets.put("/next", "s3cret-value-next");
+    world.reload({{"credential.m.client_secret_next", "${file:/next}"}});
+    world.endpoint.answers = {wrongSecret, wrongSecret, wrongSecret, tokenFor(3600, "mended")};
+    CHECK(wait(world.token()) == 1min);
+    CHECK(world.asked() == 2);
+    CHECK(world.text() == "PO-3001");
+    CHECK(world.asked() == 2);
+    world.secrets.put("/next", "s3cret-value-good");
+    CHECK(world.text() == "mended");
+    CHECK(world.asked() == 4);
+}
+
+SCENARIO("a second client secret that cannot be read changes nothing", "[token]") {
+    World world;
+    world.reload({{"credential.m.client_secret_next", "${file:/next}"}});
+    world.endpoint.answers = {wrongSecret};
+    CHECK(world.text() == "PO-3001");
+    CHECK(world.asked() == 1);
+}
+
+SCENARIO("a grant that has to be kept needs a place for it", "[token]") {
+    World world;
+    world.reload({{"credential.m.grant", "refresh_token"}, {"credential.m.refresh_token", "x"}});
+    const auto none = world.token();
+    REQUIRE_FALSE(none);
+    CHECK(none.error().code == Code::tokenCredentialIncomplete);
+    CHECK(world.asked() == 0);
 }
 
 SCENARIO("a secret that cannot be read costs no request", "[token]") {

@@ -63,6 +63,25 @@ SCENARIO("each command takes its arguments", "[command-line]") {
             REQUIRE(std::holds_alternative<UsageError>(parse({"keystores", "--cert", "mine", "client"})));
         }
     }
+    WHEN("login") {
+        REQUIRE_FALSE(command<LoginArguments>({"login", "sales"}).user);
+        const auto login = command<LoginArguments>({"login", "sales", "--user", "sales@example.com"});
+        REQUIRE(login.credential == "sales");
+        REQUIRE(login.user == "sales@example.com");
+    }
+    WHEN("oauth, with each of its connectors") {
+        const auto server = command<OauthArguments>({"oauth", "server-login", "m365", "--scope", "a b", "--reveal"});
+        CHECK(server.connector == "server-login");
+        CHECK(server.credential == "m365");
+        CHECK(server.scope == "a b");
+        CHECK(server.reveal);
+        const auto user = command<OauthArguments>({"oauth", "--use-prompt=false", "user-login", "sales"});
+        CHECK(user.connector == "user-login");
+        CHECK(user.usePrompt == "false");
+        CHECK_FALSE(user.reveal);
+        CHECK(command<OauthArguments>({"oauth", "refresh-token", "sales", "--refresh-token-file", "-"}).refreshTokenFile == "-");
+        CHECK_FALSE(command<OauthArguments>({"oauth", "refresh-token", "sales"}).refreshTokenFile);
+    }
     WHEN("check, version, help") {
         command<CheckArguments>({"check"});
         command<VersionArguments>({"version"});
@@ -130,6 +149,18 @@ SCENARIO("what is not understood is a usage error with what was meant", "[comman
         {{"token", "a", "b"}, "one credential"},
         {{"token", "a", "--user"}, "--user needs a value"},
         {{"token", "a", "--protocol", "nntp"}, "imap, ews, graph or pop3"},
+        {{"login"}, "needs the name of a credential"},
+        {{"login", "a", "b"}, "login takes one credential"},
+        {{"login", "a", "--scope", "s"}, "unknown option --scope"},
+        {{"oauth"}, "oauth needs a connector"},
+        {{"oauth", "user-logn", "a"}, "unknown connector user-logn; did you mean user-login?"},
+        {{"oauth", "user-login"}, "oauth user-login needs the name of a credential"},
+        {{"oauth", "user-login", "a", "b"}, "one connector and one credential"},
+        {{"oauth", "user-login", "a", "--use-prompt", "yes"}, "--use-prompt is true or false"},
+        {{"oauth", "server-login", "a", "--use-prompt", "true"}, "--use-prompt is for user-login"},
+        {{"oauth", "refresh-token", "a", "--scope", "s"}, "takes no --scope"},
+        {{"oauth", "user-login", "a", "--refresh-token-file", "f"}, "--refresh-token-file is for refresh-token"},
+        {{"oauth", "refresh-token", "a", "--refresh-token", "s3cret"}, "a refresh token is no argument"},
         {{"help", "frob"}, "unknown command frob"},
         {{"help", "run", "check"}, "one command"},
         {{"frob", "--help"}, "unknown command frob"},
@@ -165,6 +196,9 @@ SCENARIO("help lists what works", "[command-line]") {
     for (const char* each : {"postern run [--once] [--daemon] [--pidfile F]", "postern check", "postern token CREDENTIAL",
                              "postern mailboxes [restart ALIAS]", "postern ledger", "postern version", "--config P"})
         CHECK_THAT(all, Catch::Contains(each));
+    for (const char* each : {"postern login CREDENTIAL [--user EXPECTED]", "postern oauth server-login|user-login|refresh-token"})
+        CHECK_THAT(all, Catch::Contains(each));
+    CHECK_THAT(usageText(packages, "oauth"), Catch::Contains("--refresh-token-file F|-"));
     CHECK_THAT(usageText(packages, "token"), Catch::Contains("--reveal") && !Catch::Contains("--once"));
     CHECK_THAT(usageText(packages, "ledger"), Catch::Contains("ledger [--find TEXT]") && !Catch::Contains("mailboxes"));
 }

@@ -132,7 +132,7 @@ SCENARIO("every problem is found, at its line, with its code", "[validation]") {
         {"plain http", "credential.c.token_endpoint = http://login.example/\n", "1 1012 credential.c.token_endpoint\n", "https"},
         {"plain http here", "credential.c.token_endpoint = http://localhost/\n", "w1 1012 credential.c.token_endpoint\n", "this machine only"},
         {"a literal secret", "credential.c.client_secret = hunter2\n", "w1 1010 credential.c.client_secret\n", "${file:/path}"},
-        {"a source of a later version", "credential.c.client_secret = ${sealed:x}\n", "1 1009 credential.c.client_secret\n", "${file:/path}"},
+        {"what nobody has sealed", "credential.c.client_secret = ${sealed:x}\n", "1 1011 credential.c.client_secret\n", "postern seal"},
         {"an admin port for everybody", "admin.address = 0.0.0.0:80\n", "1 1009 admin.address\n", "TLS"},
         {"an admin port without a port", "admin.address = 127.0.0.1\n", "1 1006 admin.address\n", "127.0.0.1:8025"},
         {"a key given twice", "log.level = debug\nlog.level = trace\n", "2 1004 log.level\n", "f:1"},

@@ -127,7 +127,7 @@ SCENARIO("values of another form are refused, and the text says which form is wa
         {KeyType::secret, "${credential:a/b}", "no plain file name", Code::configSecretSource},
         {KeyType::secret, "${credential:..}", "no plain file name", Code::configSecretSource},
         {KeyType::maybeSecret, "${vault:x}", "${file:/path}, ${env:NAME}", Code::configSecretSource},
-        {KeyType::secret, "${sealed:abc}", "not in this version", Code::configNotInThisVersion},
+        {KeyType::secret, "${sealed:abc}", "not what `postern seal` writes", Code::configSecretSource},
         {KeyType::secret, "${vault:x}", "${file:/path}, ${env:NAME}", Code::configSecretSource},
         {KeyType::secret, "${HOME}", "${file:/path}, ${env:NAME}", Code::configSecretSource},
         {KeyType::secret, "${file:}", "names no path", Code::configSecretSource},

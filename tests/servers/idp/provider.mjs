@@ -1,9 +1,13 @@
 // An OAuth 2.0 identity provider for tests and for the demonstration: npm oidc-provider behind two listeners of this machine.
 //
 //   node provider.mjs --directory DIR [--certificate FILE --key FILE] [--ttl SECONDS] [--clients FILE] [--port N] [--introspection-port N]
+//                   [--refresh-tokens N]
 //
-// DIR/endpoints.json   written when both listeners are open: { issuer, token_endpoint, introspection_endpoint, fault_base }
-// DIR/requests.jsonl   one line per request to the token endpoint and to the faulty ones, as it arrived: time, method, path, header pairs, body
+// DIR/endpoints.json   written when both listeners are open: { issuer, token_endpoint, authorization_endpoint, device_endpoint, introspection_endpoint, fault_base, refresh_tokens }
+// DIR/requests.jsonl   one line per request to the token, authorization and device endpoints and to the faulty ones, as it arrived: time, method, path,
+//                      header pairs, body
+//
+// A person signs in on the provider's own development pages: any name, any password; then consents, or cancels.
 //
 // With a certificate the clients' listener speaks https under the name localhost; the mail server's listener (introspection) is plain http on 127.0.0.1.
 import { X509Certificate } from 'node:crypto';
@@ -23,6 +27,7 @@ const { values: options } = parseArgs({
     clients: { type: 'string' },
     port: { type: 'string', default: '0' },
     'introspection-port': { type: 'string', default: '0' },
+    'refresh-tokens': { type: 'string', default: '0' },
   },
 });
 if (!options.directory) throw new Error('--directory is missing');
@@ -32,6 +37,11 @@ const audience = 'https://mail.example.test';
 // Known here, but granted to nobody: asked for, it is invalid_scope. (One that is not known is silently left out.)
 const deniedScope = 'https://mail.example.test/denied';
 const machine = { grant_types: ['client_credentials'], scope, response_types: [], redirect_uris: [] };
+const person = {
+  grant_types: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
+  response_types: ['code'],
+  redirect_uris: ['http://localhost/oauth-callback', 'https://postern.example.test/oauth-callback'],
+};
 
 // Every printable ASCII character that is neither letter nor digit is in the first two secrets: form encoding, Basic and Base64 all have to be right.
 const specials = ' !"#$%&\'()*+,-./:;<=>?@[\\]^_`{|}~';
@@ -41,6 +51,11 @@ const clients = [
   { ...machine, client_id: 'demo', client_secret: 'demo-secret', token_endpoint_auth_method: 'client_secret_basic' },
   // Its tokens belong to one user: they open alice's mailbox and no other.
   { ...machine, client_id: 'user-alice', client_secret: 'alice-secret', token_endpoint_auth_method: 'client_secret_basic', mailbox: 'alice@example.test' },
+  // Persons sign in with these: without a secret, and with one.
+  { ...person, client_id: 'app-native', application_type: 'native', token_endpoint_auth_method: 'none' },
+  { ...person, client_id: 'app-web', client_secret: `web${specials}secret`, token_endpoint_auth_method: 'client_secret_basic', redirect_uris: ['https://postern.example.test/oauth-callback'] },
+  // Has refresh tokens from the start (--refresh-tokens), as if persons had consented: each is good once, and an old one ends the consent.
+  { client_id: 'app-refresh', client_secret: 'refresh-client-secret', grant_types: ['authorization_code', 'refresh_token'], response_types: ['code'], redirect_uris: ['https://postern.example.test/oauth-callback'], token_endpoint_auth_method: 'client_secret_basic' },
   // The mail server, which may only ask what a token is worth.
   { client_id: 'dovecot', client_secret: 'dovecot-secret', grant_types: [], response_types: [], redirect_uris: [], token_endpoint_auth_method: 'client_secret_basic' },
 ];
@@ -60,7 +75,7 @@ const mailboxOf = new Map(clients.map((client) => [client.client_id, client.mail
 const worthless = { app_only: false, client_id: '', email: '' };
 
 function tokenClaims(ctx, token) {
-  const mailbox = mailboxOf.get(token.clientId);
+  const mailbox = token.accountId ?? mailboxOf.get(token.clientId);
   return mailbox ? { app_only: false, email: mailbox } : { app_only: true, email: '' };
 }
 
@@ -74,12 +89,17 @@ function makeProvider(issuer) {
   const provider = new Provider(issuer, {
     clients,
     extraClientMetadata: { properties: ['mailbox'] },
-    scopes: [scope, deniedScope],
+    scopes: ['openid', 'offline_access', scope, deniedScope],
     clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none', 'self_signed_tls_client_auth'],
+    // Who signs in as alice@example.test is alice@example.test.
+    findAccount: (ctx, accountId) => ({ accountId, claims: () => ({ sub: accountId }) }),
+    pkce: { required: () => true },
+    rotateRefreshToken: true,
     extraTokenClaims: tokenClaims,
     ttl: { ClientCredentials: ttl },
     features: {
-      devInteractions: { enabled: false },
+      devInteractions: { enabled: true },
+      deviceFlow: { enabled: true },
       clientCredentials: { enabled: true },
       mTLS: { enabled: true, selfSignedTlsClientAuth: true, getCertificate: (ctx) => shownCertificate(ctx.req.socket) },
       introspection: { enabled: true, allowedPolicy: () => true },
@@ -93,9 +113,27 @@ function makeProvider(issuer) {
   });
   provider.use(async (ctx, next) => {
     await next();
+    // Without it devices ask every five seconds, which makes tests slow.
+    if (ctx.path === '/device/auth' && ctx.status === 200) ctx.body = { ...ctx.body, interval: 1 };
     if (ctx.path === '/token/introspection' && ctx.status === 200 && !ctx.body.active) ctx.body = { ...worthless, active: false };
   });
   return provider;
+}
+
+/// As if somebody had signed in and consented, once for each token.
+async function seedRefreshTokens(provider, count) {
+  const client = await provider.Client.find('app-refresh');
+  const tokens = [];
+  for (let i = 0; i < count; i += 1) {
+    const accountId = `person-${i}@example.test`;
+    const grant = new provider.Grant({ accountId, clientId: client.clientId });
+    grant.addOIDCScope('openid offline_access');
+    grant.addResourceScope(audience, scope);
+    const grantId = await grant.save();
+    const token = new provider.RefreshToken({ accountId, client, grantId, gty: 'authorization_code', claims: {}, resource: audience, scope: `openid offline_access ${scope}` });
+    tokens.push(await token.save());
+  }
+  return tokens;
 }
 
 /// Writes down a request when its body is complete, without taking the body away from whoever answers it.
@@ -127,7 +165,7 @@ const faults = {
 function handler(answer) {
   return (request, response) => {
     const [, kind, fault] = request.url.split('/');
-    if (request.url === '/token' || kind === 'fault') record(request);
+    if (['/token', '/device/auth'].includes(request.url) || request.url.startsWith('/auth?') || kind === 'fault') record(request);
     if (kind !== 'fault') return answer(request, response);
     request.resume();
     request.on('end', () => (faults[fault] ? faults[fault](response) : response.writeHead(404).end()));
@@ -147,16 +185,21 @@ const mailServerListener = createServer();
 const port = await listen(clientsListener, options.port);
 const introspectionPort = await listen(mailServerListener, options['introspection-port']);
 const issuer = tls ? `https://localhost:${port}` : `http://127.0.0.1:${port}`;
-const answer = makeProvider(issuer).callback();
+const provider = makeProvider(issuer);
+const refreshTokens = await seedRefreshTokens(provider, Number(options['refresh-tokens']));
+const answer = provider.callback();
 clientsListener.on('request', handler(answer));
 mailServerListener.on('request', handler(answer));
 
 const endpoints = {
   issuer,
   token_endpoint: `${issuer}/token`,
+  authorization_endpoint: `${issuer}/auth`,
+  device_endpoint: `${issuer}/device/auth`,
   fault_base: `${issuer}/fault/`,
   introspection_endpoint: `http://127.0.0.1:${introspectionPort}/token/introspection`,
   introspection_port: introspectionPort,
+  refresh_tokens: refreshTokens,
 };
 // Whoever waits for the file never sees half of it.
 writeFileSync(join(options.directory, '.endpoints.json'), JSON.stringify(endpoints, null, 2) + '\n');

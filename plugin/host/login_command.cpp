@@ -1,0 +1,204 @@
+#include "plugin/host/login_command.h"
+
+#include "auth/login/connector.h"
+#include "plugin/contract/exit_status.h"
+#include "plugin/contract/log.h"
+#include "plugin/host/record.h"
+#include "plugin/host/small_files.h"
+#include "plugin/host/terminal_dialogue.h"
+#include "plugin/host/timestamp.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <ostream>
+#include <utility>
+
+namespace plugin::host {
+
+namespace {
+
+using auth::login::ConnectorKind;
+using auth::login::Granted;
+
+constexpr std::chrono::minutes patience{10};
+constexpr std::chrono::milliseconds lookAround{3'600'000};
+constexpr std::size_t longestToken = 65'536;
+constexpr std::string_view hidden = "***";
+
+template <class T>
+Task<void> deliver(Task<T> task, std::shared_ptr<Shared<T>> into, Signals& signals) {
+    try {
+        into->set(co_await task);
+    } catch (...) {  // handed on to the waiting main thread
+        into->fail(std::current_exception());
+    }
+    signals.wake();
+}
+
+/// The main thread waits: a first signal asks the task to end, a second one ends the process.
+template <class T>
+T await(const SignInDesk& desk, std::stop_source& stop, Task<T> task) {
+    auto answer = std::make_shared<Shared<T>>();
+    startOn(desk.loop, deliver(std::move(task), answer, desk.signals));
+    constexpr int tryAgain = 75;
+    while (!answer->isSet())
+        if (desk.signals.wait(lookAround) == Signals::Arrived::terminate && !stop.request_stop()) std::_Exit(tryAgain);
+    return std::move(answer->get());
+}
+
+Task<Result<void>> keepIt(auth::login::Connector& connector, std::string credential, std::shared_ptr<Granted> granted) {
+    auto kept = co_await connector.keep(std::move(credential), std::move(*granted));
+    co_return kept;
+}
+
+std::vector<RecordField> loginRecord(const std::string& credential, const Granted& granted) {
+    using Field = RecordField;
+    return {Field::text("credential", credential), granted.account ? Field::text("account", granted.account->name) : Field::nothing("account"),
+            granted.scopes.empty() ? Field::nothing("granted_scopes") : Field::text("granted_scopes", granted.scopes),
+            granted.expires ? Field::text("expires_at", timestamp(*granted.expires)) : Field::nothing("expires_at"),
+            Field::truth("refresh_token", !granted.token.refreshToken.empty())};
+}
+
+ConnectorKind kindOf(const std::string& connector) {
+    if (connector == "server-login") return ConnectorKind::serverLogin;
+    return connector == "user-login" ? ConnectorKind::userLogin : ConnectorKind::refreshToken;
+}
+
+using Fields = std::vector<RecordField>;
+
+Fields failure(int status, const std::string& cause) {
+    using Field = RecordField;
+    return {Field::nothing("access_token"),  Field::nothing("token_type"),    Field::nothing("expires_in"), Field::nothing("granted_scopes"),
+            Field::nothing("refresh_token"), Field::number("status", status), Field::text("cause", cause)};
+}
+
+Fields success(const Granted& granted, bool reveal) {
+    using Field = RecordField;
+    const auto secret = [reveal](std::string_view name, const auth::Secret& token) {
+        return token.empty() ? Field::nothing(name) : Field::text(name, std::string(reveal ? token.reveal() : hidden));
+    };
+    const auto& token = granted.token;
+    return {secret("access_token", token.accessToken),
+            Field::text("token_type", token.type),
+            token.expiresIn ? Field::number("expires_in", token.expiresIn->count()) : Field::nothing("expires_in"),
+            granted.scopes.empty() ? Field::nothing("granted_scopes") : Field::text("granted_scopes", granted.scopes),
+            secret("refresh_token", token.refreshToken),
+            Field::number("status", 0),
+            Field::nothing("cause")};
+}
+
+/// A refresh token from a file or, for "-", from standard input; its line end is dropped. Blocks.
+Result<auth::Secret> tokenFrom(const std::string& file, int input) {
+    const auto bad = [&](const std::string& why) {
+        return Error{Reaction::askOperator, Code::configSecretSource,
+                     (file == "-" ? std::string("standard input") : "the file " + printable(file)) + " " + why};
+    };
+    std::string text;
+    if (file == "-") {
+        char piece[4096];
+        for (;;) {
+            const auto got = ::read(input, piece, sizeof piece);
+            if (got < 0 && errno == EINTR) continue;
+            if (got <= 0 || text.size() > longestToken) break;
+            text.append(piece, static_cast<std::size_t>(got));
+        }
+    } else {
+        auto read = readSmallFile(file);
+        if (!read) return bad("cannot be read");
+        if (!*read) return bad("is not there");
+        text = std::move(**read);
+    }
+    while (text.ends_with('\n') || text.ends_with('\r')) text.pop_back();
+    if (text.empty() || text.size() > longestToken) return bad("holds no refresh token");
+    auth::Secret token(text);
+    OPENSSL_cleanse(text.data(), text.size());
+    return token;
+}
+
+Result<Granted> ask(const SignInDesk& desk, const OauthArguments& arguments) {
+    auto& connector = desk.access.connector();
+    std::stop_source stop;
+    switch (kindOf(arguments.connector)) {
+        case ConnectorKind::serverLogin:
+            return await(desk, stop, connector.serverLogin(arguments.credential, arguments.scope, stop.get_token()));
+        case ConnectorKind::userLogin: {
+            const auto dialogue = makeTerminalDialogue(desk.input, desk.error);
+            auth::login::SignInWishes wishes{arguments.scope, {}};
+            if (arguments.usePrompt) wishes.usePrompt = *arguments.usePrompt == "true";
+            return await(
+                desk, stop,
+                connector.userLogin(arguments.credential, std::move(wishes), *dialogue, desk.loop.clock().steady() + patience, stop.get_token()));
+        }
+        case ConnectorKind::refreshToken:
+            break;
+    }
+    auth::Secret given;
+    if (arguments.refreshTokenFile) {
+        auto read = tokenFrom(*arguments.refreshTokenFile, desk.input);
+        if (!read) return Error{Reaction::askOperator, Code::tokenSignInNeeded, "no refresh token is given: " + read.error().what};
+        given = std::move(*read);
+    }
+    return await(desk, stop, connector.refresh(arguments.credential, std::move(given), stop.get_token()));
+}
+
+}  // namespace
+
+int login(const SignInDesk& desk, const LoginArguments& arguments, bool json) {
+    auto& connector = desk.access.connector();
+    const auto failed = [&](const Error& error) {
+        desk.error << describe(error) << std::endl;
+        return exitStatus(error);
+    };
+    std::stop_source stop;
+    const auto dialogue = makeTerminalDialogue(desk.input, desk.error);
+    auto granted =
+        await(desk, stop, connector.userLogin(arguments.credential, {}, *dialogue, desk.loop.clock().steady() + patience, stop.get_token()));
+    if (!granted) return failed(granted.error());
+
+    const auto expected = arguments.user ? std::vector{*arguments.user} : auth::login::usersOf(desk.configuration, arguments.credential);
+    if (const auto other = auth::login::otherAccount(*granted, arguments.credential, expected)) return failed(*other);
+    const auto credential = auth::credential(desk.configuration, arguments.credential);
+    if (!credential) return failed(credential.error());
+    const auto remarks = auth::login::remarksOn(*granted, *credential, expected);
+    const auto record = loginRecord(arguments.credential, *granted);
+
+    const auto kept = await(desk, stop, keepIt(connector, arguments.credential, std::make_shared<Granted>(std::move(*granted))));
+    if (!kept) return failed(kept.error());
+    for (const auto& remark : remarks) desk.error << "Note: " << remark << '\n';
+    desk.error << "The sign-in is kept; a running service uses it within a second." << std::endl;
+    writeRecord(record, json, desk.out);
+    return 0;
+}
+
+int askConnector(const SignInDesk& desk, const OauthArguments& arguments, bool json) {
+    const auto granted = ask(desk, arguments);
+    if (granted) {
+        writeRecord(success(*granted, arguments.reveal), json, desk.out);
+        return 0;
+    }
+    const auto& error = granted.error();
+    desk.error << describe(error) << std::endl;
+    const auto status = auth::login::connectorStatus(kindOf(arguments.connector), error);
+    writeRecord(failure(status, codeName(error.code) + " " + error.what), json, desk.out);
+    return exitStatus(error);
+}
+
+void writeUnconfigured(const OauthArguments& arguments, const std::vector<Problem>& problems, bool json, std::ostream& out) {
+    const auto prefix = "credential." + arguments.credential + ".";
+    const Problem* first = nullptr;
+    bool scopesAlone = true;
+    for (const auto& each : problems) {
+        if (each.severity != Problem::Severity::error || !each.key.starts_with(prefix)) continue;
+        if (first == nullptr) first = &each;
+        scopesAlone = scopesAlone && each.key == prefix + "scopes" && each.code == Code::configMissingKey;
+    }
+    const auto kind = kindOf(arguments.connector);
+    if (first == nullptr) return writeRecord(failure(-1, "the configuration has errors"), json, out);
+    const bool noScope = kind == ConnectorKind::serverLogin && scopesAlone && !arguments.scope;
+    const int status = noScope ? -3 : kind == ConnectorKind::userLogin ? -1 : -2;
+    writeRecord(failure(status, codeName(first->code) + " " + first->what), json, out);
+}
+
+}  // namespace plugin::host
