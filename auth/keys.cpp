@@ -211,8 +211,8 @@ public:
 private:
     void checkForeign(const std::string& grant) {
         if (grant == "user_password")
-            foreign({"client_id", "client_secret", "client_secret_next", "token_endpoint", "scopes", "authentication", "provider", "tenant",
-                     "keystore", "signing_alias", "assertion_file", "key_file"},
+            foreign({"client_id", "client_secret", "client_secret_next", "token_endpoint", "scopes", "authentication", "tenant", "keystore",
+                     "signing_alias", "assertion_file", "key_file"},
                     "user_password signs in without OAuth");
         else
             foreign({"username", "password"},

@@ -38,8 +38,8 @@ std::string conversion(const std::string& type, const std::string& path) {
     const auto dot = path.rfind('.');
     const bool hasEnding = dot != std::string::npos && path.find('/', dot) == std::string::npos && dot > 0 && path[dot - 1] != '/';
     const auto target = (hasEnding ? path.substr(0, dot) : path) + ".p12";
-    return "convert it with: keytool -importkeystore -srckeystore " + quoted(path) + " -srcstoretype " + type + " -destkeystore " + quoted(target) +
-           " -deststoretype PKCS12";
+    return "convert it with `keytool -importkeystore -srckeystore " + quoted(path) + " -srcstoretype " + type + " -destkeystore " + quoted(target) +
+           " -deststoretype PKCS12`";
 }
 
 /// Nothing: it is no keystore of Java's own kind.

@@ -176,16 +176,13 @@ std::vector<std::string> missingKeys(const Configuration& configuration, std::st
     const Written written(configuration, name);
     const auto grant = grantOf(configuration, name);
     if (grant == Grant::userPassword) return written.has("password") ? std::vector<std::string>{} : std::vector<std::string>{"password"};
-    auto needed = neededBy(authenticationOf(configuration, name));
+    const auto how = authenticationOf(configuration, name);
+    const bool account = grant == Grant::jwtBearer && written.has("key_file");          // its file has the key and the issuer
+    const bool alone = grant == Grant::jwtBearer && how == ClientAuthentication::none;  // nothing but the assertion says who asks
+    auto needed = alone ? std::vector<std::string>{} : neededBy(how);
     for (auto& part : neededBy(grant))
-        if (std::find(needed.begin(), needed.end(), part) == needed.end()) needed.push_back(std::move(part));
-    const bool account = grant == Grant::jwtBearer && written.has("key_file");  // its file says the rest
-    if (grant == Grant::jwtBearer && authenticationOf(configuration, name) == ClientAuthentication::none) {
-        std::erase(needed, "client_id");
-        if (!account && !written.has("client_id")) needed.push_back("jwt.issuer");
-    }
-    if (account && authenticationOf(configuration, name) == ClientAuthentication::none) std::erase(needed, "keystore");
-    if (account) std::erase(needed, "token_endpoint");
+        if (!account && std::find(needed.begin(), needed.end(), part) == needed.end()) needed.push_back(std::move(part));
+    if (alone && !account && !written.has("client_id")) needed.emplace_back("jwt.issuer");
     if (written.preset() != nullptr)
         for (const auto* part : {"token_endpoint", "authorization_endpoint", "device_endpoint", "scopes"}) std::erase(needed, part);
     if (wantsTenant(written, grant) && !written.has("token_endpoint")) needed.emplace_back("tenant");

@@ -76,11 +76,11 @@ SCENARIO("a keystore is read as the configuration says", "[keystore]") {
         };
         THEN("the line that converts it is told, as a shell takes it") {
             CHECK(refused("/etc/it's/client.jks") ==
-                  "keystore.k.path = /etc/it's/client.jks: it is a JKS file, which only Java reads; convert it with: keytool -importkeystore "
-                  "-srckeystore '/etc/it'\\''s/client.jks' -srcstoretype JKS -destkeystore '/etc/it'\\''s/client.p12' -deststoretype PKCS12");
+                  "keystore.k.path = /etc/it's/client.jks: it is a JKS file, which only Java reads; convert it with `keytool -importkeystore "
+                  "-srckeystore '/etc/it'\\''s/client.jks' -srcstoretype JKS -destkeystore '/etc/it'\\''s/client.p12' -deststoretype PKCS12`");
             CHECK(refused("/etc/keys.d/client")
                       .ends_with("keytool -importkeystore -srckeystore /etc/keys.d/client -srcstoretype JCEKS "
-                                 "-destkeystore /etc/keys.d/client.p12 -deststoretype PKCS12"));
+                                 "-destkeystore /etc/keys.d/client.p12 -deststoretype PKCS12`"));
         }
     }
 }

@@ -263,6 +263,9 @@ SCENARIO("grant jwt_bearer wants a key and an issuer", "[keys][grant]") {
     CHECK(told({{"grant", "jwt_bearer"}, {"token_endpoint", "https://h/t"}, {"keystore", "k"}, {"jwt.issuer", "me"}}).empty());
     CHECK(told({{"grant", "jwt_bearer"}, {"key_file", "/key.json"}}).empty());
     CHECK(keysOf(told({{"grant", "jwt_bearer"}, {"key_file", "/key.json"}, {"keystore", "k"}})) == "keystore");
+    CHECK(told({{"key_file", "/key.json"}, {"client_id", "id"}, {"client_secret", "s"}}).empty());
+    CHECK(told({{"key_file", "/key.json"}, {"client_id", "id"}, {"authentication", "private_key_jwt"}, {"keystore", "k"}}).empty());
+    CHECK(keysOf(told({{"key_file", "/key.json"}, {"client_id", "id"}, {"authentication", "private_key_jwt"}})) == "keystore");
     GIVEN("a client that shows a secret beside it") {
         const auto read_ =
             read({{"grant", "jwt_bearer"}, {"token_endpoint", "https://h/t"}, {"keystore", "k"}, {"client_id", "id"}, {"client_secret", "s"}});
