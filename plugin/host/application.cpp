@@ -46,6 +46,8 @@ int dispatch(const std::vector<std::string>& arguments, const std::string& progr
                        return runCheck({setup.source, setup.rules, packageProblems(setup.packages), probeSource, probeDirectory, json}, out, error);
                    },
                    [&](const TokenArguments& token) { return runTokenCommand(setup, token, json, out, error); },
+                   [&](const CredentialsArguments& credentials) { return runCredentialsCommand(setup, credentials, json, out, error); },
+                   [&](const SealArguments&) { return runSealCommand(setup, std::cin, out, error); },
                    [&](const VersionArguments&) { return runVersionCommand(setup, json, out); },
                    [&](const HelpArguments& help) {
                        out << usageText(commandInfos(setup.packages), help.command);

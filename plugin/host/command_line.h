@@ -26,6 +26,11 @@ struct TokenArguments {
     bool reveal = false;
 };
 struct VersionArguments {};
+struct CredentialsArguments {
+    std::string name{};   ///< "" = all
+    bool forget = false;  ///< --forget: what is stored of its grant
+};
+struct SealArguments {};
 struct HelpArguments {
     std::string command{};  ///< "" = the whole program
 };
@@ -37,7 +42,8 @@ struct PackageArguments {
 
 struct CommandLine {
     CommonOptions common{};
-    std::variant<RunArguments, CheckArguments, TokenArguments, VersionArguments, HelpArguments, PackageArguments> command{};
+    std::variant<RunArguments, CheckArguments, TokenArguments, VersionArguments, CredentialsArguments, SealArguments, HelpArguments, PackageArguments>
+        command{};
 };
 
 /// Exit status 64; `what` is one line, with the nearest command or option where one is near.

@@ -11,6 +11,8 @@ namespace plugin::host {
 /// Commands that come to an end by themselves: beside a running service or without one, in the main thread, with one loop. Each answers the
 /// exit status. A configuration with errors is told as `check` tells it, and is 78.
 int runTokenCommand(const Setup& setup, const TokenArguments& arguments, bool json, std::ostream& out, std::ostream& error);
+int runCredentialsCommand(const Setup& setup, const CredentialsArguments& arguments, bool json, std::ostream& out, std::ostream& error);
+int runSealCommand(const Setup& setup, std::istream& in, std::ostream& out, std::ostream& error);
 int runPackageCommand(Setup& setup, const PackageArguments& arguments, bool json, std::ostream& out, std::ostream& error);
 int runVersionCommand(const Setup& setup, bool json, std::ostream& out);
 
