@@ -36,6 +36,9 @@ constexpr std::array ownCommands{
                "  user-login C [--scope S] [--use-prompt true|false]    as a person; nothing is kept\n"
                "  refresh-token C [--refresh-token-file F|-]            for a refresh token: of a file, of standard input, or the one that is kept\n"
                "  --reveal                                              show the tokens\n"},
+    OwnCommand{"credentials", "credentials [NAME] [--forget]", "show what is known of every credential, or of one: grant, scopes, end, last results",
+               "  --forget  forget what is stored of the grant of NAME: somebody has to sign in again\n"},
+    OwnCommand{"seal", "seal", "read a secret from standard input, print ${sealed:...} for the configuration", ""},
     OwnCommand{"version", "version", "print the version", ""},
     OwnCommand{"help", "help [COMMAND]", "print this, or what a command takes", ""},
 };
@@ -227,6 +230,15 @@ OauthArguments parseOauth(Arguments arguments) {
     return oauth;
 }
 
+CredentialsArguments parseCredentials(Arguments arguments) {
+    CredentialsArguments credentials;
+    auto words = wordsBeside(
+        arguments, [&] { return arguments.takeFlag("--forget", credentials.forget); }, {"--forget"}, 1, "credentials takes one credential");
+    if (!words.empty()) credentials.name = std::move(words.front());
+    if (credentials.forget && credentials.name.empty()) throw Failed{"--forget needs the name of a credential"};
+    return credentials;
+}
+
 std::vector<std::string> allNames(const std::vector<CommandInfo>& packages) {
     std::vector<std::string> names;
     for (const auto& each : ownCommands) names.emplace_back(each.name);
@@ -272,10 +284,14 @@ CommandLine parse(Scanned scanned, const std::vector<CommandInfo>& packages) {
         line.command = parseLogin(Arguments(std::move(scanned.arguments)));
     else if (name == "oauth")
         line.command = parseOauth(Arguments(std::move(scanned.arguments)));
-    else if (name == "check" || name == "version") {
+    else if (name == "credentials")
+        line.command = parseCredentials(Arguments(std::move(scanned.arguments)));
+    else if (name == "check" || name == "version" || name == "seal") {
         refuseAll(Arguments(std::move(scanned.arguments)), name);
         if (name == "check")
             line.command = CheckArguments{};
+        else if (name == "seal")
+            line.command = SealArguments{};
         else
             line.command = VersionArguments{};
     } else {

@@ -41,6 +41,11 @@ struct OauthArguments {
     bool reveal = false;
 };
 struct VersionArguments {};
+struct CredentialsArguments {
+    std::string name{};   ///< "" = all
+    bool forget = false;  ///< --forget: what is stored of its grant
+};
+struct SealArguments {};
 struct HelpArguments {
     std::string command{};  ///< "" = the whole program
 };
@@ -52,8 +57,8 @@ struct PackageArguments {
 
 struct CommandLine {
     CommonOptions common{};
-    std::variant<RunArguments, CheckArguments, TokenArguments, KeystoresArguments, LoginArguments, OauthArguments, VersionArguments, HelpArguments,
-                 PackageArguments>
+    std::variant<RunArguments, CheckArguments, TokenArguments, KeystoresArguments, LoginArguments, OauthArguments, CredentialsArguments,
+                 SealArguments, VersionArguments, HelpArguments, PackageArguments>
         command{};
 };
 
