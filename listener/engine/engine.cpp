@@ -257,6 +257,7 @@ Task<void> Engine::watchOperator(std::shared_ptr<plugin::Event> over) {
             seen = *changes;
         }
         wakeMailboxesWithWork();
+        co_await wakeSignedIn();
         if (loop.clock().steady() >= recordAt) {
             co_await recordVerified();
             if (++recorded % 10 == 0) co_await outlets_.recount();
@@ -264,6 +265,28 @@ Task<void> Engine::watchOperator(std::shared_ptr<plugin::Event> over) {
         }
         auto pause = over->wait(loop.clock().steady() + operatorGlance, {});
         if (co_await pause == plugin::Wake::done) co_return;
+    }
+}
+
+/// Mailboxes that wait for somebody to sign in try again as soon as somebody has, in whatever process.
+Task<void> Engine::wakeSignedIn() {
+    auto* const grants = host_.access().grants();
+    if (grants == nullptr) co_return;
+    std::map<std::string, std::string> waiting;  // mailbox → credential; a copy, as mailboxes may change meanwhile
+    for (const auto& [alias, post] : posts_) {
+        const auto error = post->worker->status().view(host_.clock().steady()).lastError;
+        if (error && error->code == plugin::Code::tokenSignInNeeded) waiting[alias] = post->worker->settings().session.credential;
+    }
+    std::erase_if(signIns_, [&](const auto& each) { return !waiting.contains(each.first); });
+    for (const auto& [alias, credential] : waiting) {
+        auto asking = grants->version(credential);
+        const auto version = co_await asking;
+        if (!version) continue;
+        const auto known = signIns_.find(alias);
+        // At first sight it tries once more: somebody may have signed in since it failed.
+        const bool news = known == signIns_.end() || known->second != *version;
+        signIns_[alias] = *version;
+        if (const auto post = posts_.find(alias); news && post != posts_.end()) post->second->worker->operatorActed();
     }
 }
 

@@ -61,6 +61,7 @@ private:
     plugin::Task<bool> mailboxesEnded();
     plugin::Task<plugin::Result<void>> blockAfterLoss();
     plugin::Task<void> watchOperator(std::shared_ptr<plugin::Event> over);
+    plugin::Task<void> wakeSignedIn();
     plugin::Task<void> watchAlerts(std::shared_ptr<plugin::Event> over);
     std::vector<Condition> conditions();
     plugin::Task<void> recordVerified();
@@ -77,6 +78,7 @@ private:
     mutable std::mutex mutex_{};                            // posts_ as a whole: the home loop changes it, metrics read it; withWork_
     std::map<std::string, std::shared_ptr<Post>> posts_{};  // by alias
     std::set<std::string> withWork_{};                      // mailboxes that have to be looked into soon
+    std::map<std::string, std::int64_t> signIns_{};         // of mailboxes that wait for one: the version of the grant last seen
     std::atomic<bool> fetchedAgain_{false};                 // for the outbox, after it had its turn
     std::size_t filled_ = 0;
     plugin::Event reloaded_{};  // of the home loop

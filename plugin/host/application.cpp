@@ -48,6 +48,8 @@ int dispatch(const std::vector<std::string>& arguments, const std::string& progr
                    [&](const TokenArguments& token) { return runTokenCommand(setup, token, json, out, error); },
                    [&](const LoginArguments& login) { return runLoginCommand(setup, login, json, out, error); },
                    [&](const OauthArguments& oauth) { return runOauthCommand(setup, oauth, json, out, error); },
+                   [&](const CredentialsArguments& credentials) { return runCredentialsCommand(setup, credentials, json, out, error); },
+                   [&](const SealArguments&) { return runSealCommand(setup, std::cin, out, error); },
                    [&](const VersionArguments&) { return runVersionCommand(setup, json, out); },
                    [&](const HelpArguments& help) {
                        out << usageText(commandInfos(setup.packages), help.command);

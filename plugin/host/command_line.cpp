@@ -34,6 +34,9 @@ constexpr std::array ownCommands{
                "  user-login C [--scope S] [--use-prompt true|false]    as a person; nothing is kept\n"
                "  refresh-token C [--refresh-token-file F|-]            for a refresh token: of a file, of standard input, or the one that is kept\n"
                "  --reveal                                              show the tokens\n"},
+    OwnCommand{"credentials", "credentials [NAME] [--forget]", "show what is known of every credential, or of one: grant, scopes, end, last results",
+               "  --forget  forget what is stored of the grant of NAME: somebody has to sign in again\n"},
+    OwnCommand{"seal", "seal", "read a secret from standard input, print ${sealed:...} for the configuration", ""},
     OwnCommand{"version", "version", "print the version", ""},
     OwnCommand{"help", "help [COMMAND]", "print this, or what a command takes", ""},
 };
@@ -206,6 +209,25 @@ OauthArguments parseOauth(Arguments arguments) {
     return oauth;
 }
 
+CredentialsArguments parseCredentials(Arguments arguments) {
+    CredentialsArguments credentials;
+    bool optionsEnded = false;
+    while (!arguments.empty()) {
+        if (!optionsEnded && arguments.peek() == "--") {
+            optionsEnded = true;
+            arguments.take();
+        } else if (!optionsEnded && isOption(arguments.peek())) {
+            if (!arguments.takeFlag("--forget", credentials.forget)) unknownOption(arguments.peek(), {"--forget"});
+        } else if (credentials.name.empty() && !arguments.peek().empty()) {
+            credentials.name = arguments.take();
+        } else {
+            throw Failed{"credentials takes one credential"};
+        }
+    }
+    if (credentials.forget && credentials.name.empty()) throw Failed{"--forget needs the name of a credential"};
+    return credentials;
+}
+
 std::vector<std::string> allNames(const std::vector<CommandInfo>& packages) {
     std::vector<std::string> names;
     for (const auto& each : ownCommands) names.emplace_back(each.name);
@@ -249,10 +271,14 @@ CommandLine parse(Scanned scanned, const std::vector<CommandInfo>& packages) {
         line.command = parseLogin(Arguments(std::move(scanned.arguments)));
     else if (name == "oauth")
         line.command = parseOauth(Arguments(std::move(scanned.arguments)));
-    else if (name == "check" || name == "version") {
+    else if (name == "credentials")
+        line.command = parseCredentials(Arguments(std::move(scanned.arguments)));
+    else if (name == "check" || name == "version" || name == "seal") {
         refuseAll(Arguments(std::move(scanned.arguments)), name);
         if (name == "check")
             line.command = CheckArguments{};
+        else if (name == "seal")
+            line.command = SealArguments{};
         else
             line.command = VersionArguments{};
     } else {

@@ -37,6 +37,11 @@ struct OauthArguments {
     bool reveal = false;
 };
 struct VersionArguments {};
+struct CredentialsArguments {
+    std::string name{};   ///< "" = all
+    bool forget = false;  ///< --forget: what is stored of its grant
+};
+struct SealArguments {};
 struct HelpArguments {
     std::string command{};  ///< "" = the whole program
 };
@@ -48,7 +53,8 @@ struct PackageArguments {
 
 struct CommandLine {
     CommonOptions common{};
-    std::variant<RunArguments, CheckArguments, TokenArguments, LoginArguments, OauthArguments, VersionArguments, HelpArguments, PackageArguments>
+    std::variant<RunArguments, CheckArguments, TokenArguments, LoginArguments, OauthArguments, CredentialsArguments, SealArguments, VersionArguments,
+                 HelpArguments, PackageArguments>
         command{};
 };
 

@@ -1,7 +1,10 @@
 #include "plugin/host/commands.h"
 
 #include "auth/access.h"
+#include "auth/schema.h"
 #include "plugin/contract/text.h"
+#include "plugin/host/credentials_command.h"
+#include "plugin/host/database_on_demand.h"
 #include "plugin/host/lent_host.h"
 #include "plugin/host/logging.h"
 #include "plugin/host/login_command.h"
@@ -10,6 +13,7 @@
 #include "plugin/host/package_runner.h"
 #include "plugin/host/state.h"
 #include "plugin/host/token_command.h"
+#include "plugin/host/vault.h"
 #include "plugin/runtime/posix_disk.h"
 #include "plugin/store/sqlite_database.h"
 
@@ -34,8 +38,24 @@ struct Workshop {
     std::unique_ptr<MetricsRegistry> metrics = makeMetricsRegistry(*log);
     std::unique_ptr<Disk> disk = makePosixDisk();
     State state{};
-    std::unique_ptr<auth::Access> access = auth::makeAccess({configuration, *clock, *random, *log, *metrics});
+    // What credentials keep: opened when a command needs it. Only commands that have to keep something make a database.
+    Vault vault{configuration->text("server.data")};
+    std::optional<DataDirectory> directory{};
+    DatabaseOnDemand database{[this] { return openForCredentials(); }};
+    auth::Lasting lasting{database, vault, vault, hasDatabase(configuration->text("server.data"))};
+    std::unique_ptr<auth::Access> access = auth::makeAccess({configuration, *clock, *random, *log, *metrics, nullptr, nullptr, &lasting});
     Loops loops{1, workers, *clock, *log, *metrics};  // last: what runs on them ends before the rest goes
+
+private:
+    Result<std::unique_ptr<Database>> openForCredentials() {
+        auto opened = DataDirectory::open(configuration->text("server.data"));
+        if (!opened) return opened.error();
+        directory = std::move(*opened);
+        auto written = openStateToWrite(*directory, *clock, *random, *log);
+        if (!written) return written.error();
+        if (auto migrated = written->database->migrate(auth::schemaOwner, auth::migrations()); !migrated) return migrated.error();
+        return std::move(written->database);
+    }
 };
 
 /// An empty database for commands that only look while there is none yet; gone at the end.
@@ -108,6 +128,28 @@ int runOauthCommand(const Setup& setup, const OauthArguments& arguments, bool js
     Signals signals;  // before any thread
     Workshop shop(std::move(configuration));
     return askConnector({*shop.access, *shop.configuration, *shop.loops.all().front(), signals, 0, out, error}, arguments, json);
+}
+
+int runCredentialsCommand(const Setup& setup, const CredentialsArguments& arguments, bool json, std::ostream& out, std::ostream& error) {
+    const auto configuration = validConfiguration(setup, error);
+    if (!configuration) return 78;
+    Workshop shop(configuration);
+    auto& loop = *shop.loops.all().front();
+    if (arguments.forget) return forgetGrant(*shop.access, loop, arguments.name, error);
+    auto state = openStateToRead(configuration->text("server.data"));
+    if (!state) return failed(state.error(), error);
+    shop.state = std::move(*state);
+    if (shop.state.database)
+        if (auto migrated = shop.state.database->migrate(auth::schemaOwner, auth::migrations()); !migrated) return failed(migrated.error(), error);
+    return showCredentials(configuration, shop.state.database.get(), arguments.name, loop, json, out, error);
+}
+
+int runSealCommand(const Setup& setup, std::istream& in, std::ostream& out, std::ostream& error) {
+    auto configuration = validConfiguration(setup, error);
+    if (!configuration) return 78;
+    const bool database = hasDatabase(configuration->text("server.data"));
+    Workshop shop(std::move(configuration));
+    return sealSecret(*shop.access, *shop.loops.all().front(), database, in, out, error);
 }
 
 int runPackageCommand(Setup& setup, const PackageArguments& arguments, bool json, std::ostream& out, std::ostream& error) {

@@ -14,6 +14,8 @@ int runTokenCommand(const Setup& setup, const TokenArguments& arguments, bool js
 /// These two end with Ctrl-C too, in order. Of `oauth`, a configuration with errors has a record as well.
 int runLoginCommand(const Setup& setup, const LoginArguments& arguments, bool json, std::ostream& out, std::ostream& error);
 int runOauthCommand(const Setup& setup, const OauthArguments& arguments, bool json, std::ostream& out, std::ostream& error);
+int runCredentialsCommand(const Setup& setup, const CredentialsArguments& arguments, bool json, std::ostream& out, std::ostream& error);
+int runSealCommand(const Setup& setup, std::istream& in, std::ostream& out, std::ostream& error);
 int runPackageCommand(Setup& setup, const PackageArguments& arguments, bool json, std::ostream& out, std::ostream& error);
 int runVersionCommand(const Setup& setup, bool json, std::ostream& out);
 

@@ -1,6 +1,7 @@
 #include "plugin/host/service.h"
 
 #include "auth/access.h"
+#include "auth/schema.h"
 #include "plugin/admin/admin_server.h"
 #include "plugin/host/daemon.h"
 #include "plugin/host/host_keys.h"
@@ -13,6 +14,7 @@
 #include "plugin/host/reload.h"
 #include "plugin/host/signals.h"
 #include "plugin/host/state.h"
+#include "plugin/host/vault.h"
 #include "plugin/host/watched_database.h"
 #include "plugin/runtime/posix_disk.h"
 
@@ -29,6 +31,7 @@ namespace {
 
 constexpr unsigned workers = 8;
 constexpr auto timeToStop = std::chrono::seconds(10);
+constexpr auto timeToRefresh = std::chrono::seconds(3);
 constexpr auto beatEvery = std::chrono::seconds(5);
 constexpr auto aliveWithin = std::chrono::seconds(30);
 constexpr int tryAgain = 75, badConfiguration = 78;
@@ -109,6 +112,8 @@ private:
     State state_{};
     std::optional<DatabaseFile> databaseFile_{};
     std::unique_ptr<WatchedDatabase> database_{};
+    std::optional<Vault> vault_{};
+    std::optional<auth::Lasting> lasting_{};
     std::unique_ptr<auth::Access> access_{};
     std::unique_ptr<Loops> loops_{};
     std::unique_ptr<LentHost> host_{};
@@ -173,7 +178,10 @@ Result<void> Service::bringUp(const std::vector<Problem>& warnings) {
     databaseFile_.emplace(directory_);
     database_ = std::make_unique<WatchedDatabase>(std::move(state_.database));
     phase_.set("starting: the packages are not up yet");
-    access_ = auth::makeAccess({configuration_, *clock_, *random_, *log_, *metrics_});
+    if (auto migrated = database_->migrate(auth::schemaOwner, auth::migrations()); !migrated) return migrated;
+    vault_.emplace(directory_.path());
+    lasting_.emplace(auth::Lasting{*database_, *vault_, *vault_});
+    access_ = auth::makeAccess({configuration_, *clock_, *random_, *log_, *metrics_, nullptr, nullptr, &*lasting_});
     host_ = std::make_unique<LentHost>(LentParts{configuration_, loops_->all(), *clock_, *random_, *disk_, *database_, *log_, *metrics_, *access_,
                                                  directory_.path(), version(), instanceName(*configuration_.get()), state_.stateLost});
     runner_->migrate(*database_);
@@ -207,6 +215,7 @@ void Service::changed() {
 
 void Service::beat() {
     loops_->beat();
+    access_->lookAtDates();
     if (notifier_.watchdog() && loops_->alive(aliveWithin)) static_cast<void>(notifier_.send("WATCHDOG=1"));  // a lost one is made up for by the next
 }
 
@@ -308,6 +317,9 @@ int Service::stop() {
         std::unique_lock lock(mutex_);
         while (!runner_->running().empty())
             change_.wait_for(lock, std::chrono::milliseconds(100));  // the callback holds no lock of ours: never miss it for long
+        // What comes in place of a refresh token that is on its way would be lost with us, and a person had to sign in again.
+        const auto patience = clock_->steady() + timeToRefresh;
+        while (access_->tokens().refreshing() && clock_->steady() < patience) change_.wait_for(lock, std::chrono::milliseconds(20));
     }
     int status = mode() == Mode::once ? runner_->status() : 0;
     if (lost_ || (mode() == Mode::once && interrupted_)) status = worse(status, tryAgain);

@@ -155,6 +155,8 @@ Result<void> markClean(const DataDirectory& directory) {
     return directory.write(**known);
 }
 
+bool hasDatabase(const std::string& dataDirectory) { return isThere(dataDirectory + "/" + databaseName); }
+
 Result<State> openStateToRead(const std::string& dataDirectory) {
     State state;
     const auto path = dataDirectory + "/" + databaseName;

@@ -43,6 +43,9 @@ private:
 /// The last thing a process does that ended in order, with the database closed.
 Result<void> markClean(const DataDirectory& directory);
 
+/// Whether a data directory holds a database. Blocks.
+bool hasDatabase(const std::string& dataDirectory);
+
 /// For commands, with or without a daemon. read: the database as it is, never written; null where there is none yet.
 Result<State> openStateToRead(const std::string& dataDirectory);
 /// write: beside a daemon; without one and without a database, as openState does it (taking the lock for as long as `directory` lives).

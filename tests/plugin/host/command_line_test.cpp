@@ -71,6 +71,13 @@ SCENARIO("each command takes its arguments", "[command-line]") {
         CHECK(command<OauthArguments>({"oauth", "refresh-token", "sales", "--refresh-token-file", "-"}).refreshTokenFile == "-");
         CHECK_FALSE(command<OauthArguments>({"oauth", "refresh-token", "sales"}).refreshTokenFile);
     }
+    WHEN("credentials, seal") {
+        CHECK(command<CredentialsArguments>({"credentials"}).name.empty());
+        CHECK(command<CredentialsArguments>({"credentials", "m365"}).name == "m365");
+        CHECK_FALSE(command<CredentialsArguments>({"credentials", "m365"}).forget);
+        CHECK(command<CredentialsArguments>({"credentials", "--forget", "m365"}).forget);
+        command<SealArguments>({"seal"});
+    }
     WHEN("check, version, help") {
         command<CheckArguments>({"check"});
         command<VersionArguments>({"version"});
@@ -89,7 +96,7 @@ SCENARIO("each command takes its arguments", "[command-line]") {
 }
 
 SCENARIO("--config and --json may stand before and after everywhere", "[command-line]") {
-    const auto name = GENERATE(as<std::string>{}, "run", "check", "version", "ledger", "token", "help");
+    const auto name = GENERATE(as<std::string>{}, "run", "check", "version", "ledger", "token", "credentials", "seal", "help");
     const std::vector<std::string> own = name == "token" ? std::vector<std::string>{name, "m365"} : std::vector<std::string>{name};
     const auto put = GENERATE(true, false);
     const auto joined = GENERATE(true, false);

@@ -1,0 +1,161 @@
+#include "plugin/host/credentials_command.h"
+
+#include "auth/secret_expiry.h"
+#include "plugin/contract/exit_status.h"
+#include "plugin/contract/text.h"
+
+#include <array>
+#include <future>
+#include <istream>
+#include <ostream>
+#include <utility>
+
+namespace plugin::host {
+
+namespace {
+
+constexpr std::size_t longestSecret = 65'536;  // as long as one from a file
+constexpr int wrongUse = 64;
+
+std::string codeText(unsigned code) { return code == 0 ? "ok" : codeName(static_cast<Code>(code)); }
+
+/// "2027-01-31, in 12 days".
+std::string ending(const std::string& written, Wall now) {
+    const auto end = auth::parseDay(written);
+    if (!end) return written;
+    if (now >= *end) return written + ", which is over";
+    const auto days = std::chrono::ceil<std::chrono::days>(*end - now).count();
+    return written + ", in " + std::to_string(days) + (days == 1 ? " day" : " days");
+}
+
+void writePeople(const auth::CredentialState& state, Wall now, std::ostream& out) {
+    const auto line = [&out](std::string_view name, const std::string& value) {
+        if (!value.empty()) out << "  " << name << std::string(16 - name.size(), ' ') << value << '\n';
+    };
+    out << state.name << '\n';
+    line("grant", state.grant);
+    line("account", printable(state.account));
+    line("obtained at", state.obtainedAt ? utcText(*state.obtainedAt) + " by " + state.obtainedBy : "not yet");
+    line("expires at", state.expiresAt ? utcText(*state.expiresAt) + (now >= *state.expiresAt ? ", which is over" : "") : "");
+    line("refresh token", state.refreshToken ? (*state.refreshToken ? "yes" : "no") : "");
+    line("scopes", state.askedScopes);
+    if (auth::scopesDiffer(state.askedScopes, state.grantedScopes)) line("granted scopes", state.grantedScopes + " (not those asked for)");
+    if (state.secondSecret) line("secret in use", "client_secret_next");
+    if (!state.secretExpires.empty()) line("secret expires", ending(state.secretExpires, now));
+    for (const auto& result : state.results)
+        line(&result == &state.results.front() ? "results" : "",
+             utcText(result.at) + " " + result.by + " " + codeText(result.code) + (result.cause.empty() ? "" : " " + result.cause));
+}
+
+std::string timeOrNull(const std::optional<Wall>& time) { return time ? jsonText(utcText(*time)) : "null"; }
+std::string textOrNull(const std::string& text) { return text.empty() ? "null" : jsonText(text); }
+std::string flagOrNull(const std::optional<bool>& flag) { return flag ? (*flag ? "true" : "false") : "null"; }
+
+void writeJson(const auth::CredentialState& state, std::ostream& out) {
+    out << "{\"credential\": " << jsonText(state.name) << ", \"grant\": " << jsonText(state.grant) << ", \"account\": " << textOrNull(state.account)
+        << ", \"obtained_at\": " << timeOrNull(state.obtainedAt) << ", \"obtained_by\": " << textOrNull(state.obtainedBy)
+        << ", \"expires_at\": " << timeOrNull(state.expiresAt) << ", \"refresh_token\": " << flagOrNull(state.refreshToken)
+        << ", \"asked_scopes\": " << textOrNull(state.askedScopes) << ", \"granted_scopes\": " << textOrNull(state.grantedScopes)
+        << ", \"scopes_differ\": " << flagOrNull(auth::scopesDiffer(state.askedScopes, state.grantedScopes))
+        << ", \"secret_in_use\": " << jsonText(state.secondSecret ? "client_secret_next" : "client_secret")
+        << ", \"secret_expires\": " << textOrNull(state.secretExpires) << ", \"results\": [";
+    const char* separator = "";
+    for (const auto& result : state.results) {
+        out << separator << "{\"at\": " << jsonText(utcText(result.at)) << ", \"grant\": " << jsonText(result.by)
+            << ", \"status\": " << jsonText(result.code == 0 ? "ok" : "failed")
+            << ", \"error_code\": " << (result.code == 0 ? "null" : jsonText(codeText(result.code))) << ", \"cause\": " << textOrNull(result.cause)
+            << ", \"granted_scopes\": " << textOrNull(result.grantedScopes) << ", \"expires_at\": " << timeOrNull(result.expiresAt) << "}";
+        separator = ", ";
+    }
+    out << "]}";
+}
+
+template <class T>
+Task<void> hand(Task<T> task, std::shared_ptr<std::promise<T>> into) {
+    try {
+        into->set_value(co_await task);
+    } catch (...) {  // handed on to the waiting main thread
+        into->set_exception(std::current_exception());
+    }
+}
+
+template <class T>
+T waitFor(Loop& loop, Task<T> task) {
+    auto promise = std::make_shared<std::promise<T>>();
+    auto answer = promise->get_future();
+    startOn(loop, hand(std::move(task), promise));
+    return answer.get();
+}
+
+int failed(const Error& cause, std::ostream& error) {
+    error << describe(cause) << '\n';
+    return exitStatus(cause);
+}
+
+/// Up to the longest secret; nothing: longer.
+std::optional<auth::Secret> readAll(std::istream& in) {
+    auth::SecretBuilder builder(4096);
+    std::array<char, 4096> piece{};
+    std::size_t total = 0;
+    while (in.read(piece.data(), piece.size()) || in.gcount() > 0) {
+        const auto count = static_cast<std::size_t>(in.gcount());
+        builder.add({piece.data(), count});
+        if ((total += count) > longestSecret) return std::nullopt;
+    }
+    OPENSSL_cleanse(piece.data(), piece.size());
+    return builder.finish();
+}
+
+}  // namespace
+
+void writeCredentials(const std::vector<auth::CredentialState>& states, Wall now, bool json, std::ostream& out) {
+    if (!json) {
+        for (const auto& state : states) writePeople(state, now, out);
+        return;
+    }
+    const char* separator = "[";
+    for (const auto& state : states) {
+        out << separator;
+        writeJson(state, out);
+        separator = ",\n ";
+    }
+    out << (states.empty() ? "[]\n" : "]\n");
+}
+
+int showCredentials(std::shared_ptr<const Configuration> configuration, Database* database, const std::string& name, Loop& loop, bool json,
+                    std::ostream& out, std::ostream& error) {
+    const auto states = waitFor(loop, auth::credentialStates(std::move(configuration), database, name));
+    if (!states) return failed(states.error(), error);
+    writeCredentials(*states, loop.clock().wall(), json, out);
+    return 0;
+}
+
+int forgetGrant(auth::Access& access, Loop& loop, const std::string& name, std::ostream& error) {
+    if (auto known = access.kind(name); !known && known.error().what == "there is no credential named " + name) return failed(known.error(), error);
+    const auto forgotten = waitFor(loop, access.grants()->forget(name));
+    if (!forgotten) return failed(forgotten.error(), error);
+    error << "the grant of credential " << name << " is forgotten here; the provider may still honour it until its consent is withdrawn there\n";
+    return 0;
+}
+
+int sealSecret(auth::Access& access, Loop& loop, bool lookFirst, std::istream& in, std::ostream& out, std::ostream& error) {
+    auto read = readAll(in);
+    if (!read) {
+        error << "that is no secret: it is longer than " << longestSecret << " octets\n";
+        return wrongUse;
+    }
+    auto text = read->reveal();
+    if (text.ends_with('\n')) text.remove_suffix(text.ends_with("\r\n") ? 2 : 1);
+    if (text.empty()) {
+        error << "seal reads the secret from standard input; there is none\n";
+        return wrongUse;
+    }
+    const auto before = lookFirst ? waitFor(loop, access.grants()->holdsSealed()) : Result<bool>(false);
+    if (!before) return failed(before.error(), error);
+    const auto sealed = access.seal(auth::Secret(text), !*before);
+    if (!sealed) return failed(sealed.error(), error);
+    out << *sealed << '\n';
+    return 0;
+}
+
+}  // namespace plugin::host
