@@ -201,3 +201,65 @@ SCENARIO("refresh-token without a token is -3, and an empty file is none", "[log
         CHECK(json(outcome.output)->getValue<int>("status") == -3);
     }
 }
+
+SCENARIO("who signs in once is used from then on", "[login][program]") {
+    const Workplace place;
+    Program program(place.words({"login", "web", "--user", "Carol@example.test", "--json"}));
+    place.browser("carol").signIn(addressOf(program), "carol@example.test");
+    REQUIRE(program.wait() == 0);
+    const auto record = json(program.output());
+    CHECK(record->getValue<std::string>("account") == "carol@example.test");
+    CHECK(record->getValue<bool>("refresh_token"));
+    CHECK(record->getValue<std::string>("credential") == "web");
+    CHECK(program.error().find("Note:") == std::string::npos);
+    const auto asked = Surroundings::get().provider.requests().size();
+    GIVEN("another process that wants a token") {
+        const auto token = place.postern({"token", "web", "--json"});
+        INFO(token.error);
+        CHECK(token.status == 0);
+        THEN("it takes the one that is kept") { CHECK(Surroundings::get().provider.requests().size() == asked); }
+    }
+    GIVEN("a script that wants another one for the stored refresh token") {
+        const auto renewed = place.postern({"oauth", "refresh-token", "web", "--json"});
+        INFO(renewed.error);
+        CHECK(renewed.status == 0);
+        CHECK(json(renewed.output)->getValue<int>("status") == 0);
+        CHECK(Surroundings::get().provider.requests().size() == asked + 1);
+        CHECK(Surroundings::get().provider.requests().back().body.find("grant_type=refresh_token") != std::string::npos);
+    }
+}
+
+SCENARIO("somebody else than was expected is refused, and nothing is kept", "[login][program]") {
+    const Workplace place;
+    Program program(place.words({"login", "web", "--user", "orders@example.test"}));
+    place.browser("dora").signIn(addressOf(program), "dora@example.test");
+    CHECK(program.wait() == 77);
+    CHECK(program.error().find("PO-3019") != std::string::npos);
+    CHECK(program.error().find("dora@example.test has signed in, orders@example.test was expected") != std::string::npos);
+    CHECK(program.output().empty());
+    const auto token = place.postern({"token", "web"});
+    CHECK(token.status == 77);
+    CHECK(token.error.find("PO-3012") != std::string::npos);
+}
+
+SCENARIO("a sign-in at another device is kept as well", "[login][program]") {
+    const Workplace place;
+    Program program(place.words({"login", "device"}));
+    program.awaitError("Waiting for it to be confirmed");
+    const auto said = program.error();
+    const auto begin = said.find("or open ") + 8;
+    place.browser("erna").signIn(said.substr(begin, said.find('\n', begin) - begin), "erna@example.test");
+    REQUIRE(program.wait() == 0);
+    CHECK(program.output().find(row("account", "erna@example.test")) != std::string::npos);
+    CHECK(place.postern({"token", "device"}).status == 0);
+}
+
+SCENARIO("a sign-in that cannot be renewed says so", "[login][program]") {
+    const Workplace place;
+    place.configure("credential.web.use_prompt = false\n");
+    Program program(place.words({"login", "web"}));
+    place.browser("fred").signIn(addressOf(program), "fred@example.test");
+    REQUIRE(program.wait() == 0);
+    CHECK(program.error().find("add offline_access to credential.web.scopes") != std::string::npos);
+    CHECK(program.output().find(row("refresh_token", "false")) != std::string::npos);
+}
