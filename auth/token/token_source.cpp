@@ -373,7 +373,8 @@ Landed State::land(const Want& want, Landing landing) {
         if (!exchange.outcome) error = entry.error;
     }
     if (sent && parts_.storage != nullptr && (parts_.storage->notesAll || landing.stored)) {
-        TokenResult result{want.credential->name, exchange.requestedWall, std::string(landing.stored ? "refresh_token" : "client_credentials")};
+        TokenResult result{want.credential->name, exchange.requestedWall,
+                           std::string(landing.stored ? "refresh_token" : grantName(want.credential->grant))};
         result.askedScopes = want.scopes;
         result.secondSecret = landing.second;
         if (error) {
