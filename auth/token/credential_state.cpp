@@ -44,7 +44,8 @@ void addResults(CredentialState& state, std::vector<TokenResult> results) {
     state.results = std::move(results);
     if (!state.results.empty()) state.secondSecret = state.results.front().secondSecret;
     const auto last = std::find_if(state.results.begin(), state.results.end(), [](const TokenResult& each) { return each.code == 0; });
-    if (last == state.results.end() || !state.obtainedBy.empty() || state.grant != last->by) return;  // a grant that was forgotten leaves nothing
+    const bool stored = state.grant == "refresh_token" || state.grant == "authorization_code" || state.grant == "device_code";
+    if (last == state.results.end() || stored) return;  // of a stored grant its row is the truth: once it is forgotten there is nothing
     state.obtainedBy = last->by;
     state.obtainedAt = last->at;
     state.expiresAt = last->expiresAt;

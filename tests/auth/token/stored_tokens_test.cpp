@@ -1,4 +1,5 @@
 // Grants that last: what is kept of them, who refreshes, and what becomes of them. Processes share a real database.
+#include "auth/token/credential_state.h"
 #include "grants_world.h"
 
 #include <catch2/catch.hpp>
@@ -329,4 +330,46 @@ SCENARIO("the database's bytes hold no secret", "[grants]") {
         CHECK(content.str().find(*world.key.content) == std::string::npos);
     }
     CHECK(files >= 2);  // the database and its log
+}
+
+SCENARIO("what is known of a credential is seen without its key", "[grants]") {
+    GrantsWorld world(byPerson);
+    world.provider.consent("refresh-secret-0");
+    const auto state = [&] {
+        auto states = world.loop.run(auth::credentialStates(world.configuration.get(), world.processes[0].database.get(), "m"));
+        REQUIRE(states);
+        REQUIRE(states->size() == 1);
+        return std::move(states->front());
+    };
+    CHECK(state().grant == "authorization_code");
+    CHECK_FALSE(state().obtainedAt);
+    world.signIn("refresh-secret-0", "access-secret-0", 60s);
+    world.pass(2min);
+    CHECK(world.text() == "access-secret-1");
+    world.provider.end();
+    world.pass(2h);
+    CHECK(world.text() == "PO-3012");
+    world.key.content.reset();
+    const auto seen = state();
+    CHECK(seen.account == "somebody@example.com");
+    CHECK(seen.obtainedBy == "authorization_code");
+    CHECK(seen.expiresAt == *seen.obtainedAt + 3600s);
+    CHECK(seen.refreshToken == true);
+    CHECK(seen.askedScopes == "mail");
+    CHECK(seen.grantedScopes == "granted");
+    CHECK(auth::scopesDiffer(seen.askedScopes, seen.grantedScopes));
+    CHECK_FALSE(auth::scopesDiffer("a b", "b  a"));
+    REQUIRE(seen.results.size() == 2);
+    CHECK(seen.results[0].code == 3012);
+    CHECK(seen.results[0].cause.find("invalid_grant") != std::string::npos);
+    CHECK(seen.results[1].code == 0);
+    THEN("once it is forgotten only its results are left") {
+        REQUIRE(world.loop.run(world.processes[0].grants->forget("m")));
+        CHECK_FALSE(state().obtainedAt);
+        CHECK(state().obtainedBy.empty());
+        CHECK(state().results.size() == 2);
+    }
+    THEN("another name is nobody") {
+        CHECK_FALSE(world.loop.run(auth::credentialStates(world.configuration.get(), world.processes[0].database.get(), "other")));
+    }
 }
