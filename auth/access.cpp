@@ -84,6 +84,7 @@ public:
         if (!source) return source.error();
         return readSecret(*source, secrets_);
     }
+    SecretReader& secrets() override { return secrets_; }
 
     plugin::Task<std::optional<std::string>> otherPlacement(std::string name, std::stop_token stop) override {
         const auto configuration = configuration_.get();

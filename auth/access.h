@@ -49,6 +49,8 @@ public:
     /// What a configuration value stands for (secret_source.h): the secret behind its source, read now, or the value itself. Blocks; call it through
     /// offload.
     virtual plugin::Result<Secret> secret(std::string_view written) = 0;
+    /// What secret() reads with: the machine's files and environment, and what is sealed.
+    virtual SecretReader& secrets() { throw std::logic_error("this access reads no secrets"); }
     /// Tokens for whoever asks by name, and the sign-in of persons.
     virtual login::Connector& connector() { throw std::logic_error("nobody signs in here"); }
     /// Where grants with a refresh token are kept; null: nowhere (AccessParts::lasting).

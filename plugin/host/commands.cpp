@@ -2,7 +2,6 @@
 
 #include "auth/access.h"
 #include "auth/schema.h"
-#include "auth/secret_source.h"
 #include "plugin/contract/text.h"
 #include "plugin/host/credentials_command.h"
 #include "plugin/host/database_on_demand.h"
@@ -116,8 +115,8 @@ int runTokenCommand(const Setup& setup, const TokenArguments& arguments, bool js
 int runKeystoresCommand(const Setup& setup, const KeystoresArguments& arguments, bool json, std::ostream& out, std::ostream& error) {
     const auto configuration = validConfiguration(setup, error);
     if (!configuration) return 78;
-    const auto secrets = auth::makeSecretReader();
-    return showKeystores(*configuration, *secrets, arguments, json, out, error);
+    Workshop shop(configuration);
+    return showKeystores(*configuration, shop.access->secrets(), arguments, json, out, error);
 }
 
 int runLoginCommand(const Setup& setup, const LoginArguments& arguments, bool json, std::ostream& out, std::ostream& error) {

@@ -39,7 +39,7 @@ struct Desk {
     fakes::SecretReader secrets{};
     fakes::Random random{};
     fakes::Dialogue person{};
-    TokenEndpoint endpoint{{provider, secrets, loop.clock()}};
+    TokenEndpoint endpoint{{provider, secrets, loop.clock(), random}};
     std::shared_ptr<Credential> credential = publicClient();
 
     /// `paste` makes of the state what is pasted.
@@ -178,7 +178,7 @@ struct Machine {
     Surroundings& around = Surroundings::get();
     World world{{{"test", around.certificates.authority}}};
     std::unique_ptr<plugin::Random> random = plugin::makeSystemRandom();
-    TokenEndpoint endpoint{{*world.dialer, *world.secrets, *world.clock}};
+    TokenEndpoint endpoint{{*world.dialer, *world.secrets, *world.clock, *random}};
     fakes::Dialogue person{};
     std::stop_source stop{};
     std::size_t before = around.provider.requests().size();

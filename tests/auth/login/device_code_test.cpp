@@ -23,7 +23,7 @@ struct Device {
     fakes::SecretReader secrets{};
     fakes::Random random{};
     fakes::Dialogue person{};
-    TokenEndpoint endpoint{{provider, secrets, loop.clock()}};
+    TokenEndpoint endpoint{{provider, secrets, loop.clock(), random}};
     std::stop_source stop{};
 
     plugin::Result<Granted> signIn(std::deque<std::string> script, std::chrono::seconds patience = 600s) {
