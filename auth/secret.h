@@ -2,6 +2,7 @@
 
 #include <openssl/crypto.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <ostream>
 #include <string_view>
@@ -61,8 +62,9 @@ inline Secret copyOf(const Secret& secret) { return Secret(secret.reveal()); }
 
 /// Whether a part of the secret worth having stands in a text that somebody else wrote: then the text is shown to nobody.
 inline bool repeatsPartOf(std::string_view secret, std::string_view text) {
-    constexpr std::size_t part = 12;
+    constexpr std::size_t longest = 12, shortest = 6;
     if (secret.empty()) return false;
+    const auto part = std::clamp(secret.size() * 3 / 4, shortest, longest);
     if (secret.size() <= part) return text.find(secret) != std::string_view::npos;
     for (std::size_t at = 0; at + part <= text.size(); ++at)
         if (secret.find(text.substr(at, part)) != std::string_view::npos) return true;

@@ -79,23 +79,28 @@ private:
 class Http final : public Sink {
 public:
     Http(HttpSettings settings, auth::Access& access, plugin::Clock& clock)
-        : settings_(std::move(settings)), access_(access), clock_(clock), connections_(access.dialer(), clock) {}
+        : settings_(std::move(settings)),
+          access_(access),
+          clock_(clock),
+          connections_(access.dialer(), clock),
+          reading_(std::make_shared<SecretsReading>(SecretsReading{settings_, access})) {}
 
     const std::string& name() const override { return settings_.name; }
     std::size_t batchLimit() const override { return 1; }
 
     Task<void> deliver(std::span<Delivery> batch, Deadline deadline, std::stop_token stop) override {
         auto& loop = co_await plugin::thisLoop();
-        auto reading = readSecrets();
-        auto secrets = co_await reading;
+        auto reading = readSecrets(deadline, stop);
+        auto read = co_await reading;
+        const auto* secrets = read ? &**read : nullptr;
         auto session = connections_.take();
         for (auto& delivery : batch) {
-            if (!secrets) {
-                delivery.refused(secrets.error());
+            if (secrets == nullptr) {
+                delivery.refused(read.error());
             } else if (stop.stop_requested() || loop.clock().steady() >= deadline) {
                 delivery.refused({Reaction::retryLater, Code::sinkUnavailable, "sink " + settings_.name + ": no time left to send the message"});
             } else {
-                auto one = deliverOne(&delivery, session.get(), &*secrets, deadline, stop);
+                auto one = deliverOne(&delivery, session.get(), secrets, deadline, stop);
                 co_await one;
             }
         }
@@ -103,11 +108,36 @@ public:
     }
 
 private:
-    Task<Result<HttpSecrets>> readSecrets() {
-        if (!readingBlocks(settings_)) co_return readHttpSecrets(settings_, access_);
+    using Secrets = std::shared_ptr<const HttpSecrets>;
+
+    /// What reading the secrets needs, and the reading that is under way. It may outlive the sink.
+    struct SecretsReading {
+        HttpSettings settings;
+        auth::Access& access;
+        std::shared_ptr<plugin::Shared<Result<Secrets>>> flight{};
+
+        Result<Secrets> read() const {
+            auto secrets = readHttpSecrets(settings, access);
+            if (!secrets) return secrets.error();
+            return Secrets(std::make_shared<const HttpSecrets>(std::move(*secrets)));
+        }
+    };
+
+    /// One reading at a time, however many calls wait for it: a source that blocks must not block the workers of everybody.
+    Task<Result<Secrets>> readSecrets(Deadline deadline, std::stop_token stop) {
+        if (!readingBlocks(settings_)) co_return reading_->read();
         auto& loop = co_await plugin::thisLoop();
-        auto work = plugin::offload(loop, [this] { return readHttpSecrets(settings_, access_); });
+        if (!reading_->flight) reading_->flight = plugin::start(loop, readOnce(reading_));
+        const auto flight = reading_->flight;
+        auto landing = flight->wait(deadline, stop);
+        if (co_await landing == plugin::Wake::done) co_return std::as_const(flight->get());
+        co_return Error{Reaction::retryLater, Code::sinkUnavailable, "sink " + settings_.name + ": its secrets could not be read in time"};
+    }
+    static Task<Result<Secrets>> readOnce(std::shared_ptr<SecretsReading> reading) {
+        auto& loop = co_await plugin::thisLoop();
+        auto work = plugin::offload(loop, [reading] { return reading->read(); });
         auto secrets = co_await work;
+        reading->flight.reset();
         co_return secrets;
     }
 
@@ -281,6 +311,7 @@ private:
     auth::Access& access_;
     plugin::Clock& clock_;
     Connections connections_;
+    const std::shared_ptr<SecretsReading> reading_;
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 namespace listener {
 namespace {
@@ -36,15 +37,41 @@ int hexDigit(char c) {
     return lower(c) >= 'a' && lower(c) <= 'f' ? lower(c) - 'a' + 10 : -1;
 }
 
-/// Letters and digits alone, in lower case; %XX is the character it stands for.
+/// What a character that is written another way stands for, and how long it is written. `length` 0: it is no such thing; `is` 0: a character that
+/// is neither letter nor digit.
+struct Escaped {
+    char is = 0;
+    std::size_t length = 0;
+};
+
+Escaped numbered(std::string_view digits, int base, std::size_t length) {
+    unsigned value = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, base);
+    if (error != std::errc{} || end != digits.data() + digits.size()) return {};
+    return {value < 0x80 ? static_cast<char>(value) : '\0', length};
+}
+
+/// %XX of URLs, \\uXXXX of JSON, &#43; &#x2b; &amp; of HTML.
+Escaped escapedAt(std::string_view text) {
+    constexpr std::size_t longestEntity = 10;
+    if (text.front() == '%' && text.size() >= 3) return numbered(text.substr(1, 2), 16, 3);
+    if (text.front() == '\\' && text.size() >= 6 && text[1] == 'u') return numbered(text.substr(2, 4), 16, 6);
+    if (text.front() != '&') return {};
+    const auto end = text.substr(0, longestEntity).find(';');
+    if (end == std::string_view::npos || end < 2) return {};
+    const auto inside = text.substr(1, end - 1);
+    if (inside.front() != '#') return std::ranges::all_of(inside, isLetterOrDigit) ? Escaped{'\0', end + 1} : Escaped{};
+    const bool hex = inside.size() > 1 && lower(inside[1]) == 'x';
+    return numbered(inside.substr(hex ? 2 : 1), hex ? 16 : 10, end + 1);
+}
+
+/// Letters and digits alone, in lower case, whatever way they are written.
 auth::Secret folded(std::string_view text) {
     auth::SecretBuilder result(text.size());
     for (std::size_t i = 0; i < text.size(); ++i) {
-        char c = text[i];
-        if (c == '%' && i + 2 < text.size() && hexDigit(text[i + 1]) >= 0 && hexDigit(text[i + 2]) >= 0) {
-            c = static_cast<char>(hexDigit(text[i + 1]) * 16 + hexDigit(text[i + 2]));
-            i += 2;
-        }
+        const auto escaped = escapedAt(text.substr(i));
+        const char c = escaped.length > 0 ? escaped.is : text[i];
+        if (escaped.length > 0) i += escaped.length - 1;
         if (isLetterOrDigit(c)) result.add(lower(c));
     }
     return result.finish();

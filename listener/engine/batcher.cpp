@@ -254,10 +254,28 @@ Settled Batcher::judge(const Message& message, const Offers& offers, std::size_t
     return one;
 }
 
+/// While a sink takes nothing the outbox will have to have all of it: what it has no room for is offered to nobody, or the others got it again with
+/// each attempt.
+void Batcher::leaveWhatHasNoRoom(Batch& batch) {
+    const bool allWork = std::all_of(parts_.outlets.begin(), parts_.outlets.end(),
+                                     [](const auto* outlet) { return outlet->view().state == SinkHealth::State::working; });
+    if (allWork) return;
+    auto room = parts_.files.room();
+    const auto end = std::find_if(batch.begin(), batch.end(), [&room](const Message& message) {
+        if (message.content.size() > room) return true;
+        room -= message.content.size();
+        return false;
+    });
+    if (end == batch.end()) return;
+    parts_.files.noRoom();
+    if (!failure_) failure_ = outboxFull();
+    batch.erase(end, batch.end());
+}
+
 Error Batcher::outboxFull() const {
     return {plugin::Reaction::retryLater, plugin::Code::outboxFull,
             "the outbox holds " + std::to_string(parts_.files.used()) + " of " + std::to_string(parts_.files.limit()) +
-                " octets, and has no room for what a sink does not take"};
+                " octets, and has no room for the next message of mailbox " + parts_.settings.alias + ", which a sink does not take"};
 }
 
 /// Makes durable what some sink has not taken; leaves out what cannot be kept: it stays where it is, in the mailbox.
@@ -370,6 +388,8 @@ Task<Result<void>> Batcher::deliver(Batch batch) {
         batch = std::move(*rest);
         if (batch.empty()) co_return Result<void>{};
     }
+    leaveWhatHasNoRoom(batch);
+    if (batch.empty()) co_return *failure_;
     auto intent = co_await intend(batch);
     if (!intent) co_return intent.error();
     plugin::faultPoint("intended");

@@ -54,6 +54,7 @@ private:
     plugin::Task<plugin::Result<Batch>> recognise(Batch batch);
     plugin::Task<std::vector<Settled>> setAside(Batch& batch);
     Settled judge(const Message& message, const Offers& offers, std::size_t index) const;
+    void leaveWhatHasNoRoom(Batch& batch);
     plugin::Error outboxFull() const;
     struct Totals {
         std::size_t delivered = 0, quarantined = 0, pending = 0;

@@ -161,16 +161,22 @@ int runReplay(Command::Call& call) {
     if (!done) return failed(call, done.error());
     if (call.json) {
         Object item;
-        call.out << item.number("kept", done->kept).number("to_fetch", done->toFetch).number("unreachable", done->unreachable).str() << "\n";
+        call.out << item.number("kept", done->kept)
+                        .number("to_fetch", done->toFetch)
+                        .number("unreachable", done->unreachable)
+                        .number("under_way", done->underWay)
+                        .str()
+                 << "\n";
     } else {
         call.out << done->kept + done->toFetch << " messages go to sink " << sink << " once more, " << done->toFetch
                  << " of which are fetched from their mailbox first\n";
     }
-    const auto found = done->kept + done->toFetch + done->unreachable;
+    const auto found = done->kept + done->toFetch + done->unreachable + done->underWay;
+    if (done->underWay > 0) call.error << done->underWay << " messages are on their way to their own sinks: ask again when they have arrived\n";
     if (done->unreachable > 0)
         call.error << done->unreachable << " messages cannot be had: they are no longer where they were, and their bytes are not kept\n";
     if (wanted > found) call.error << wanted - found << " ids are not known\n";
-    return done->unreachable > 0 || wanted > found ? tryAgain : ok;
+    return done->unreachable > 0 || done->underWay > 0 || wanted > found ? tryAgain : ok;
 }
 
 }  // namespace

@@ -148,6 +148,7 @@ Task<void> Outlet::call(std::shared_ptr<Outlet> self, std::vector<JobPtr> jobs) 
             job.error = Error{Reaction::retryLater, Code::sinkUnavailable, "sink " + settings_.name + " gave no verdict in time"};
         job.stage = OutletJob::Stage::ended;
         inHand_.erase(inHand_.find(job.message.id));
+        noteEnd(job);
         job.group->ended();
         if (job.adopted) adopted.push_back(jobs[i]);
     }
@@ -220,6 +221,25 @@ void Outlet::refused(const Error& error, const std::string& id) {
                      {{"sink", settings_.name}, {"probe_in_ms", std::int64_t{pause}}});
 }
 
+/// A message that is refused again and again while others are taken makes no sink rest, but it is not to wait unseen.
+void Outlet::noteEnd(const OutletJob& job) {
+    constexpr std::size_t most = 1000;
+    const auto& id = job.message.id;
+    if (job.verdict != Delivery::Verdict::notDelivered || job.error->reaction == Reaction::setAside) {
+        stuck_.erase(id);
+        return;
+    }
+    if (stopped(job) || health_.state() != SinkHealth::State::working) return;
+    const auto tries = job.attempts + 1;
+    const bool person = tries == 1 && job.error->reaction == Reaction::askOperator;
+    if (!person && (tries < stuckAfter || stuck_.size() >= most || !stuck_.insert(id).second)) return;
+    parts_.log.warning(logger,
+                       (person ? "the sink does not take a message: it waits in the outbox. "
+                               : "the sink refuses a message again and again: it waits in the outbox. ") +
+                           plugin::describe(*job.error),
+                       {{"sink", settings_.name}, {"mailbox", job.message.mailbox}, {"id", id}, {"attempts", std::uint64_t{tries}}});
+}
+
 void Outlet::owe(std::size_t count, std::vector<JobPtr> underWay) {
     loop_.post([this, self = shared_from_this(), count, underWay = std::move(underWay)] {
         waiting_ += count;
@@ -284,7 +304,7 @@ bool Outlet::stopped(const OutletJob& job) const { return job.verdict == Deliver
 
 void Outlet::show() {
     const std::lock_guard lock(mutex_);
-    view_ = {health_.state(), waiting_, health_.lastError(), proven_ || health_.state() == SinkHealth::State::disabled};
+    view_ = {health_.state(), waiting_, health_.lastError(), proven_ || health_.state() == SinkHealth::State::disabled, stuck_.size()};
 }
 
 Outlet::View Outlet::view() const {

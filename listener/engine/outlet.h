@@ -30,6 +30,7 @@ struct OutletJob;
 class Outlet : public std::enable_shared_from_this<Outlet> {
 public:
     static constexpr std::uint64_t queuedBytes = 32 << 20;  ///< in memory, of messages that wait for a call
+    static constexpr std::uint32_t stuckAfter = 5;          ///< refusals of one message; people are told then, though others are taken
     static constexpr std::uint64_t callBytes = 8 << 20;     ///< in memory, of one call, and of what is read of the outbox at a time
 
     /// Everything outlives the outlet.
@@ -86,6 +87,7 @@ public:
         std::uint64_t waiting = 0;
         std::optional<plugin::Error> error{};  ///< of the last refusal, while it refuses
         bool proven = false;                   ///< since the start it has taken something, or an operator has disabled it
+        std::size_t stuck = 0;                 ///< messages it has refused `stuckAfter` times or more
     };
     View view() const;  ///< any thread
 
@@ -100,6 +102,7 @@ private:
     plugin::Task<void> giveToSink(std::vector<Delivery>& deliveries);
     void judge(const std::vector<Delivery>& deliveries);
     void refused(const plugin::Error& error, const std::string& id);
+    void noteEnd(const OutletJob& job);
     plugin::Task<void> concludeAdopted(std::shared_ptr<Outlet> self, std::vector<JobPtr> jobs);
     OutboxOutcome outcomeOf(const OutletJob& job);
     bool stopped(const OutletJob& job) const;
@@ -114,9 +117,9 @@ private:
     plugin::Task<void> refresh();
     plugin::Task<void> step(std::stop_token finish);
     plugin::Task<void> attempt(std::vector<OutboxEntry> entries);
-    plugin::Task<JobPtr> jobOf(OutboxEntry entry);
+    plugin::Task<JobPtr> jobOf(OutboxEntry entry, bool* troubled);
     plugin::Task<bool> conclude(std::vector<OutboxOutcome> outcomes);
-    plugin::Task<void> postpone(std::int64_t row);
+    plugin::Task<bool> postpone(std::int64_t row);
     plugin::Task<void> expire();
     plugin::Task<void> rest(std::stop_token finish);
     std::size_t pageSize() const;
@@ -132,6 +135,7 @@ private:
     std::size_t calls_ = 0;                ///< under way
     std::size_t busy_ = 0;                 ///< with a call, or with writing down what came of one
     std::multiset<std::string> inHand_{};  ///< ids that a call is at work with
+    std::set<std::string> stuck_{};        ///< ids; people have been told of them
     plugin::Event changed_{};              ///< a call has ended, or the queue is shorter
     plugin::Event wake_{};                 ///< of the outbox's part
     std::stop_token giveUp_{};

@@ -16,7 +16,8 @@ namespace {
 constexpr std::string_view logger = "listener.engine";
 constexpr auto longestRest = 60s;  ///< clocks jump, and other processes write: look again now and then
 constexpr std::chrono::nanoseconds clockTolerance = 5s;
-constexpr auto afterTrouble = 5s;  ///< with the store or the disk
+constexpr auto afterTrouble = 5s;        ///< with the store or the disk
+constexpr auto afterUnreadable = 100ms;  ///< one that is put off
 constexpr std::size_t expiredAtOnce = 500;
 
 }  // namespace
@@ -168,6 +169,9 @@ Task<void> Outlet::drainOnce(std::stop_token finish, std::stop_token giveUp) {
         co_await attempt(std::move(page.entries));
     }
     sweeping_ = false;
+    if (waiting_ > 0 && health_.state() == SinkHealth::State::working && health_.lastError())
+        parts_.log.warning(logger, "messages wait in the outbox: " + plugin::describe(*health_.lastError()),
+                           {{"sink", settings_.name}, {"waiting", waiting_}});
 }
 
 Task<void> Outlet::letEnd() {
@@ -178,15 +182,16 @@ Task<void> Outlet::letEnd() {
     }
 }
 
-/// The message with its bytes, or null: it has to be fetched again, or cannot be read now.
-Task<Outlet::JobPtr> Outlet::jobOf(OutboxEntry entry) {
+/// The message with its bytes, or null: it has to be fetched again, or cannot be read now and is put off; `troubled`: not even that was possible.
+Task<Outlet::JobPtr> Outlet::jobOf(OutboxEntry entry, bool* troubled) {
     auto load = plugin::offload(
         loop_, [&files = parts_.files, &entry] { return files.load(entry.kept, entry.message.content.size(), entry.message.content.sha256()); });
     auto content = co_await load;
     if (!content) {
         parts_.log.error(logger, plugin::describe(content.error()), {{"sink", settings_.name}, {"mailbox", entry.message.mailbox}});
         if (content.error().code != Code::outboxDamaged) {
-            co_await postpone(entry.row);
+            const bool putOff = co_await postpone(entry.row);
+            *troubled = *troubled || !putOff;
             co_return nullptr;
         }
         auto missing = co_await parts_.outbox.damaged(entry.row);
@@ -202,7 +207,8 @@ Task<Outlet::JobPtr> Outlet::jobOf(OutboxEntry entry) {
         auto path = co_await refer;
         if (!path) {
             parts_.log.error(logger, plugin::describe(path.error()), {{"sink", settings_.name}});
-            co_await postpone(entry.row);
+            const bool putOff = co_await postpone(entry.row);
+            *troubled = *troubled || !putOff;
             co_return nullptr;
         }
         job->message.reference = std::move(*path);
@@ -211,11 +217,12 @@ Task<Outlet::JobPtr> Outlet::jobOf(OutboxEntry entry) {
 }
 
 /// What cannot be read now is not to stand before what can.
-Task<void> Outlet::postpone(std::int64_t row) {
+Task<bool> Outlet::postpone(std::int64_t row) {
     const auto next = loop_.clock().wall() + longestRest;
     std::string name = settings_.name;
     auto postponed = co_await parts_.outbox.postpone(row, std::move(name), next);
     if (!postponed) parts_.log.debug(logger, plugin::describe(postponed.error()));
+    co_return static_cast<bool>(postponed);
 }
 
 /// Each of them once, as far as the memory goes; the others are still there for the next page.
@@ -224,13 +231,13 @@ Task<void> Outlet::attempt(std::vector<OutboxEntry> entries) {
     std::vector<JobPtr> jobs;
     std::uint64_t bytes = 0;
     const bool resting = health_.state() == SinkHealth::State::resting;
-    bool unreadable = false;
+    bool unreadable = false, troubled = false;
     for (auto& entry : entries) {
         const auto size = entry.message.content.size();
         if (size <= Content::memoryLimit && bytes > 0 && bytes + size > callBytes) break;
         (resting ? probed_ : swept_) = entry.number;
         if (inHand_.contains(entry.message.id)) continue;
-        auto job = co_await jobOf(std::move(entry));
+        auto job = co_await jobOf(std::move(entry), &troubled);
         if (!job) {
             unreadable = true;
             continue;
@@ -262,7 +269,8 @@ Task<void> Outlet::attempt(std::vector<OutboxEntry> entries) {
     if (!nothing) written = co_await conclude(std::move(outcomes));
     if (!nothing && written && !unreadable) co_return;
     wake_.reset();
-    auto breath = wake_.wait(loop_.clock().steady() + afterTrouble, giveUp_);
+    const bool putOff = unreadable && !troubled && written;
+    auto breath = wake_.wait(loop_.clock().steady() + (putOff ? std::chrono::milliseconds(afterUnreadable) : afterTrouble), giveUp_);
     co_await breath;
 }
 
@@ -273,6 +281,9 @@ Task<bool> Outlet::conclude(std::vector<OutboxOutcome> outcomes) {
             parts_.log.error(
                 logger, outcome.kind == Kind::dead ? "a delivery is given up" : "a sink can never take a message: it is set aside",
                 {{"sink", settings_.name}, {"id", outcome.id}, {"code", plugin::codeName(outcome.code)}, {"what", plugin::printable(outcome.what)}});
+    std::vector<std::string> over;
+    for (const auto& outcome : outcomes)
+        if (outcome.kind != Kind::refused) over.push_back(outcome.id);
     plugin::faultPoint("answered");
     auto ended = co_await parts_.outbox.conclude(std::move(outcomes));
     if (!ended) {  // they are tried again, under the same ids
@@ -280,6 +291,7 @@ Task<bool> Outlet::conclude(std::vector<OutboxOutcome> outcomes) {
         co_return false;
     }
     plugin::faultPoint("concluded");
+    for (const auto& id : over) stuck_.erase(id);
     parts_.files.release(ended->freedBytes);
     if (!ended->freed.empty()) {
         auto remove = plugin::offload(loop_, [&files = parts_.files, freed = std::move(ended->freed)] { files.remove(freed); });

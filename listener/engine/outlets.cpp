@@ -91,11 +91,15 @@ Task<Result<void>> Outlets::prepare(std::optional<plugin::Wall> lost) {
     auto bytes = co_await ledger_->keptBytes();
     if (!bytes) co_return bytes.error();
     files_.use(*bytes);
+    co_return co_await warnOfOrphans();
+}
+
+Task<Result<void>> Outlets::warnOfOrphans() {
     auto totals = co_await ledger_->totals();
     if (!totals) co_return totals.error();
     for (const auto& total : *totals)
         if (total.waiting > 0 && !ways_.contains(total.sink))
-            host_.log().warning(logger, "the outbox holds messages for a sink that is not configured",
+            host_.log().warning(logger, "the outbox holds messages for a sink that is not configured: they wait until it is there again",
                                 {{"sink", total.sink}, {"messages", total.waiting}});
     co_return Result<void>{};
 }
@@ -172,6 +176,9 @@ std::vector<Condition> Outlets::conditions() const {
         const auto& error = outlet.error;
         if (outlet.state == State::resting && error)
             all.push_back({"sink-refusing", sink, error->code, std::to_string(outlet.waiting) + " messages wait for it: " + error->what});
+        if (outlet.state == State::working && outlet.stuck > 0 && error)
+            all.push_back({"sink-refusing", sink, error->code,
+                           std::to_string(outlet.stuck) + " messages are refused again and again, others are taken: " + error->what});
         if (outlet.state == State::disabled)
             all.push_back({"sink-disabled", sink, error ? error->code : plugin::Code::sinkGone,
                            error ? error->what : "it was disabled before the service started"});

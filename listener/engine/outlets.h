@@ -35,6 +35,8 @@ public:
 
     /// Before anything else: files nobody needs are removed, files that are gone are to be fetched again. `lost`: as Host::stateLost().
     plugin::Task<plugin::Result<void>> prepare(std::optional<plugin::Wall> lost);
+    /// Of messages for sinks that are not in the configuration, into the log.
+    plugin::Task<plugin::Result<void>> warnOfOrphans();
     /// Delivers what the outbox has, from now on.
     void begin(std::stop_token finish, std::stop_token giveUp);
     /// Tries everything the outbox has once.

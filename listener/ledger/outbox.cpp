@@ -258,7 +258,7 @@ public:
 
     void row(std::int64_t message) {
         if (isOnItsWay(message)) {
-            ++done_.unreachable;
+            ++done_.underWay;
             return;
         }
         auto& known = transaction_.prepare(sql::selectStoredFile).bind(0, message);
@@ -269,7 +269,10 @@ public:
             ++done_.unreachable;
             return;
         }
-        if (!stored) store(message);
+        if (stored)
+            giveAfter(message);
+        else
+            store(message);
         transaction_.prepare(sql::insertEntry)
             .bind(0, message)
             .bind(1, sink_)
@@ -315,6 +318,17 @@ private:
         insert.bind(0, message).bind(1, stored::text(after.kind));
         if (!after.target.empty()) insert.bind(2, after.target);
         insert.run();
+    }
+
+    /// One that was set aside before the outbox had it knows of nothing that follows.
+    void giveAfter(std::int64_t message) {
+        const auto after = afterOf(message);
+        if (after.kind == AfterAction::Kind::leave) return;
+        auto& update =
+            transaction_.prepare("UPDATE listener_stored SET after_action = ?2, after_target = ?3 WHERE message = ?1 AND after_action = 'leave'");
+        update.bind(0, message).bind(1, stored::text(after.kind));
+        if (!after.target.empty()) update.bind(2, after.target);
+        update.run();
     }
 
     /// Of one that was delivered before, nothing is to be done again.

@@ -92,6 +92,7 @@ struct Replayed {
     std::uint64_t kept = 0;         ///< the outbox has their bytes
     std::uint64_t toFetch = 0;      ///< they are fetched from the mailbox again
     std::uint64_t unreachable = 0;  ///< neither: their place in the mailbox means nothing any more
+    std::uint64_t underWay = 0;     ///< not yet given to their own sinks: these come first
 };
 
 struct Discarded {

@@ -92,6 +92,8 @@ Connection::Connection(const SqliteOptions& options, Use use) : path_(options.pa
                                      options.vfs.empty() ? nullptr : options.vfs.c_str());
     try {
         if (code != SQLITE_OK) raise(handle_, code, path_);
+        // What cannot be written is opened for reading, without a word, and stays so.
+        if (!options.readOnly && sqlite3_db_readonly(handle_, "main") == 1) raise(handle_, SQLITE_READONLY, path_);
         configure(options, use);
     } catch (...) {  // goes on to whoever opens; only the handle is ended here
         sqlite3_close_v2(handle_);

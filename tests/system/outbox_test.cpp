@@ -204,3 +204,30 @@ SCENARIO("what the outbox has lost is fetched again, delivered and moved in one 
     CHECK(box.in("Done") == box.digests());
     CHECK(filesIn(place.data() / "outbox") == 0);
 }
+
+SCENARIO("while the outbox is full for one sink, another one is not given the same mail again", "[system][outbox]") {
+    Receiver down(500), well(200);
+    FilledMailbox box("m");
+    std::vector<servers::ImapClient::Mail> mails;
+    for (int number = 0; number < 30; ++number)
+        mails.push_back({"Subject: large " + std::to_string(number) + "\r\n\r\n" + std::string(15'000, 'x') + "\r\n"});
+    Workplace place;
+    place.configure(webhook("down", down.server) + webhook("well", well.server) + "outbox.max_size = 100kB\n" + basicCredential(place, "c") +
+                    box.words("down,well", "move:Done"));
+    auto service = place.start({"run"});
+    box.add(someMails("first", 6));
+    REQUIRE(eventually([&] { return waitingFor(place, "down") == 6; }, patience));  // it rests
+    box.add(mails);
+    REQUIRE(eventually([&] { return place.log().find("PO-6009") != std::string::npos; }, patience));
+    const auto asked = down.server.count();
+    REQUIRE(eventually([&] { return down.server.count() >= asked + 4; }, patience));
+    CHECK(well.server.repeats() == 0);
+    CHECK(well.server.taken().size() < box.size());
+    down.answers = 200;
+    CHECK(down.server.waitForTaken(box.size(), patience));
+    CHECK(well.server.waitForTaken(box.size(), patience));
+    CHECK(eventually([&] { return box.left() == 0; }, patience));
+    CHECK(digestsOf(well.server.taken()) == box.digests());
+    CHECK(well.server.repeats() == 0);
+    CHECK(service.stop().status == 0);
+}

@@ -178,6 +178,8 @@ SCENARIO("what a receiver repeats of our secrets or of the mail is shown to nobo
         {"bad login dXNlcjpwYXNzd29yZA==", "dXNl"},
         {"user may not use password", "password"},
         {"I was given dGhpcnR5LXR3byBvY3RldHMsIG9yIHRoZXJlYWJvdXQ=", "dGhp"},
+        {R"({"error":"unknown key Ap1/Key\u002BFor-The/Receiver=="})", "Receiver"},
+        {"unknown key Ap1&#47;Key&#x2b;For-The&sol;Receiver", "Receiver"},
         {"unknown sender alice", "nothing"},
         {"alice@wonder.example is unknown", "alice"},
         {"I do not like The Rabbit Is Late Again", "Rabbit"},

@@ -132,3 +132,32 @@ SCENARIO("a call that a round has begun is broken off by a stop that came before
     REQUIRE(world.clock.steady() - began < 10s);
     REQUIRE(world.sink->taken.empty());
 }
+
+SCENARIO("a message that is refused again and again is told of, though the sink takes the others", "[outlet]") {
+    World world;
+    world.run();
+    world.sink->refusesIds = {world.message(1).id};
+    world.oweUntried(1, 4);
+    world.pass(20s);
+    REQUIRE(world.sink->taken.size() == 3);
+    REQUIRE(world.outlet->view().stuck == 0);  // it may pass yet
+    world.pass(2min);
+    REQUIRE(world.outlet->view().stuck == 1);
+    REQUIRE(world.outlet->view().state == SinkHealth::State::working);
+    REQUIRE(world.told("again and again") == 1);
+    world.pass(2h);
+    REQUIRE(world.told("again and again") == 1);
+    world.sink->refusesIds.clear();
+    world.pass(20min);
+    REQUIRE(world.sink->taken.size() == 4);
+    REQUIRE(world.outlet->view().stuck == 0);
+}
+
+SCENARIO("what only a person can mend is told at the first refusal", "[outlet]") {
+    World world;
+    world.run();
+    world.sink->refuses = Error{Reaction::askOperator, Code::sinkSignIn, "401"};
+    world.oweUntried(1, 2);
+    world.pass(5s);
+    REQUIRE(world.told("does not take a message") == 2);
+}

@@ -157,6 +157,12 @@ public:
     MessageState stateOf(const Message& one) { return wait(ledger_->rows({.find = one.id}))->front().state; }
     std::size_t due() { return wait(ledger_->dueActions(folder_, 1000))->size(); }
     OutboxLedger& outbox() { return *outbox_; }
+    /// How often the log says so.
+    std::size_t told(const std::string& what) const {
+        std::size_t count = 0;
+        for (auto at = log_.text().find(what); at != std::string::npos; at = log_.text().find(what, at + 1)) ++count;
+        return count;
+    }
     std::int64_t folder() const { return folder_; }
 
     std::set<std::string> withWork{};

@@ -279,7 +279,8 @@ SCENARIO("what has not yet reached its own sinks is not replayed to another one,
     all.push_back(settled(32));
     outbox.settle(std::move(all));
     const auto replayed = outbox.ledger.run(outbox->replay({.ids = {idOf(31), idOf(32), idOf(33)}}, "late"));
-    REQUIRE(replayed.unreachable == 1);
+    REQUIRE(replayed.underWay == 1);
+    REQUIRE(replayed.unreachable == 0);
     REQUIRE(replayed.toFetch == 1);
     REQUIRE(replayed.kept == 0);
     REQUIRE(outbox.stateOf(31) == MessageState::missing);
@@ -320,4 +321,22 @@ SCENARIO("what an operator discards is kept no longer, and nothing that is still
     REQUIRE(outbox.due("program") == Ordinals{35});
     REQUIRE(outbox.ledger.run(outbox->keptFiles()) == std::set<std::string>{"outbox/3.seg", "outbox/4.seg"});
     THEN("a replay has to fetch it again") { REQUIRE(outbox.ledger.run(outbox->replay({.ids = {idOf(21)}}, "hook")).toFetch == 1); }
+}
+
+SCENARIO("the after-action follows a replay of what its only sink had set aside at once", "[ledger][outbox]") {
+    simulation::SimVfs vfs;
+    Outbox outbox(vfs);
+    auto aside = owed(21, {});
+    aside.state = MessageState::quarantined;
+    aside.outstanding.push_back({.sink = "hook", .end = Outstanding::End::aside});
+    std::vector<Settled> all;
+    all.push_back(std::move(aside));
+    outbox.settle(std::move(all));
+    REQUIRE(outbox.ledger.run(outbox.ledger->dueActions(outbox.folder(), 10)).empty());
+    REQUIRE(outbox.ledger.run(outbox->replay({.ids = {idOf(21)}, .after = {{"sales", moved}}}, "hook")).kept == 1);
+    outbox.conclude({outcome(21, "hook", Kind::delivered)});
+    REQUIRE(outbox.stateOf(21) == MessageState::delivered);
+    const auto due = outbox.ledger.run(outbox.ledger->dueActions(outbox.folder(), 10));
+    REQUIRE(due.size() == 1);
+    REQUIRE(due.front().action.target == moved.target);
 }

@@ -1,7 +1,11 @@
 #include "tests/plugin/store/store_world.h"
 
+#include <fcntl.h>
+#include <linux/fs.h>
 #include <sqlite3.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <fstream>
 
@@ -23,6 +27,17 @@ void execute(const std::string& path, const char* sql) {
     REQUIRE(sqlite3_open(path.c_str(), &connection) == SQLITE_OK);
     REQUIRE(sqlite3_exec(connection, sql, nullptr, nullptr, nullptr) == SQLITE_OK);
     sqlite3_close(connection);
+}
+
+/// Nobody can write it, not even root. False: this file system has no such thing, or we may not.
+bool makeImmutable(const std::string& path, bool immutable) {
+    const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    int flags = 0;
+    bool done = ::ioctl(file, FS_IOC_GETFLAGS, &flags) == 0;
+    flags = immutable ? flags | FS_IMMUTABLE_FL : flags & ~FS_IMMUTABLE_FL;
+    done = done && ::ioctl(file, FS_IOC_SETFLAGS, &flags) == 0;
+    ::close(file);
+    return done;
 }
 
 std::string codeOf(const plugin::SqliteOptions& options) {
@@ -188,4 +203,17 @@ SCENARIO("commands that only show open the database for reading", "[store]") {
             CHECK_FALSE(std::filesystem::exists(options.path));
         }
     }
+}
+
+SCENARIO("a database that cannot be written is refused at once, not opened for reading without a word", "[store]") {
+    TemporaryDirectory directory;
+    const auto path = directory.file("postern.db");
+    REQUIRE(codeOf({.path = path}) == "opened");
+    if (!makeImmutable(path, true)) {
+        WARN("no file can be made immutable here: not tested");
+        return;
+    }
+    CHECK(codeOf({.path = path}).starts_with("PO-7001"));
+    REQUIRE(makeImmutable(path, false));
+    CHECK(codeOf({.path = path}) == "opened");
 }
