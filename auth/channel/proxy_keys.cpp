@@ -126,7 +126,7 @@ void checkProxies(const Configuration& configuration, std::vector<Problem>& prob
     for (const auto& alias : configuration.aliases("proxy")) {
         const auto prefix = "proxy." + alias + ".";
         checkOne(configuration, prefix, problems);
-        if (configuration.text(prefix + "default") != "true") continue;
+        if (configuration.text(prefix + "default") != "true" || isOff(configuration, prefix + "enabled")) continue;
         if (!first.empty())
             report(problems, configuration, Code::configConflict, prefix + "default", "there is a default proxy already: " + first);
         else

@@ -140,9 +140,17 @@ std::string consentUrl(const Case& seen) {
 /// The mailbox's address, in quotation marks where a shell needs them.
 std::string address(const std::string& user) {
     if (user.empty()) return "<mailbox>";
-    if (user.find_first_not_of(std::string(idCharacters) + "@._+") == std::string::npos) return user;
+    const bool plainly = user.front() != '-' && user.front() != '@';  // a parameter, or splatting
+    if (plainly && user.find_first_not_of(std::string(idCharacters) + "@._+") == std::string::npos) return user;
     std::string quoted;
-    for (const char c : user) quoted += c == '\'' ? "''" : std::string(1, c);
+    for (std::size_t i = 0; i < user.size(); ++i) {
+        // PowerShell takes U+2018 to U+201B for its ', too.
+        const bool curly = user.compare(i, 2, "\xe2\x80") == 0 && i + 2 < user.size() && user[i + 2] >= '\x98' && user[i + 2] <= '\x9b';
+        const auto mark = curly ? user.substr(i, 3) : user.substr(i, 1);
+        quoted += mark;
+        if (curly || mark == "'") quoted += mark;
+        i += mark.size() - 1;
+    }
     return "'" + quoted + "'";
 }
 

@@ -27,7 +27,8 @@ public:
     Page byBrowser(std::string_view query) {
         if (take(query)) return {200, pageText()};
         if (settled()) return {400, "This sign-in has had its answer already. You can close this window."};
-        dialogue_.remark("the browser brought an answer that does not belong to this sign-in; it was refused, the wait goes on");
+        if (!std::exchange(told_, true))
+            dialogue_.remark("the browser brought an answer that does not belong to this sign-in; it was refused, the wait goes on");
         return {400, "This is not the answer to the sign-in that is under way: it was refused. You can close this window."};
     }
 
@@ -71,6 +72,7 @@ private:
                ". You can close this window.";
     }
 
+    bool told_ = false;  // once: any page of this browser can ask again and again
     std::string state_;
     Dialogue& dialogue_;
     std::optional<Redirect> redirect_{};

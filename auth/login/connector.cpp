@@ -83,13 +83,28 @@ Task<Result<Granted>> Connector::refresh(std::string name, Secret refreshToken, 
     const auto deadline = parts_.clock.steady() + patience;
     const Identity identity{name, {}, {}};
     auto token = co_await parts_.tokens.token(identity, deadline, stop);
-    if (!token) co_return token.error();
+    if (!token) {
+        auto explaining = refusedThough(name, token.error());
+        co_return co_await explaining;
+    }
     if (!token->refreshToken)
         co_return Error{Reaction::askOperator, Code::tokenSignInNeeded, "credential " + name + ": no refresh token is given, and none is stored"};
     parts_.tokens.refused(identity, *token);  // so that it is another one
     token = co_await parts_.tokens.token(identity, deadline, stop);
-    if (!token) co_return token.error();
+    if (!token) {
+        auto explaining = refusedThough(name, token.error());
+        co_return co_await explaining;
+    }
     co_return fromToken(*token, (*found)->scopes, parts_.clock.wall());
+}
+
+/// A refresh token that is stored and was refused is another thing than none.
+Task<Error> Connector::refusedThough(std::string name, Error error) {
+    if (error.code != Code::tokenSignInNeeded || parts_.grants == nullptr) co_return error;
+    auto finding = parts_.grants->find(std::move(name));
+    const auto stored = co_await finding;
+    if (stored && *stored && !(*stored)->refreshToken.empty()) error.code = Code::tokenRequestRefused;
+    co_return error;
 }
 
 Task<Result<void>> Connector::keep(std::string name, Granted granted) {
@@ -112,6 +127,10 @@ Task<Result<void>> Connector::keep(std::string name, Granted granted) {
         grant.obtainedAt = granted.obtained;
         grant.expiresAt = granted.expires;
         if (granted.account) grant.account = granted.account->name;
+        // Who has consented before may get no second refresh token: the first one goes on.
+        if (grant.refreshToken.empty() && *before && (*before)->fingerprint == grant.fingerprint && !grant.account.empty() &&
+            (*before)->account == grant.account)
+            grant.refreshToken = copyOf((*before)->refreshToken);
         const auto version = *before ? (*before)->version : 0;
         auto kept = co_await parts_.grants->keep(std::move(grant), version);
         if (kept) co_return Result<void>{};

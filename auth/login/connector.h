@@ -46,6 +46,8 @@ public:
     plugin::Task<plugin::Result<void>> keep(std::string credential, Granted granted);
 
 private:
+    plugin::Task<plugin::Error> refusedThough(std::string name, plugin::Error error);
+
     Parts parts_;
     TokenEndpoint endpoint_;
 };

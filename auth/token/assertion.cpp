@@ -88,7 +88,11 @@ Result<Secret> clientAssertion(const Credential& credential, const AssertionPart
     const auto key = keyOfKeystore(credential, parts.secrets);
     if (!key) return key.error();
     auto said = claims(credential, credential.clientId, credential.clientId, credential.tokenEndpoint, parts);
-    if (credential.grant == Grant::jwtBearer) said.issuer = said.subject = credential.clientId;  // the settings are for the grant's own
+    if (credential.grant == Grant::jwtBearer) {  // the settings are for the grant's own
+        said.issuer = said.subject = credential.clientId;
+        said.audience = credential.tokenEndpoint;
+        said.more.clear();
+    }
     return signedJwt(*key, said);
 }
 

@@ -204,8 +204,9 @@ void readEndpoints(const Written& written, Credential& into) {
     into.deviceEndpoint = endpoint("device_endpoint", &ProviderPreset::deviceEndpoint);
     if (into.tokenEndpoint.empty() && written.has("key_file")) into.tokenEndpoint = presetCalled("google")->tokenEndpoint({});
     into.scopes = written.text("scopes");
-    if (!into.scopes.empty() || preset == nullptr) return;
-    into.scopesOf = preset;
+    const auto* const scopesOf = preset == nullptr && written.has("key_file") && !written.has("token_endpoint") ? presetCalled("google") : preset;
+    if (!into.scopes.empty() || scopesOf == nullptr) return;
+    into.scopesOf = scopesOf;
     into.scopes = scopesFor(into, {});
 }
 

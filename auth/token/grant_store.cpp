@@ -143,6 +143,19 @@ public:
         co_return *version;
     }
 
+    Task<Result<void>> canKeep(std::string credential) override {
+        auto& loop = co_await plugin::thisLoop();
+        auto looking = holdsSealed();
+        auto before = co_await looking;
+        if (!before) co_return before.error();
+        auto trying = plugin::offload(loop, [this, credential, mayMake = !*before]() -> Result<void> {
+            const auto sealed = sealer_.seal("trial", boundTo(credential, "trial"), mayMake);
+            if (!sealed) return sealed.error();
+            return {};
+        });
+        co_return co_await trying;
+    }
+
     Task<Result<void>> forget(std::string credential) override {
         auto writing = database_.write([credential](Transaction& transaction) -> Result<void> {
             transaction
@@ -208,6 +221,7 @@ private:
 
 }  // namespace
 
+Task<Result<void>> GrantStore::canKeep([[maybe_unused]] std::string credential) { co_return Result<void>{}; }
 Task<Result<std::int64_t>> GrantStore::version(std::string credential) {
     auto finding = find(std::move(credential));
     auto found = co_await finding;

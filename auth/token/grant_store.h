@@ -44,6 +44,8 @@ public:
     /// Answers the new version: larger than any this name has had, also before forget().
     virtual plugin::Task<plugin::Result<std::int64_t>> keep(StoredGrant grant, std::int64_t expected) = 0;
     virtual plugin::Task<plugin::Result<void>> forget(std::string credential) = 0;
+    /// Whether keep() would find its key: asked before something is spent that cannot be had again. A missing key is made, where one may be.
+    virtual plugin::Task<plugin::Result<void>> canKeep(std::string credential);
     /// The stored version alone, 0 before the first keep(); it grows with keep() and forget(). Needs no key.
     virtual plugin::Task<plugin::Result<std::int64_t>> version(std::string credential);
     /// Whether anything stored is sealed: then a missing key is lost, not yet to be made.

@@ -84,6 +84,7 @@ struct StoredTokens::Seen {
     std::optional<StoredGrant> grant{};            ///< of use to this credential
     bool foreign = false;                          ///< something is stored that is not
     std::int64_t version = 0;                      ///< what keep() expects
+    std::int64_t known = 0;                        ///< of the row, though all in it was forgotten
     std::string fingerprint{};                     ///< what is to be kept
     std::shared_ptr<const Secret> refreshToken{};  ///< stored, else configured; null: none
 };
@@ -139,7 +140,13 @@ Task<Result<StoredTokens::Seen>> StoredTokens::look(std::shared_ptr<const Creden
             co_return read.error();
     }
     seen.fingerprint = first ? base + ":" + fingerprintOf(*first) : grant ? grant->fingerprint : base;
-    if (grant) seen.version = grant->version;
+    if (grant) {
+        seen.version = seen.known = grant->version;
+    } else {
+        auto asking = parts_.store.version(credential->name);
+        const auto version = co_await asking;
+        if (version) seen.known = *version;
+    }
     if (grant && (first ? grant->fingerprint == seen.fingerprint : grant->fingerprint.starts_with(base)))
         seen.grant = std::move(*grant);
     else
@@ -161,7 +168,7 @@ std::optional<StoredAnswer> StoredTokens::decide(const Seen& seen, const StoredW
     const auto now = parts_.clock.steady();
     const auto answer = [&](TokenExchange exchange) {
         StoredAnswer made{std::move(exchange)};
-        made.version = seen.version;
+        made.version = seen.known;
         made.renewable = seen.refreshToken != nullptr;
         if (seen.grant) made.account = seen.grant->account;
         return made;
@@ -235,6 +242,10 @@ Task<StoredAnswer> StoredTokens::renew(StoredWish wish, Ask ask) {
         }
     }
 
+    if (!seen->grant) {  // nothing has proven yet that the key is there
+        auto proving = parts_.store.canKeep(name);
+        if (auto proven = co_await proving; !proven) co_return failed(proven.error());
+    }
     auto asking = ask(seen->refreshToken);
     auto exchange = co_await asking;
     plugin::faultPoint("refresh answered");
@@ -249,7 +260,7 @@ Task<StoredAnswer> StoredTokens::renew(StoredWish wish, Ask ask) {
         co_return answer;
     }
     StoredAnswer answer{std::move(exchange)};
-    answer.version = seen->version;
+    answer.version = seen->known;
     answer.spare = std::move(spare);
     co_return answer;
 }
@@ -305,7 +316,7 @@ Task<StoredAnswer> StoredTokens::ended(StoredWish wish, std::shared_ptr<const Se
     auto looking = look(wish.credential);
     auto looked = co_await looking;
     StoredAnswer answer{std::move(exchange)};
-    answer.version = seen->version;
+    answer.version = seen->known;
     if (looked && looked->version != seen->version) {
         std::optional<TokenExchange> spare;
         if (auto decided = decide(*looked, wish, spare)) co_return std::move(*decided);

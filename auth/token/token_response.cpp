@@ -128,6 +128,7 @@ std::optional<plugin::Wall> httpDate(std::string_view text) {
     const year_month_day day(year(number(12, 4)), std::chrono::month(static_cast<unsigned>(month / 3 + 1)),
                              std::chrono::day(static_cast<unsigned>(number(5, 2))));
     const auto hour = number(17, 2), minute = number(20, 2), second = number(23, 2);
+    if (number(12, 4) < 1700 || number(12, 4) > 2260) return std::nullopt;  // what Wall can hold
     if (!day.ok() || hour > 23 || minute > 59 || second > 60) return std::nullopt;
     return sys_days(day) + hours(hour) + minutes(minute) + seconds(second);
 }

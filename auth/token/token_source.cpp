@@ -391,7 +391,10 @@ Landed State::land(const Want& want, Landing landing) {
         entry.flight.reset();
         before = entry.failures;
         if (landing.stored) takeOver(entry, *landing.stored);
-        if (landing.stored && landing.stored->keepYours && entry.token) return Landed{*entry.token};
+        if (landing.stored && landing.stored->keepYours) {
+            if (entry.token) return Landed{*entry.token};
+            exchange.outcome = Error{Reaction::retryLater, Code::storeChanged, "the configuration has changed meanwhile"};
+        }
         if (landing.stored && exchange.outcome) entry.account = landing.stored->account;
         const bool renewable = !landing.stored || landing.stored->renewable;
         landed.emplace(Landed{exchange.outcome ? succeed(entry, exchange, renewable) : fail(entry, want, exchange)});

@@ -32,11 +32,6 @@ bool isToken(std::string_view text) {
     });
 }
 
-int hexDigit(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    return lower(c) >= 'a' && lower(c) <= 'f' ? lower(c) - 'a' + 10 : -1;
-}
-
 /// What a character that is written another way stands for, and how long it is written. `length` 0: it is no such thing; `is` 0: a character that
 /// is neither letter nor digit.
 struct Escaped {

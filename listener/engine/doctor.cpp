@@ -118,8 +118,10 @@ struct Denied {
     std::optional<Diagnosis> diagnosis{};  ///< where it was opened
 };
 
-Denied tryDenied(Command::Call& call, MailboxSettings settings, Case facts) {
+Denied tryDenied(Command::Call& call, MailboxSettings settings, Case facts, bool opensItsOwn) {
     const auto address = facts.user;
+    if (!opensItsOwn)
+        return {address, "unknown", "whether " + address + " stays closed cannot be told while the credential does not open its own mailbox", 0};
     settings.session.user = address;
     const auto answer = wait(call, tryToOpen(call.host, std::move(settings)));
     const auto error = answer ? *answer : std::optional<Error>(answer.error());
@@ -191,7 +193,7 @@ int runDoctor(Command::Call& call) {
     if (arguments->denied) {
         auto other = facts;
         other.user = *arguments->denied;
-        denied = tryDenied(call, settings, std::move(other));
+        denied = tryDenied(call, settings, std::move(other), !steps.failure().has_value());
     }
     const int status = worseStatus(steps.status(), denied ? denied->status : 0);
     if (call.json)

@@ -86,6 +86,7 @@ private:
     plugin::Task<plugin::Result<void>> seek(std::vector<Missing> missing);
     plugin::Task<plugin::Result<void>> giveUpUnreadable(std::uint64_t upTo);
     plugin::Result<void> roomInOutbox() const;
+    void leaveWhatHasNoRoom(std::vector<Unfetched>& unfetched) const;
     plugin::Task<plugin::Result<void>> deliverNew();
     plugin::Task<plugin::Result<void>> deliverListed(std::vector<std::uint64_t> ordinals, std::uint64_t upTo, Guidance guidance);
     plugin::Task<plugin::Result<std::vector<Suspect>>> deliverOnce(std::vector<std::uint64_t> ordinals, std::uint64_t upTo, const Guidance& guidance,

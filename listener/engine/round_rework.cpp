@@ -86,6 +86,20 @@ Result<void> Round::roomInOutbox() const {
     return {};
 }
 
+/// What comes again must not hold up what is new: as much of it as can be kept, the rest with a later turn.
+void Round::leaveWhatHasNoRoom(std::vector<Unfetched>& unfetched) const {
+    auto room = parts_.files.room();
+    const auto end = std::find_if(unfetched.begin(), unfetched.end(), [&room](const Unfetched& one) {
+        if (one.size > room) return true;
+        room -= one.size;
+        return false;
+    });
+    if (end == unfetched.end()) return;
+    parts_.log.notice(logger, "the outbox has no room for all that is to be fetched again",
+                      {{"mailbox", parts_.settings.alias}, {"later", static_cast<std::uint64_t>(unfetched.end() - end)}});
+    unfetched.erase(end, unfetched.end());
+}
+
 Task<Result<void>> Round::rework() {
     if (!end_.complete || stops_.finish.stop_requested()) co_return Result<void>{};
     auto& loop = co_await plugin::thisLoop();
@@ -94,6 +108,7 @@ Task<Result<void>> Round::rework() {
     if (work->unfetched.empty() && work->missing.empty()) co_return Result<void>{};
     auto opened = co_await openStaging();
     if (!opened) co_return opened;
+    leaveWhatHasNoRoom(work->unfetched);
     if (!work->unfetched.empty()) {
         auto fetched = co_await fetchAgain(std::move(work->unfetched));
         if (!fetched) co_return fetched;

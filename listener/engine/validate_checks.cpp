@@ -59,7 +59,8 @@ Task<Result<bool>> tryWay(plugin::Host& host, auth::Target target, std::chrono::
     const auto deadline = loop.clock().steady() + patience;
     const std::string name = target.host, truststore = target.truststore;
     auto channel = co_await host.access().dialer().dial(std::move(target), deadline, std::stop_token{});
-    if (!channel && channel.error().code == Code::channelTruststore) {  // found out before anything is sent
+    if (!channel &&
+        (channel.error().code == Code::channelTruststore || channel.error().code == Code::channelKeystore)) {  // found out before anything is sent
         steps.failed("TLS", channel.error());
         std::erase(route.steps, "TLS");
         steps.notTried(route.steps);

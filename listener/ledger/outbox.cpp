@@ -352,7 +352,8 @@ void discardRow(Transaction& transaction, std::int64_t message, Discarded& done)
     auto& row = transaction
                     .prepare(
                         "SELECT m.size FROM listener_stored k JOIN listener_message m ON m.number = k.message WHERE k.message = ?1 AND k.file IS NOT "
-                        "NULL AND m.state IN ('dead', 'quarantined') AND NOT EXISTS (SELECT 1 FROM listener_outbox o WHERE o.message = ?1 AND o.dead "
+                        "NULL AND m.state IN ('dead', 'quarantined', 'delivered') AND NOT EXISTS (SELECT 1 FROM listener_outbox o WHERE o.message = "
+                        "?1 AND o.dead "
                         "= 0)")
                     .bind(0, message);
     const bool kept = row.step();

@@ -147,7 +147,8 @@ public:
 
     /// Operator: to this sink once more, under the same id.
     virtual Answer<Replayed> replay(ReplayQuery query, std::string sink) = 0;
-    /// Operator: the bytes of these are kept no longer. Dead ones and those set aside alone, and none that a sink waits for. What is known of them
+    /// Operator: the bytes of these are kept no longer. Of what is dead or set aside, for its own sinks or one of a replay, and never of what a sink
+    /// waits for. What is known of them
     /// stays.
     virtual Answer<Discarded> discard(ReplayQuery query) = 0;
     /// Nothing is tried any more until resume().

@@ -14,7 +14,7 @@ inline int exitStatus(const Error& error) {
     if (group == 1 || group == 8 || group == 9 || error.code == Code::tokenCredentialIncomplete || error.code == Code::storeSealed ||
         error.code == Code::sinkPath)
         return 78;
-    if (error.code == Code::storeLocked) return 75;
+    if (error.code == Code::storeLocked || error.code == Code::channelStopped) return 75;
     if (group == 2 || error.code == Code::tokenEndpointUnreachable) return 69;
     if (error.reaction == Reaction::retryLater || error.reaction == Reaction::reconnect) return 75;
     if (group == 3 || group == 4) return 77;

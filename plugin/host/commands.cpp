@@ -22,6 +22,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <ostream>
+#include <thread>
 
 namespace plugin::host {
 
@@ -46,6 +47,15 @@ struct Workshop {
     auth::Lasting lasting{database, vault, vault, hasDatabase(configuration->text("server.data"))};
     std::unique_ptr<auth::Access> access = auth::makeAccess({configuration, *clock, *random, *log, *metrics, nullptr, nullptr, &lasting});
     Loops loops{1, workers, *clock, *log, *metrics};  // last: what runs on them ends before the rest goes
+
+    /// What comes in place of a refresh token that is on its way would be lost with us, and a person had to sign in again.
+    ~Workshop() {
+        constexpr std::chrono::seconds twoRequests{65};
+        const auto until = clock->steady() + twoRequests;
+        while (access->tokens().refreshing() && clock->steady() < until) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    Workshop(const Workshop&) = delete;
+    Workshop& operator=(const Workshop&) = delete;
 
 private:
     Result<std::unique_ptr<Database>> openForCredentials() {

@@ -131,7 +131,10 @@ int showCredentials(std::shared_ptr<const Configuration> configuration, Database
 }
 
 int forgetGrant(auth::Access& access, Loop& loop, const std::string& name, std::ostream& error) {
-    if (auto known = access.kind(name); !known && known.error().what == "there is no credential named " + name) return failed(known.error(), error);
+    if (auto known = access.kind(name); !known && known.error().what == "there is no credential named " + name) {
+        const auto stored = waitFor(loop, access.grants()->version(name));  // of one that is no longer configured, perhaps
+        if (!stored || *stored == 0) return failed(known.error(), error);
+    }
     const auto forgotten = waitFor(loop, access.grants()->forget(name));
     if (!forgotten) return failed(forgotten.error(), error);
     error << "the grant of credential " << name << " is forgotten here; the provider may still honour it until its consent is withdrawn there\n";

@@ -31,7 +31,7 @@ namespace {
 
 constexpr unsigned workers = 8;
 constexpr auto timeToStop = std::chrono::seconds(10);
-constexpr auto timeToRefresh = std::chrono::seconds(3);
+constexpr auto timeToRefresh = std::chrono::seconds(8);  // within timeToStop
 constexpr auto beatEvery = std::chrono::seconds(5);
 constexpr auto aliveWithin = std::chrono::seconds(30);
 constexpr int tryAgain = 75, badConfiguration = 78;

@@ -262,6 +262,9 @@ SCENARIO("grant jwt_bearer wants a key and an issuer", "[keys][grant]") {
     CHECK(told({{"grant", "jwt_bearer"}, {"token_endpoint", "https://h/t"}, {"keystore", "k"}, {"client_id", "id"}}).empty());
     CHECK(told({{"grant", "jwt_bearer"}, {"token_endpoint", "https://h/t"}, {"keystore", "k"}, {"jwt.issuer", "me"}}).empty());
     CHECK(told({{"grant", "jwt_bearer"}, {"key_file", "/key.json"}}).empty());
+    const auto alone = read({{"key_file", "/key.json"}});
+    REQUIRE(alone);
+    CHECK(alone->scopes == "https://mail.google.com/");  // as the endpoint is Google's
     CHECK(keysOf(told({{"grant", "jwt_bearer"}, {"key_file", "/key.json"}, {"keystore", "k"}})) == "keystore");
     CHECK(told({{"key_file", "/key.json"}, {"client_id", "id"}, {"client_secret", "s"}}).empty());
     CHECK(told({{"key_file", "/key.json"}, {"client_id", "id"}, {"authentication", "private_key_jwt"}, {"keystore", "k"}}).empty());

@@ -155,6 +155,7 @@ SCENARIO("Retry-After is obeyed as seconds and as a date", "[token]") {
         {"Sun, 22 Nov 2026 17:21:30 GMT", 90s},
         {"Sun, 22 Nov 2026 17:00:00 GMT", 0s},
         {"Sun, 22 Nov 2099 17:00:00 GMT", maxRetryAfter},
+        {"Fri, 31 Dec 9999 23:59:59 GMT", std::nullopt},  // beyond what our time can hold
         {"99999999999999999999", maxRetryAfter},
         {"", std::nullopt},
         {"soon", std::nullopt},
