@@ -142,6 +142,7 @@ private:
     bool sweeping_ = false;  ///< all there is, in order, due or not: the sink is well again
     std::int64_t swept_ = 0;
     std::int64_t probed_ = 0;
+    std::uint64_t unreadable_ = 0;  ///< entries in a row
     bool proven_ = false;
     bool told_ = false;            ///< that it is disabled is written down
     bool nothingToProbe_ = false;  ///< resting, and the outbox has nothing to try it with: the next offer does

@@ -240,8 +240,10 @@ Task<void> Outlet::attempt(std::vector<OutboxEntry> entries) {
         auto job = co_await jobOf(std::move(entry), &troubled);
         if (!job) {
             unreadable = true;
+            ++unreadable_;
             continue;
         }
+        unreadable_ = 0;
         bytes += size <= Content::memoryLimit ? size : 0;
         job->group = group;
         ++group->left;
@@ -269,8 +271,12 @@ Task<void> Outlet::attempt(std::vector<OutboxEntry> entries) {
     if (!nothing) written = co_await conclude(std::move(outcomes));
     if (!nothing && written && !unreadable) co_return;
     wake_.reset();
-    const bool putOff = unreadable && !troubled && written;
-    auto breath = wake_.wait(loop_.clock().steady() + (putOff ? std::chrono::milliseconds(afterUnreadable) : afterTrouble), giveUp_);
+    std::chrono::milliseconds pause = afterTrouble;
+    if (unreadable && !troubled && written) {  // on to the next one; once all have been tried, not again for a while
+        pause = unreadable_ < waiting_ ? std::chrono::milliseconds(afterUnreadable) : std::chrono::milliseconds(longestRest);
+        if (unreadable_ >= waiting_) unreadable_ = 0;
+    }
+    auto breath = wake_.wait(loop_.clock().steady() + pause, giveUp_);
     co_await breath;
 }
 
