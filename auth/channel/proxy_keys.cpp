@@ -81,9 +81,6 @@ void checkOne(const Configuration& configuration, const std::string& prefix, std
     if (!configuration.text(prefix + "truststore").empty() && configuration.text(prefix + "type") != "https")
         report(problems, configuration, Code::configConflict, prefix + "truststore",
                "only a proxy of type https shows a certificate; what is behind it is trusted by the .truststore of mailbox, credential or sink");
-    if (configuration.text(prefix + "default") == "true" && isOff(configuration, prefix + "enabled"))
-        report(problems, configuration, Code::configConflict, prefix + "default",
-               "the default proxy is disabled: connections that name none are direct", Problem::Severity::warning);
 }
 
 }  // namespace
@@ -122,16 +119,23 @@ void addProxyKeys(std::vector<Key>& all) {
 }
 
 void checkProxies(const Configuration& configuration, std::vector<Problem>& problems) {
-    std::string first;
+    std::string first, disabled;
     for (const auto& alias : configuration.aliases("proxy")) {
         const auto prefix = "proxy." + alias + ".";
         checkOne(configuration, prefix, problems);
-        if (configuration.text(prefix + "default") != "true" || isOff(configuration, prefix + "enabled")) continue;
+        if (configuration.text(prefix + "default") != "true") continue;
+        if (isOff(configuration, prefix + "enabled")) {
+            disabled = prefix + "default";
+            continue;
+        }
         if (!first.empty())
             report(problems, configuration, Code::configConflict, prefix + "default", "there is a default proxy already: " + first);
         else
             first = alias;
     }
+    if (first.empty() && !disabled.empty())
+        report(problems, configuration, Code::configConflict, disabled, "the default proxy is disabled: connections that name none are direct",
+               Problem::Severity::warning);
     for (const auto* group : {"mailbox", "credential", "sink", "alert"}) checkNamed(configuration, group, problems);
 }
 

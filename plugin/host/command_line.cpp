@@ -180,19 +180,9 @@ TokenArguments parseToken(Arguments arguments) {
 
 KeystoresArguments parseKeystores(Arguments arguments) {
     KeystoresArguments keystores;
-    bool optionsEnded = false;
-    while (!arguments.empty()) {
-        if (!optionsEnded && arguments.peek() == "--") {
-            optionsEnded = true;
-            arguments.take();
-        } else if (!optionsEnded && isOption(arguments.peek())) {
-            if (!arguments.takeValue("--certificate", keystores.certificate)) unknownOption(arguments.peek(), {"--certificate"});
-        } else if (keystores.alias.empty() && !arguments.peek().empty()) {
-            keystores.alias = arguments.take();
-        } else {
-            throw Failed{"keystores takes one keystore"};
-        }
-    }
+    auto words = wordsBeside(
+        arguments, [&] { return arguments.takeValue("--certificate", keystores.certificate); }, {"--certificate"}, 1, "keystores takes one keystore");
+    if (!words.empty()) keystores.alias = std::move(words.front());
     if (keystores.certificate && keystores.alias.empty()) throw Failed{"--certificate needs the name of a keystore too"};
     return keystores;
 }

@@ -4,8 +4,9 @@
 #include "plugin/contract/exit_status.h"
 #include "plugin/contract/text.h"
 
+#include "plugin/host/waiting.h"
+
 #include <array>
-#include <future>
 #include <istream>
 #include <ostream>
 #include <utility>
@@ -68,23 +69,6 @@ void writeJson(const auth::CredentialState& state, std::ostream& out) {
         separator = ", ";
     }
     out << "]}";
-}
-
-template <class T>
-Task<void> hand(Task<T> task, std::shared_ptr<std::promise<T>> into) {
-    try {
-        into->set_value(co_await task);
-    } catch (...) {  // handed on to the waiting main thread
-        into->set_exception(std::current_exception());
-    }
-}
-
-template <class T>
-T waitFor(Loop& loop, Task<T> task) {
-    auto promise = std::make_shared<std::promise<T>>();
-    auto answer = promise->get_future();
-    startOn(loop, hand(std::move(task), promise));
-    return answer.get();
 }
 
 int failed(const Error& cause, std::ostream& error) {

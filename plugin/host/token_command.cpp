@@ -4,7 +4,8 @@
 #include "plugin/host/record.h"
 #include "plugin/host/timestamp.h"
 
-#include <future>
+#include "plugin/host/waiting.h"
+
 #include <ostream>
 #include <utility>
 #include <vector>
@@ -18,26 +19,14 @@ constexpr std::string_view hidden = "***";
 
 using Answer = Result<auth::Token>;
 
-Task<void> ask(auth::TokenSource& tokens, auth::Identity identity, Deadline deadline, std::shared_ptr<std::promise<Answer>> into) {
-    try {
-        auto token = co_await tokens.token(std::move(identity), deadline, std::stop_token{});
-        into->set_value(std::move(token));
-    } catch (...) {  // handed on to the waiting main thread
-        into->set_exception(std::current_exception());
-    }
-}
-
 Answer answered(auth::Access& access, Loop& loop, const TokenArguments& arguments) {
     auto kind = access.kind(arguments.credential);
     if (!kind) return kind.error();
     if (*kind == auth::Access::Kind::password)
         return Error{Reaction::askOperator, Code::tokenCredentialIncomplete,
                      "credential " + arguments.credential + " signs in with a password; it has no token"};
-    auto into = std::make_shared<std::promise<Answer>>();
-    auto answer = into->get_future();
     auth::Identity identity{arguments.credential, arguments.user.value_or(""), arguments.scope, arguments.protocol.value_or("")};
-    startOn(loop, ask(access.tokens(), std::move(identity), loop.clock().steady() + longest, into));
-    return answer.get();
+    return waitFor(loop, access.tokens().token(std::move(identity), loop.clock().steady() + longest, std::stop_token{}));
 }
 
 std::vector<RecordField> fields(const Answer& answer, bool reveal) {

@@ -33,7 +33,7 @@ public:
             std::string algorithm{};    ///< of private_key_jwt, the only one that is accepted: RS256 ...
         };
         std::map<std::string, Keyed> keyed{};  ///< further ones without a secret, id → how they show who they are
-        int refreshTokens = 0;                         ///< good ones, of client app-refresh, to begin with
+        int refreshTokens = 0;                 ///< good ones, of client app-refresh, to begin with
     };
     IdentityProvider(const std::filesystem::path& directory, const CertificateFiles& certificates, Options options);
 

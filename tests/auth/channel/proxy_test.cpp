@@ -137,6 +137,8 @@ SCENARIO("what is wrong with proxies is found before they are used", "[proxy][ke
     using Told = std::vector<std::string>;
     CHECK(told(named) == Told{});
     CHECK(told(named + Settings{{"proxy.a.default", "true"}, {"proxy.b.default", "true"}}) == Told{"PO-1013 proxy.b.default"});
+    // A disabled one is as if it were not there: the other one is the default.
+    CHECK(told(named + Settings{{"proxy.a.enabled", "false"}, {"proxy.a.default", "true"}, {"proxy.b.default", "true"}}) == Told{});
     CHECK(told(named + Settings{{"proxy.a.username", "u"}}) == Told{"PO-1005 proxy.a.username"});
     CHECK(told(named + Settings{{"proxy.a.password", "p"}}) == Told{"PO-1005 proxy.a.password"});
     CHECK(told(named + Settings{{"proxy.a.enabled", "false"}, {"proxy.a.default", "true"}}) == Told{"(PO-1013 proxy.a.default"});

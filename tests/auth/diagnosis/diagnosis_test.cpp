@@ -155,3 +155,18 @@ TEST_CASE("the offset of a clock is told where it explains something", "[diagnos
     CHECK(isWorthAWord(seconds(-61)));
     CHECK_FALSE(isWorthAWord(seconds(60)));
 }
+
+TEST_CASE("addresses are quoted so that no shell reads more into them", "[diagnosis]") {
+    const auto line = [](const std::string& user) {
+        auto seen = signInRefused();
+        seen.user = user;
+        return diagnose(seen)->fix[2];
+    };
+    const auto of = [](const std::string& written) {
+        return "Add-MailboxPermission -Identity " + written + " -User object-1 -AccessRights FullAccess";
+    };
+    CHECK(line("o'brien@x.org") == of("'o''brien@x.org'"));
+    CHECK(line("o\u2019brien@x.org; rm") == of("'o\u2019\u2019brien@x.org; rm'"));
+    CHECK(line("-whatif@x.org") == of("'-whatif@x.org'"));
+    CHECK(line("@x.org") == of("'@x.org'"));
+}

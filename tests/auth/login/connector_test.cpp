@@ -24,6 +24,9 @@ public:
         if (held) {
             found.emplace();
             found->version = held->version;
+            found->fingerprint = held->fingerprint;
+            found->account = held->account;
+            found->refreshToken = copyOf(held->refreshToken);
         }
         co_return std::move(found);
     }
@@ -224,6 +227,9 @@ SCENARIO("refresh-token has a number for each way it ends", "[login][connector]"
         CHECK(statusOf(kind, office.refresh("person")) == -3);
         office.tokens.error = Error{Reaction::askOperator, Code::tokenSignInNeeded, "nobody has signed in"};
         CHECK(statusOf(kind, office.refresh("person")) == -3);
+        office.grants.held.emplace();
+        office.grants.held->refreshToken = Secret("stored, and refused");
+        CHECK(statusOf(kind, office.refresh("person")) == -1);
     }
 }
 
@@ -241,6 +247,21 @@ SCENARIO("what a sign-in brought is kept in place of what was there", "[login][c
         CHECK(office.grants.held->accessToken.reveal() == "t0ken");
         CHECK(office.grants.held->expiresAt == office.grants.held->obtainedAt + 60s);
         CHECK_FALSE(office.grants.held->fingerprint.empty());
+    }
+    GIVEN("a sign-in of the same person before, and a provider that gives no second refresh token") {
+        result->account.emplace();
+        result->account->name = "somebody@example.com";
+        REQUIRE(keep());
+        office.person.url.clear();  // another sign-in
+        office.provider.answers = {http(200, R"({"access_token":"t0ken-2","token_type":"Bearer","expires_in":60})")};
+        result = office.user("person");
+        REQUIRE(result);
+        result->account.emplace();
+        const std::string who = GENERATE("somebody@example.com", "somebody.else@example.com");
+        result->account->name = who;
+        REQUIRE(keep());
+        CHECK(office.grants.held->accessToken.reveal() == "t0ken-2");
+        CHECK(office.grants.held->refreshToken.reveal() == (who == "somebody@example.com" ? "n3xt" : ""));
     }
     GIVEN("a service that renews the old one meanwhile") {
         office.grants.changesBeforeKeeping = 2;

@@ -373,3 +373,23 @@ SCENARIO("what is known of a credential is seen without its key", "[grants]") {
         CHECK_FALSE(world.loop.run(auth::credentialStates(world.configuration.get(), world.processes[0].database.get(), "other")));
     }
 }
+
+SCENARIO("a configured refresh token is not spent while what comes in its place could not be sealed", "[grants]") {
+    GrantsWorld world;
+    world.key.content = "this is no key";
+    CHECK(world.text() == "PO-7008");
+    CHECK(world.endpoint.requests.empty());
+    world.key.content.reset();
+    CHECK(world.text().starts_with("access-secret-"));
+    CHECK(world.endpoint.requests.size() == 1);
+    CHECK(world.stored());
+}
+
+SCENARIO("after a grant was forgotten an endpoint that is busy is left alone as ever", "[grants]") {
+    GrantsWorld world;
+    world.signIn("refresh-secret-x", "access-secret-x", 3600s);
+    REQUIRE(world.loop.run(world.processes[0].grants->forget("m")));
+    world.endpoint.server = [](const std::string&) { return http(503, "busy"); };
+    for (int i = 0; i < 5; ++i) CHECK(world.text() == "PO-3007");
+    CHECK(world.endpoint.requests.size() == 1);
+}

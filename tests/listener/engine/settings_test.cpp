@@ -132,7 +132,8 @@ SCENARIO("a mailbox whose credential names a provider needs no host", "[settings
         CHECK(mailboxSettings(*result.configuration, "m").session.target.host == "imap.example.com");
     }
     GIVEN("none") {
-        REQUIRE(problems(mailbox + "credential.ms.grant = user_password\ncredential.ms.password = ${env:SECRET}\n") == Told{"PO-1005 mailbox.m.host"});
+        REQUIRE(problems(mailbox + "credential.ms.grant = user_password\ncredential.ms.password = ${env:SECRET}\n") ==
+                Told{"PO-1005 mailbox.m.host"});
     }
 }
 

@@ -340,3 +340,24 @@ SCENARIO("the after-action follows a replay of what its only sink had set aside 
     REQUIRE(due.size() == 1);
     REQUIRE(due.front().action.target == moved.target);
 }
+
+SCENARIO("what a replay left behind that its sink can never take can be discarded, too", "[ledger][outbox]") {
+    simulation::SimVfs vfs;
+    Outbox outbox(vfs);
+    std::vector<Settled> all;
+    all.push_back(settled(32));
+    outbox.settle(std::move(all));
+    REQUIRE(outbox.ledger.run(outbox->replay({.ids = {idOf(32)}}, "late")).toFetch == 1);
+    const auto row = outbox.ledger.run(outbox->rework(outbox.folder(), {})).unfetched.front();
+    listener::OutboxLedger::Fetch fetch{.row = row.row, .kept = {"outbox/9.seg", 0}};
+    fetch.size = row.size;
+    fetch.sha256 = row.sha256;
+    must(outbox.ledger.loop.run(outbox->fetched({fetch})));
+    REQUIRE(outbox.ledger.run(outbox->discard({.ids = {idOf(32)}})).messages == 0);  // it waits
+    outbox.conclude({outcome(32, "late", Kind::aside)});
+    REQUIRE(outbox.stateOf(32) == MessageState::delivered);
+    const auto done = outbox.ledger.run(outbox->discard({.ids = {idOf(32)}}));
+    REQUIRE(done.messages == 1);
+    REQUIRE(done.freed == std::vector<std::string>{"outbox/9.seg"});
+    REQUIRE(outbox.ledger.run(outbox->keptBytes()) == 0);
+}
