@@ -12,6 +12,7 @@
 #include <span>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace listener {
@@ -103,6 +104,11 @@ struct Watching {
 class Mailbox {
 public:
     virtual ~Mailbox() = default;
+    /// "imap", "ews" or "graph": part of what a delivery id is made from, and told to sinks.
+    virtual std::string_view protocol() const { return "imap"; }
+    /// The server renders a message anew at each fetch: the same message, other octets and another size. What goes to sinks has to be durable before
+    /// the first of them sees it, and octets never tell whether two messages are the same.
+    virtual bool rendersAnew() const { return false; }
     /// Before open(), a hint: this folder will be selected first, and listed above this ordinal. The session may ask the server for both as it signs
     /// in; what select() and list() answer is the same with it and without.
     virtual void expect(std::string folder, std::uint64_t above) { static_cast<void>(folder), static_cast<void>(above); }

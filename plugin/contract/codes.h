@@ -65,6 +65,7 @@ enum class Code : std::uint16_t {
     tokenSignInRefused = 3017,
     tokenSignInAnswer = 3018,
     tokenOtherAccount = 3019,
+    tokenEndsSoon = 3020,
     // 4 mailbox
     mailboxProtocol = 4001,
     mailboxSignInRefused = 4002,
@@ -79,6 +80,9 @@ enum class Code : std::uint16_t {
     mailboxNotReadable = 4011,
     mailboxPacing = 4012,
     mailboxSessionExpired = 4013,
+    mailboxEwsBlocked = 4014,
+    mailboxWrongAudience = 4015,
+    mailboxForeignLink = 4016,
     // 5 message
     messageStaging = 5001,
     messageTruncated = 5002,
@@ -201,6 +205,8 @@ inline constexpr std::array codeTable{
     CodeEntry{
         Code::tokenOtherAccount, "Somebody else has signed in than was expected",
         "sign out at the provider, or use a private window, and run `postern login CREDENTIAL` again; --user names another account that is meant"},
+    CodeEntry{Code::tokenEndsSoon, "A secret, a certificate or a sign-in ends soon",
+              "make a new one before the day named; a second secret (.client_secret_next) makes it a change without a gap"},
 
     CodeEntry{Code::mailboxProtocol, "The server broke the protocol", "note the server's name and version and report it"},
     CodeEntry{Code::mailboxSignInRefused, "The mailbox refused the sign-in",
@@ -221,6 +227,12 @@ inline constexpr std::array codeTable{
     CodeEntry{Code::mailboxPacing, "Sign-ins at this host are being paced", "nothing"},
     CodeEntry{Code::mailboxSessionExpired, "The server ended the session when its token's life ended",
               "nothing, it is signed in again with a fresh token"},
+    CodeEntry{Code::mailboxEwsBlocked, "Exchange Online blocks EWS for this application, and ends it in April 2027",
+              "set .protocol = graph (or .fallback = graph); `postern move ALIAS --to graph` takes along what is known"},
+    CodeEntry{Code::mailboxWrongAudience, "The token is meant for another API than this mailbox is read with",
+              "correct the scopes of the credential, or .protocol; `postern doctor` names the scope that is needed"},
+    CodeEntry{Code::mailboxForeignLink, "The server gave a link to another host, where the token must not go",
+              "check .url; if it is right, report it with the server's name"},
 
     CodeEntry{Code::messageStaging, "A large message cannot be written to staging", "check free space and permissions of server.data"},
     CodeEntry{Code::messageTruncated, "A message ended before its announced size", "nothing, it is fetched again"},
