@@ -12,8 +12,9 @@
 namespace listener {
 
 /// What an administrator can be told of. Names are part of configuration (`alert.<name>.on`) and payload: never renamed.
-inline constexpr std::array<std::string_view, 8> alertKinds{"mailbox-stalled", "mailbox-blocked", "mailbox-failing",    "sink-refusing",
-                                                            "sink-disabled",   "outbox-growing",  "folder-unaccounted", "credential-ending"};
+inline constexpr std::array<std::string_view, 9> alertKinds{"mailbox-stalled", "mailbox-blocked",    "mailbox-failing",
+                                                            "sink-refusing",   "sink-disabled",      "sink-unconfigured",
+                                                            "outbox-growing",  "folder-unaccounted", "credential-ending"};
 
 /// Something that an administrator has to know, for as long as it is true.
 struct Condition {

@@ -208,10 +208,9 @@ Task<void> Engine::takeOver() {
     }
     for (const auto& change : changes) co_await change->wait(plugin::Deadline::max(), {});
     for (const auto& name : gone) host_.metrics().forget("sink", name);
-    if (gone.empty()) co_return;
-    auto warning = outlets_.warnOfOrphans();
-    const auto warned = co_await warning;
-    if (!warned) host_.log().error(logger, plugin::describe(warned.error()));
+    auto looking = outlets_.lookForOrphans();
+    const auto looked = co_await looking;
+    if (!looked) host_.log().error(logger, plugin::describe(looked.error()));
 }
 
 /// Waits for the end of what a mailbox has at hand; then it is another one, or gone.
