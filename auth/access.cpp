@@ -17,23 +17,6 @@ using plugin::Result;
 
 namespace {
 
-/// The machine's secrets, and those that are sealed.
-class OpeningReader final : public SecretReader {
-public:
-    OpeningReader(SecretReader& machine, Sealer& sealer) : machine_(machine), sealer_(sealer) {}
-    Result<Content> file(const std::string& path) override { return machine_.file(path); }
-    std::optional<Stamp> stamp(const std::string& path) override { return machine_.stamp(path); }
-    std::optional<Secret> environment(const std::string& name) override { return machine_.environment(name); }
-    Result<Secret> command(const std::vector<std::string>& words) override { return machine_.command(words); }
-    Result<Secret> sealed(std::string_view bytes) override {
-        return sealer_.open(bytes, sealedForConfiguration, "a sealed value of the configuration");
-    }
-
-private:
-    SecretReader& machine_;
-    Sealer& sealer_;
-};
-
 class ConfiguredAccess final : public Access {
 public:
     explicit ConfiguredAccess(const AccessParts& parts)

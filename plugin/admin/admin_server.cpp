@@ -1,20 +1,24 @@
 #include "plugin/admin/admin_server.h"
 
 #include "plugin/admin/guard.h"
+#include "plugin/admin/patience.h"
 
 #include <Poco/Exception.h>
 #include <Poco/JSON/Array.h>
 #include <Poco/JSON/Object.h>
+#include <Poco/Net/Context.h>
 #include <Poco/Net/HTTPRequestHandler.h>
 #include <Poco/Net/HTTPRequestHandlerFactory.h>
-#include <Poco/Net/HTTPServer.h>
+#include <Poco/Net/HTTPServerConnection.h>
 #include <Poco/Net/HTTPServerParams.h>
 #include <Poco/Net/HTTPServerRequest.h>
 #include <Poco/Net/HTTPServerResponse.h>
 #include <Poco/Net/IPAddress.h>
 #include <Poco/Net/NetException.h>
+#include <Poco/Net/SecureServerSocket.h>
 #include <Poco/Net/ServerSocket.h>
 #include <Poco/Net/SocketAddress.h>
+#include <Poco/Net/TCPServer.h>
 #include <Poco/ThreadPool.h>
 #include <Poco/Timespan.h>
 
@@ -28,7 +32,8 @@ using Poco::Net::HTTPResponse;
 
 constexpr int mostThreads = 4;
 constexpr int mostWaiting = 16;
-const Poco::Timespan patience(5, 0);
+const Poco::Timespan withoutAByte(5, 0);
+constexpr std::chrono::seconds longestConnection{10};
 
 struct Answer {
     HTTPResponse::HTTPStatus status = HTTPResponse::HTTP_OK;
@@ -71,13 +76,24 @@ std::optional<std::string> header(const Poco::Net::HTTPServerRequest& request, c
     return request.get(name);
 }
 
-Answer answerTo(const Port& port, const Asked& asked, Poco::Net::HTTPServerResponse& response) {
-    switch (admit(asked, port.door)) {
+/// The address a connection came to; one of IPv4 as such where a socket of IPv6 takes both (RFC 4291 2.5.5.2).
+std::string cameTo(const Poco::Net::HTTPServerRequest& request) {
+    constexpr std::string_view mapped = "::ffff:";
+    const auto address = request.serverAddress().host().toString();
+    const bool four = address.starts_with(mapped) && address.find('.') != std::string::npos;
+    return four ? address.substr(mapped.size()) : address;
+}
+
+Answer answerTo(const Port& port, const Asked& asked, const std::string& address, Poco::Net::HTTPServerResponse& response) {
+    auto door = port.door;
+    door.address = address;
+    switch (admit(asked, door)) {
         case Entry::open:
         case Entry::proved:
             return port.answer(asked.path);
         case Entry::foreign:
-            return {HTTPResponse::HTTP_FORBIDDEN, "PO-9002 the Host header must name this port on this machine, and Origin is not allowed\n"};
+            return {HTTPResponse::HTTP_FORBIDDEN,
+                    "PO-9002 the Host header must name this port, and Origin is not allowed; other names it has belong into admin.host_names\n"};
         case Entry::unproved:
             response.set("WWW-Authenticate", "Bearer");
             return {HTTPResponse::HTTP_UNAUTHORIZED, "PO-9002 send Authorization: Bearer with the content of admin.token\n"};
@@ -97,7 +113,7 @@ public:
             const auto& uri = request.getURI();
             const Asked asked{request.getMethod(), uri.substr(0, uri.find('?')), header(request, "Host"), header(request, "Origin"),
                               header(request, "Authorization")};
-            send(answerTo(port_, asked, response), asked.method == "HEAD", response);
+            send(answerTo(port_, asked, cameTo(request), response), asked.method == "HEAD", response);
         } catch (const Poco::Net::NetException&) {  // the other side has gone: nobody is left to be answered
         } catch (const Poco::TimeoutException&) {
         } catch (const std::exception& bug) {
@@ -144,39 +160,100 @@ Poco::Net::HTTPServerParams::Ptr limits() {
     Poco::Net::HTTPServerParams::Ptr params(new Poco::Net::HTTPServerParams);
     params->setMaxThreads(mostThreads);
     params->setMaxQueued(mostWaiting);
-    params->setTimeout(patience);
+    params->setTimeout(withoutAByte);
     params->setKeepAlive(false);
     params->setSoftwareVersion("");
     return params;
 }
 
+/// Poco's, but that it is watched over.
+class Connection final : public Poco::Net::HTTPServerConnection {
+public:
+    Connection(const Poco::Net::StreamSocket& socket, Poco::Net::HTTPServerParams::Ptr params, Poco::Net::HTTPRequestHandlerFactory::Ptr factory,
+               Patience& patience)
+        : Poco::Net::HTTPServerConnection(socket, std::move(params), std::move(factory)), patience_(patience) {}
+
+    void run() override {
+        const Patience::Served served(patience_, socket().impl()->sockfd());
+        try {
+            Poco::Net::HTTPServerConnection::run();
+        } catch (const Poco::Exception&) {  // no TLS came about, or the line broke: whoever asked knows
+        }
+    }
+
+private:
+    Patience& patience_;
+};
+
+class Connections final : public Poco::Net::TCPServerConnectionFactory {
+public:
+    Connections(Port& port, Patience& patience) : handlers_(new Factory(port)), limits_(limits()), patience_(patience) {}
+    Poco::Net::TCPServerConnection* createConnection(const Poco::Net::StreamSocket& socket) override {
+        return new Connection(socket, limits_, handlers_, patience_);
+    }
+
+private:
+    Poco::Net::HTTPRequestHandlerFactory::Ptr handlers_;
+    Poco::Net::HTTPServerParams::Ptr limits_;
+    Patience& patience_;
+};
+
 class Server final : public AdminServer {
 public:
     Server(const Poco::Net::ServerSocket& socket, AdminParts parts)
-        : port_{std::move(parts), Door{socket.address().host().toString(), socket.address().port(), ""}},
-          address_(socket.address().toString()),
-          server_(new Factory(port_), threads_, socket, limits()) {
-        port_.door.token = port_.parts.token;
+        : port_{std::move(parts), {}}, address_(socket.address().toString()), server_(new Connections(port_, patience_), threads_, socket, limits()) {
+        port_.door = Door{{}, socket.address().port(), port_.parts.token, port_.parts.names, port_.parts.tls != nullptr};
+        server_.setConnectionFilter(new Doorkeeper(patience_));
         server_.start();
     }
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;
     ~Server() override {
         try {
-            server_.stopAll(false);
+            server_.stop();
             threads_.joinAll();
         } catch (const Poco::Exception& exception) {
             port_.failed(exception.what());
         }
     }
     std::string address() const override { return address_; }
+    void look() override { patience_.lose(); }
 
 private:
     Port port_;
+    Patience patience_{longestConnection};
     std::string address_;
     Poco::ThreadPool threads_{"admin", 1, mostThreads};
-    Poco::Net::HTTPServer server_;
+    Poco::Net::TCPServer server_;
 };
+
+/// A server's context that knows no certificate but what `key` shows.
+Result<Poco::Net::Context::Ptr> contextOf(const TlsKey& key) {
+    Poco::Net::Context::Params params;
+    params.verificationMode = Poco::Net::Context::VERIFY_NONE;  // of clients: they show none
+    params.loadDefaultCAs = false;
+    params.cipherList = "ECDHE+AESGCM:ECDHE+CHACHA20";  // of TLS 1.2
+    Poco::Net::Context::Ptr context(new Poco::Net::Context(Poco::Net::Context::TLS_SERVER_USE, params));
+    if (auto refusal = serveWith(*context->sslContext(), key); !refusal.empty())
+        return Error{Reaction::askOperator, Code::channelKeystore, "admin.tls.keystore: OpenSSL does not take this key and certificate: " + refusal};
+    return context;
+}
+
+Result<std::unique_ptr<AdminServer>> listenAt(const Poco::Net::SocketAddress& address, AdminParts parts) {
+    const auto open = [&](Poco::Net::ServerSocket& socket) {
+        socket.bind(address, true, false);  // an address left in TIME_WAIT may be used, one in use may not
+        socket.listen(mostWaiting);
+        return std::unique_ptr<AdminServer>(std::make_unique<Server>(socket, std::move(parts)));
+    };
+    if (!parts.tls) {
+        Poco::Net::ServerSocket socket;
+        return open(socket);
+    }
+    auto context = contextOf(*parts.tls);
+    if (!context) return context.error();
+    Poco::Net::SecureServerSocket socket(*context);
+    return open(socket);
+}
 
 }  // namespace
 
@@ -184,15 +261,12 @@ Result<std::unique_ptr<AdminServer>> openAdminPort(const std::string& host, std:
     const auto refuse = [&](const std::string& why) {
         return Error{Reaction::askOperator, Code::adminAddress, "admin.address " + host + " port " + std::to_string(port) + ": " + why};
     };
-    Poco::Net::IPAddress address;
-    if (!Poco::Net::IPAddress::tryParse(host == "localhost" ? "127.0.0.1" : host, address))
+    Poco::Net::IPAddress address(Poco::Net::IPAddress::IPv6);  // "::", which Poco does not parse
+    if (host != "::" && !Poco::Net::IPAddress::tryParse(host == "localhost" ? "127.0.0.1" : host, address))
         return refuse("not an address of this machine; use 127.0.0.1");
-    if (!address.isLoopback()) return refuse("beyond this machine it needs TLS, which is not in this version; use 127.0.0.1");
+    if (!address.isLoopback() && !parts.tls) return refuse("beyond this machine it needs TLS: set admin.tls.keystore, or use 127.0.0.1");
     try {
-        Poco::Net::ServerSocket socket;
-        socket.bind(Poco::Net::SocketAddress(address, port), true, false);  // an address left in TIME_WAIT may be used, one in use may not
-        socket.listen(mostWaiting);
-        return std::unique_ptr<AdminServer>(std::make_unique<Server>(socket, std::move(parts)));
+        return listenAt(Poco::Net::SocketAddress(address, port), std::move(parts));
     } catch (const Poco::Exception& exception) {
         return refuse(exception.displayText());
     }

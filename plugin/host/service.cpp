@@ -3,6 +3,7 @@
 #include "auth/access.h"
 #include "auth/schema.h"
 #include "plugin/admin/admin_server.h"
+#include "plugin/host/admin_key.h"
 #include "plugin/host/daemon.h"
 #include "plugin/host/host_keys.h"
 #include "plugin/host/lent_host.h"
@@ -113,6 +114,7 @@ private:
     std::optional<DatabaseFile> databaseFile_{};
     std::unique_ptr<WatchedDatabase> database_{};
     std::optional<Vault> vault_{};
+    std::optional<AdminKey> adminKey_{};
     std::optional<auth::Lasting> lasting_{};
     std::unique_ptr<auth::Access> access_{};
     std::unique_ptr<Loops> loops_{};
@@ -129,12 +131,17 @@ Result<void> Service::openAdmin() {
     if (mode() == Mode::once || !address) return {};
     auto token = directory_.adminToken(*random_);
     if (!token) return token.error();
-    auto opened = admin::openAdminPort(address->host, static_cast<std::uint16_t>(address->port),
-                                       {[this] { return loops_->alive(aliveWithin); }, [this] { return missing(); },
-                                        [this] { return metrics_->page(); }, std::move(*token), *log_, *metrics_});
+    adminKey_.emplace(AdminKey::Parts{configuration_, *vault_, *random_, *log_});
+    auto key = adminKey_->first();
+    if (!key) return key.error();
+    const bool tls = *key != nullptr;
+    auto opened =
+        admin::openAdminPort(address->host, static_cast<std::uint16_t>(address->port),
+                             {[this] { return loops_->alive(aliveWithin); }, [this] { return missing(); }, [this] { return metrics_->page(); },
+                              std::move(*token), *log_, *metrics_, adminNames(*configuration_.get()), std::move(*key)});
     if (!opened) return opened.error();
     admin_ = std::move(*opened);
-    log_->notice("host", "the admin port is open", {{"address", admin_->address()}});
+    log_->notice("host", "the admin port is open", {{"address", admin_->address()}, {"tls", tls ? "yes" : "no"}});
     return directory_.writeAdminAddress(admin_->address());
 }
 
@@ -169,6 +176,7 @@ Result<void> Service::bringUp(const std::vector<Problem>& warnings) {
     const auto loops = static_cast<unsigned>(std::max<std::int64_t>(1, configuration_.get()->integer("server.threads")));
     loops_ = std::make_unique<Loops>(loops, workers, *clock_, *log_, *metrics_);
     runner_ = std::make_unique<PackageRunner>(setup_.packages, *log_, *metrics_, [this] { changed(); });
+    vault_.emplace(directory_.path());
     if (auto opened = openAdmin(); !opened) return opened;
     if (auto written = writePidFile(); !written) return written;
     if (auto staging = directory_.prepareStaging(); !staging) return staging;
@@ -179,7 +187,6 @@ Result<void> Service::bringUp(const std::vector<Problem>& warnings) {
     database_ = std::make_unique<WatchedDatabase>(std::move(state_.database));
     phase_.set("starting: the packages are not up yet");
     if (auto migrated = database_->migrate(auth::schemaOwner, auth::migrations()); !migrated) return migrated;
-    vault_.emplace(directory_.path());
     lasting_.emplace(auth::Lasting{*database_, *vault_, *vault_});
     access_ = auth::makeAccess({configuration_, *clock_, *random_, *log_, *metrics_, nullptr, nullptr, &*lasting_});
     host_ = std::make_unique<LentHost>(LentParts{configuration_, loops_->all(), *clock_, *random_, *disk_, *database_, *log_, *metrics_, *access_,
@@ -216,6 +223,8 @@ void Service::changed() {
 void Service::beat() {
     loops_->beat();
     access_->lookAtDates();
+    if (admin_) admin_->look();
+    if (adminKey_) adminKey_->look();
     if (notifier_.watchdog() && loops_->alive(aliveWithin)) static_cast<void>(notifier_.send("WATCHDOG=1"));  // a lost one is made up for by the next
 }
 
@@ -350,6 +359,7 @@ void Service::shutDown() {
 
 int fail(const Error& failure, std::ostream& error) {
     error << describe(failure) << std::endl;
+    if (failure.code == Code::channelKeystore) return badConfiguration;  // that of the admin port: nobody else is reached while it starts
     return exitStatus(failure);
 }
 
