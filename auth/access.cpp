@@ -30,15 +30,18 @@ public:
           endpoint_({dialer_, secrets_, parts.clock, parts.random}),
           grants_(parts.lasting ? makeGrantStore(parts.lasting->database, sealer_) : nullptr),
           expiry_(configuration_, parts.clock, parts.log, parts.metrics) {
+        if (parts.lasting != nullptr) callbacks_.emplace(login::CallbackDesk::Parts{parts.lasting->database, sealer_, *grants_, parts.clock});
         if (parts.lasting != nullptr)
             storage_.emplace(TokenStorage{parts.lasting->database, *grants_, parts.lasting->locks, parts.lasting->notesAll});
         tokens_ = makeTokenSource(
             {configuration_, dialer_, secrets_, parts.clock, parts.random, parts.log, parts.metrics, storage_ ? &*storage_ : nullptr});
-        connector_.emplace(login::Connector::Parts{configuration_, dialer_, secrets_, parts.clock, parts.random, *tokens_, grants_.get()});
+        connector_.emplace(login::Connector::Parts{configuration_, dialer_, secrets_, parts.clock, parts.random, *tokens_, grants_.get(),
+                                                   callbacks_ ? &*callbacks_ : nullptr});
     }
 
     Dialer& dialer() override { return dialer_; }
     login::Connector& connector() override { return *connector_; }
+    login::CallbackDesk* callbacks() override { return callbacks_ ? &*callbacks_ : nullptr; }
     TokenSource& tokens() override { return *tokens_; }
 
     Result<Kind> kind(std::string_view name) const override {
@@ -100,6 +103,7 @@ private:
     Dialer& dialer_;
     TokenEndpoint endpoint_;
     std::unique_ptr<GrantStore> grants_;
+    std::optional<login::CallbackDesk> callbacks_{};
     std::optional<TokenStorage> storage_{};
     std::unique_ptr<TokenSource> tokens_{};
     std::optional<login::Connector> connector_{};

@@ -62,7 +62,7 @@ Task<Result<Granted>> Connector::userLogin(std::string name, SignInWishes wishes
     const auto configuration = parts_.configuration.get();
     auto found = named(*configuration, name);
     if (!found) co_return found.error();
-    const SignInTools tools{endpoint_, parts_.random, dialogue};
+    const SignInTools tools{endpoint_, parts_.random, dialogue, parts_.callbacks, callbackUri(*configuration)};
     auto result = co_await signIn(tools, *found, std::move(wishes), deadline, stop);
     co_return result;
 }

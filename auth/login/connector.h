@@ -27,7 +27,8 @@ public:
         plugin::Clock& clock;
         plugin::Random& random;
         TokenSource& tokens;
-        GrantStore* grants = nullptr;  ///< null: there is no place to keep anything
+        GrantStore* grants = nullptr;       ///< null: there is no place to keep anything
+        CallbackDesk* callbacks = nullptr;  ///< null: no answer can come by the admin port
     };
     explicit Connector(Parts parts) : parts_(std::move(parts)), endpoint_({parts_.dialer, parts_.secrets, parts_.clock, parts_.random}) {}
 

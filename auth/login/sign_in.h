@@ -1,6 +1,7 @@
 #pragma once
 
 #include "auth/login/account.h"
+#include "auth/login/callback_desk.h"
 #include "auth/login/dialogue.h"
 #include "auth/token/credential.h"
 #include "auth/token/token_endpoint.h"
@@ -32,6 +33,8 @@ struct SignInTools {
     TokenEndpoint& endpoint;
     plugin::Random& random;
     Dialogue& dialogue;
+    CallbackDesk* callbacks = nullptr;  ///< null: nobody brings answers from the admin port
+    std::string callbackUri{};          ///< which redirect URI these are; "": none
 };
 
 /// Instead of what the credential says.

@@ -22,6 +22,8 @@
 #include <Poco/ThreadPool.h>
 #include <Poco/Timespan.h>
 
+#include <algorithm>
+#include <chrono>
 #include <sstream>
 
 namespace plugin::admin {
@@ -32,6 +34,7 @@ using Poco::Net::HTTPResponse;
 
 constexpr int mostThreads = 4;
 constexpr int mostWaiting = 16;
+constexpr std::size_t mostUnknown = 20;  // callbacks in ten seconds
 const Poco::Timespan withoutAByte(5, 0);
 constexpr std::chrono::seconds longestConnection{10};
 
@@ -53,10 +56,46 @@ Answer readiness(const std::vector<std::string>& missing) {
     return {missing.empty() ? HTTPResponse::HTTP_OK : HTTPResponse::HTTP_SERVICE_UNAVAILABLE, body.str(), "application/json"};
 }
 
+/// A page for a person's browser: no script, nothing from elsewhere, and nothing of the request in it.
+Answer page(HTTPResponse::HTTPStatus status, const std::string& text) {
+    return {
+        status,
+        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Postern</title></head>\n<body><p>" + text + "</p></body></html>\n",
+        "text/html; charset=utf-8"};
+}
+
+Answer callbackPage(Brought brought) {
+    switch (brought) {
+        case Brought::taken:
+            return page(HTTPResponse::HTTP_OK, "Postern has its answer. You can close this window; the terminal says how it went on.");
+        case Brought::unknown:
+            return page(
+                HTTPResponse::HTTP_BAD_REQUEST,
+                "No sign-in waits for this answer: it has had one already, its time is over, or it was given up. Run <code>postern login</code> "
+                "again, and open the address it prints.");
+        case Brought::unavailable:
+            return page(
+                HTTPResponse::HTTP_SERVICE_UNAVAILABLE,
+                "Postern cannot take this answer now; its log says why. Reload this page in a moment, or paste its address into the terminal.");
+    }
+    throw std::logic_error("a callback nobody knows");
+}
+
 /// What all requests share.
 struct Port {
     AdminParts parts;
     Door door;
+    Budget unknown{mostUnknown};
+
+    Answer bring(const std::string& query) {
+        const auto now = std::chrono::steady_clock::now();
+        if (unknown.isSpent(now))
+            return page(HTTPResponse::HTTP_TOO_MANY_REQUESTS, "Too many answers came that belong to no sign-in. Reload this page in ten seconds.");
+        const auto brought = parts.callback.bring(query);
+        if (brought == Brought::unknown) unknown.spend(now);
+        if (brought == Brought::taken) parts.log.information("admin", "a browser has brought the answer to a sign-in");
+        return callbackPage(brought);
+    }
 
     Answer answer(const std::string& path) const {
         if (path == "/healthz")
@@ -84,10 +123,12 @@ std::string cameTo(const Poco::Net::HTTPServerRequest& request) {
     return four ? address.substr(mapped.size()) : address;
 }
 
-Answer answerTo(const Port& port, const Asked& asked, const std::string& address, Poco::Net::HTTPServerResponse& response) {
+Answer answerTo(Port& port, const Asked& asked, const std::string& address, const std::string& query, Poco::Net::HTTPServerResponse& response) {
     auto door = port.door;
     door.address = address;
     switch (admit(asked, door)) {
+        case Entry::callback:
+            return port.bring(query);
         case Entry::open:
         case Entry::proved:
             return port.answer(asked.path);
@@ -98,8 +139,8 @@ Answer answerTo(const Port& port, const Asked& asked, const std::string& address
             response.set("WWW-Authenticate", "Bearer");
             return {HTTPResponse::HTTP_UNAUTHORIZED, "PO-9002 send Authorization: Bearer with the content of admin.token\n"};
         case Entry::wrongMethod:
-            response.set("Allow", "GET, HEAD");
-            return {HTTPResponse::HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD\n"};
+            response.set("Allow", asked.path == door.callback ? "GET" : "GET, HEAD");
+            return {HTTPResponse::HTTP_METHOD_NOT_ALLOWED, asked.path == door.callback ? "only GET\n" : "only GET and HEAD\n"};
     }
     throw std::logic_error("an entry nobody knows");
 }
@@ -111,9 +152,11 @@ public:
     void handleRequest(Poco::Net::HTTPServerRequest& request, Poco::Net::HTTPServerResponse& response) override {
         try {
             const auto& uri = request.getURI();
-            const Asked asked{request.getMethod(), uri.substr(0, uri.find('?')), header(request, "Host"), header(request, "Origin"),
+            const auto mark = std::min(uri.find('?'), uri.size());
+            const auto query = uri.substr(std::min(mark + 1, uri.size()));
+            const Asked asked{request.getMethod(), uri.substr(0, mark), header(request, "Host"), header(request, "Origin"),
                               header(request, "Authorization")};
-            send(answerTo(port_, asked, cameTo(request), response), asked.method == "HEAD", response);
+            send(answerTo(port_, asked, cameTo(request), query, response), asked.method == "HEAD", response);
         } catch (const Poco::Net::NetException&) {  // the other side has gone: nobody is left to be answered
         } catch (const Poco::TimeoutException&) {
         } catch (const std::exception& bug) {
@@ -133,6 +176,8 @@ private:
         response.setKeepAlive(false);
         response.set("Cache-Control", "no-store");
         response.set("X-Content-Type-Options", "nosniff");
+        response.set("Referrer-Policy", "no-referrer");
+        response.set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
         auto& stream = response.send();
         if (!headOnly) stream << answer.body;
         stream.flush();
@@ -201,8 +246,10 @@ private:
 class Server final : public AdminServer {
 public:
     Server(const Poco::Net::ServerSocket& socket, AdminParts parts)
-        : port_{std::move(parts), {}}, address_(socket.address().toString()), server_(new Connections(port_, patience_), threads_, socket, limits()) {
-        port_.door = Door{{}, socket.address().port(), port_.parts.token, port_.parts.names, port_.parts.tls != nullptr};
+        : port_{std::move(parts), {}, Budget{mostUnknown}},
+          address_(socket.address().toString()),
+          server_(new Connections(port_, patience_), threads_, socket, limits()) {
+        port_.door = Door{{}, socket.address().port(), port_.parts.token, port_.parts.names, port_.parts.tls != nullptr, port_.parts.callback.path};
         server_.setConnectionFilter(new Doorkeeper(patience_));
         server_.start();
     }

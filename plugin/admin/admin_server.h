@@ -1,5 +1,6 @@
 #pragma once
 
+#include "plugin/admin/callback.h"
 #include "plugin/admin/tls_key.h"
 #include "plugin/contract/log.h"
 #include "plugin/contract/result.h"
@@ -21,13 +22,15 @@ struct AdminParts {
     Log& log;
     Metrics& counters;
     std::vector<std::string> names{};  ///< hosts that are ours beside this machine's own (Door::names)
-    std::shared_ptr<TlsKey> tls{};     ///< null: plain HTTP, on this machine alone
+    CallbackPath callback{};
+    std::shared_ptr<TlsKey> tls{};  ///< null: plain HTTP, on this machine alone
 };
 
-/// One HTTP port (RFC 9110), with a TlsKey over TLS 1.2 or 1.3: GET and HEAD of /healthz, /readyz, /metrics for everybody; any other path wants
-/// `Authorization: Bearer` and is then not found. Requests with an Origin or with a Host that is not ours get 403.
+/// One HTTP port (RFC 9110), with a TlsKey over TLS 1.2 or 1.3: GET and HEAD of /healthz, /readyz, /metrics for everybody; GET of the callback's
+/// path; any other path wants `Authorization: Bearer` and is then not found. Requests with an Origin or with a Host that is not ours get 403.
 /// Limits: 4 requests at a time, 16 waiting, 5 s without a byte, 10 s for a connection where others wait, Poco's on header fields (100, 8 kB each)
-/// and on path and query (16 kB); one request per connection; bodies are not read. No exception leaves a handler: it is logged, counted and answered
+/// and on path and query (16 kB); one request per connection; bodies are not read; 20 callbacks in ten seconds
+/// that fit no sign-in. No exception leaves a handler: it is logged, counted and answered
 /// with 500.
 class AdminServer {
 public:

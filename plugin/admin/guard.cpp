@@ -52,6 +52,7 @@ bool proves(const std::optional<std::string>& authorization, const std::string& 
 
 Entry admit(const Asked& asked, const Door& door) {
     if (asked.origin || !asked.host || !isOurs(*asked.host, door)) return Entry::foreign;
+    if (!door.callback.empty() && asked.path == door.callback) return asked.method == "GET" ? Entry::callback : Entry::wrongMethod;
     const bool open = asked.path == "/healthz" || asked.path == "/readyz" || asked.path == "/metrics";
     if (!open && !proves(asked.authorization, door.token)) return Entry::unproved;
     if (asked.method != "GET" && asked.method != "HEAD") return Entry::wrongMethod;

@@ -24,9 +24,11 @@ struct Door {
     std::string token;                 ///< of admin.token; empty lets nobody in
     std::vector<std::string> names{};  ///< further hosts that are ours, without a port; an address of IPv6 without brackets
     bool tls = false;                  ///< decides which port a Host header without one means
+    std::string callback{};            ///< where browsers bring answers of providers to; "": nowhere
 };
 
 enum class Entry {
+    callback,    ///< with GET alone
     open,        ///< one of /healthz, /readyz, /metrics
     proved,      ///< another path, with the token
     foreign,     ///< 403: a page of a browser (Origin), or a name that is not ours (DNS rebinding)

@@ -195,6 +195,14 @@ private:
 
 void checkHostKeys(const Configuration& configuration, std::vector<Problem>& problems) { AdminCheck(configuration, problems).run(); }
 
+std::string publicPath(const Configuration& configuration) {
+    const auto url = configuration.text("admin.public_url");
+    const auto begin = url.find('/', url.find("://") + 3);
+    auto path = url.empty() || begin == std::string::npos ? std::string() : url.substr(begin);
+    while (path.ends_with('/')) path.pop_back();
+    return path;
+}
+
 std::vector<std::string> adminNames(const Configuration& configuration) {
     auto names = configuration.list("admin.host_names");
     if (const auto url = configuration.text("admin.public_url"); !url.empty()) names.push_back(hostOf(url));

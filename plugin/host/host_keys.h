@@ -24,5 +24,7 @@ std::optional<AddressAndPort> parseAddress(std::string_view text);
 
 /// The hosts the admin port answers to beside this machine's own: admin.host_names, and that of admin.public_url.
 std::vector<std::string> adminNames(const Configuration& configuration);
+/// The path of admin.public_url, without a "/" at its end; "": it has none, or is not set.
+std::string publicPath(const Configuration& configuration);
 
 }  // namespace plugin::host

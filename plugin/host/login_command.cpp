@@ -1,5 +1,6 @@
 #include "plugin/host/login_command.h"
 
+#include "auth/login/callback_desk.h"
 #include "auth/login/connector.h"
 #include "plugin/contract/exit_status.h"
 #include "plugin/contract/log.h"
@@ -117,6 +118,16 @@ Result<auth::Secret> tokenFrom(const std::string& file, int input) {
     return token;
 }
 
+/// Whose answer comes to the admin port needs a service there.
+void lookForService(const SignInDesk& desk, const std::string& name) {
+    const auto credential = auth::credential(desk.configuration, name);
+    if (!credential || credential->redirectUri != auth::login::callbackUri(desk.configuration)) return;
+    const auto running = readSmallFile(desk.configuration.text("server.data") + "/admin.address");
+    if (running && *running) return;
+    desk.error << "Note: the browser comes back to the admin port of the service, which is not running with this server.data: start it with\n"
+                  "`postern run`, or paste the address of the page the browser ends on.\n";
+}
+
 Result<Granted> ask(const SignInDesk& desk, const OauthArguments& arguments) {
     auto& connector = desk.access.connector();
     std::stop_source stop;
@@ -126,6 +137,7 @@ Result<Granted> ask(const SignInDesk& desk, const OauthArguments& arguments) {
         case ConnectorKind::userLogin: {
             const auto dialogue = makeTerminalDialogue(desk.input, desk.error);
             auth::login::SignInWishes wishes{arguments.scope, {}};
+            lookForService(desk, arguments.credential);
             if (arguments.usePrompt) wishes.usePrompt = *arguments.usePrompt == "true";
             return await(
                 desk, stop,
@@ -153,6 +165,7 @@ int login(const SignInDesk& desk, const LoginArguments& arguments, bool json) {
     };
     std::stop_source stop;
     const auto dialogue = makeTerminalDialogue(desk.input, desk.error);
+    lookForService(desk, arguments.credential);
     auto granted =
         await(desk, stop, connector.userLogin(arguments.credential, {}, *dialogue, desk.loop.clock().steady() + patience, stop.get_token()));
     if (!granted) return failed(granted.error());

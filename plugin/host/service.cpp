@@ -1,6 +1,7 @@
 #include "plugin/host/service.h"
 
 #include "auth/access.h"
+#include "auth/login/callback_desk.h"
 #include "auth/schema.h"
 #include "plugin/admin/admin_server.h"
 #include "plugin/host/admin_key.h"
@@ -16,6 +17,7 @@
 #include "plugin/host/signals.h"
 #include "plugin/host/state.h"
 #include "plugin/host/vault.h"
+#include "plugin/host/waiting.h"
 #include "plugin/host/watched_database.h"
 #include "plugin/runtime/posix_disk.h"
 
@@ -80,6 +82,8 @@ public:
 private:
     Result<void> bringUp(const std::vector<Problem>& warnings);
     Result<void> writePidFile();
+    admin::Brought bring(std::string query);
+    admin::CallbackPath callback();
     Result<void> openAdmin();
     void describeProgram(const std::vector<Problem>& warnings);
     Mode mode() const { return arguments_.once ? Mode::once : Mode::service; }
@@ -126,6 +130,23 @@ private:
     std::optional<PidFile> pidFile_{};
 };
 
+/// What browsers bring is put down for the process that waits for it.
+admin::Brought Service::bring(std::string query) {
+    if (!phase_.isUp()) return admin::Brought::unavailable;
+    const auto brought = waitFor(*loops_->all().front(), access_->callbacks()->bring(auth::Secret(query)));
+    OPENSSL_cleanse(query.data(), query.size());
+    if (!brought)
+        log_->error("host", "the answer to a sign-in could not be put down: " + describe(brought.error()),
+                    {{"code", codeName(brought.error().code)}});
+    return !brought ? admin::Brought::unavailable : *brought ? admin::Brought::taken : admin::Brought::unknown;
+}
+
+admin::CallbackPath Service::callback() {
+    const auto configuration = configuration_.get();
+    if (!configuration->has("admin.public_url")) return {};
+    return {publicPath(*configuration) + "/oauth-callback", [this](std::string query) { return bring(std::move(query)); }};
+}
+
 Result<void> Service::openAdmin() {
     const auto address = parseAddress(configuration_.get()->text("admin.address"));
     if (mode() == Mode::once || !address) return {};
@@ -138,7 +159,7 @@ Result<void> Service::openAdmin() {
     auto opened =
         admin::openAdminPort(address->host, static_cast<std::uint16_t>(address->port),
                              {[this] { return loops_->alive(aliveWithin); }, [this] { return missing(); }, [this] { return metrics_->page(); },
-                              std::move(*token), *log_, *metrics_, adminNames(*configuration_.get()), std::move(*key)});
+                              std::move(*token), *log_, *metrics_, adminNames(*configuration_.get()), callback(), std::move(*key)});
     if (!opened) return opened.error();
     admin_ = std::move(*opened);
     log_->notice("host", "the admin port is open", {{"address", admin_->address()}, {"tls", tls ? "yes" : "no"}});

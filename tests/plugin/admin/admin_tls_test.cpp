@@ -63,6 +63,7 @@ struct Port {
                               log,
                               counters,
                               {"postern.example"},
+                              {},
                               key});
     }
     std::string number() const { return std::to_string(Poco::Net::SocketAddress(server->address()).port()); }

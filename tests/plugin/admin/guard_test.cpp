@@ -56,6 +56,19 @@ SCENARIO("a Host without a port means the port of its scheme", "[admin]") {
     CHECK(entry(443, false) == Entry::foreign);
 }
 
+SCENARIO("browsers bring answers with GET to one path alone", "[admin]") {
+    const Door door{"127.0.0.1", 8025, std::string(64, 'a'), {"postern.example"}, true, "/mail/oauth-callback"};
+    const auto entry = [&](const char* method, const char* path) { return admit({method, path, "postern.example"}, door); };
+    CHECK(entry("GET", "/mail/oauth-callback") == Entry::callback);
+    CHECK(entry("POST", "/mail/oauth-callback") == Entry::wrongMethod);
+    CHECK(entry("HEAD", "/mail/oauth-callback") == Entry::wrongMethod);
+    CHECK(entry("GET", "/oauth-callback") == Entry::unproved);
+    CHECK(entry("GET", "/mail/oauth-callback/") == Entry::unproved);
+    CHECK(admit({"GET", "/mail/oauth-callback", "evil.example"}, door) == Entry::foreign);
+    CHECK(admit({"GET", "/mail/oauth-callback", "postern.example", "https://evil.example"}, door) == Entry::foreign);
+    CHECK(admit({"GET", "", "postern.example"}, {"127.0.0.1", 8025, "", {"postern.example"}}) == Entry::unproved);
+}
+
 SCENARIO("an empty token lets nobody in", "[admin]") {
     REQUIRE(admit({"GET", "/x", "localhost:8025", std::nullopt, "Bearer "}, {"127.0.0.1", 8025, ""}) == Entry::unproved);
     REQUIRE(admit({"GET", "/healthz", "localhost"}, {"127.0.0.1", 80, ""}) == Entry::open);
