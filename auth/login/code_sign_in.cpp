@@ -2,6 +2,7 @@
 #include "auth/login/loopback_listener.h"
 #include "auth/login/redirect.h"
 #include "auth/login/sign_in.h"
+#include "auth/token/either_secret.h"
 #include "plugin/contract/log.h"
 #include "plugin/contract/loop.h"
 
@@ -154,9 +155,11 @@ Task<Result<Granted>> redeem(SignInTools tools, std::shared_ptr<const Credential
         error.what = "credential " + credential->name + ": " + error.what;
         co_return error;
     }
-    auto grant = authorizationCodeGrant(*code, asked.redirectUri, asked.proofKey.verifier);
-    auto exchange = co_await tools.endpoint.ask(credential, std::move(grant), stop);
-    auto result = granted(std::move(exchange), *credential, asked.scopes);
+    EitherSecret client(tools.endpoint, credential, tools.second);
+    const auto make = [&code, asked] { return Result<GrantParameters>(authorizationCodeGrant(*code, asked.redirectUri, asked.proofKey.verifier)); };
+    auto asking = client.ask(make, stop);
+    auto exchange = co_await asking;
+    auto result = granted(std::move(exchange), *credential, asked.scopes, client.usesSecond());
     if (!result) co_return result;
     if (auto error = otherIssuer(issuer, *result)) co_return *error;
     co_return result;
