@@ -22,6 +22,7 @@
 #include "plugin/runtime/posix_disk.h"
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <filesystem>
 #include <mutex>
@@ -34,7 +35,9 @@ namespace {
 
 constexpr unsigned workers = 8;
 constexpr auto timeToStop = std::chrono::seconds(10);
-constexpr auto timeToRefresh = std::chrono::seconds(8);  // within timeToStop
+constexpr auto timeToRefresh = std::chrono::seconds(65);  // two requests, with either client secret, and what it takes to store what came
+constexpr auto timeToKeep = std::chrono::seconds(3);      // what could not be stored yet: within timeToStop, behind the packages
+constexpr std::chrono::milliseconds lookAround{500};
 constexpr auto beatEvery = std::chrono::seconds(5);
 constexpr auto aliveWithin = std::chrono::seconds(30);
 constexpr int tryAgain = 75, badConfiguration = 78;
@@ -94,6 +97,8 @@ private:
     bool databaseIsLost();
     void changed();
     void leaveWhenLate(Deadline deadline);
+    void awaitPackages();
+    void finishRefreshes();
     void shutDown();
 
     Setup& setup_;
@@ -107,6 +112,7 @@ private:
     bool done_ = false;         // under mutex_
     bool interrupted_ = false;  // a signal came before the packages were done
     bool lost_ = false;         // the database's file went away under us
+    std::atomic<bool> refreshing_{false};
 
     // In the order they need one another; shutDown() takes them down from the end.
     std::unique_ptr<Clock> clock_ = makeSystemClock();
@@ -323,17 +329,47 @@ void Service::leaveWhenLate(Deadline deadline) {
             const std::lock_guard lock(mutex_);
             if (done_) return;
         }
-        const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - clock_->steady());
+        const auto until = deadline + (refreshing_ ? timeToRefresh - timeToStop : timeToRefresh.zero());
+        const auto left = std::min(std::chrono::ceil<std::chrono::milliseconds>(until - clock_->steady()), lookAround);
         const bool again = left.count() > 0 && signals_.wait(left) == Signals::Arrived::terminate;
-        if (!again && clock_->steady() < deadline) continue;
+        if (!again && clock_->steady() < until) continue;
         std::string names;
         for (const auto& name : runner_->running()) names += (names.empty() ? "" : " ") + name;
         log_->error("host", again ? "told to stop again: leaving at once" : "not everything has ended in time: leaving",
                     {{"running", names.empty() ? "the program's own threads" : names}});
+        if (refreshing_)
+            log_->error("host",
+                        "a refresh token was on its way: what the provider gives in its place is lost, and where the old one is not taken any more "
+                        "somebody has to sign in again");
         log_->flush(std::chrono::milliseconds(500));
         directory_.removeAdminAddress();
         if (!pidPath_.empty()) ::unlink(pidPath_.c_str());
         ::_exit(tryAgain);
+    }
+}
+
+void Service::awaitPackages() {
+    std::unique_lock lock(mutex_);
+    while (!runner_->running().empty()) {
+        change_.wait_for(lock, std::chrono::milliseconds(100));  // the callback holds no lock of ours: never miss it for long
+        refreshing_ = access_->tokens().refreshing();
+    }
+}
+
+/// What comes in place of a refresh token that is on its way, or has not been stored yet, would be lost with us, and a person had to sign in again.
+void Service::finishRefreshes() {
+    auto& tokens = access_->tokens();
+    const auto until = clock_->steady() + timeToRefresh;
+    while ((refreshing_ = tokens.refreshing()) && clock_->steady() < until) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    for (const auto end = clock_->steady() + timeToKeep;;) {
+        const auto lost = waitFor(*loops_->all().front(), tokens.keepRest());
+        if (lost.empty()) return;
+        if (clock_->steady() < end) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(500));
+            continue;
+        }
+        for (const auto& each : lost) log_->error("host", describe(each), {{"code", codeName(each.code)}});
+        return;
     }
 }
 
@@ -342,15 +378,11 @@ int Service::stop() {
     static_cast<void>(notifier_.send("STOPPING=1"));  // only a courtesy
     phase_.set(lost_ ? "stopping: the database's file is gone" : "stopping");
     std::thread guard([this, deadline = clock_->steady() + timeToStop] { leaveWhenLate(deadline); });
+    access_->tokens().beginNoMore();
+    refreshing_ = access_->tokens().refreshing();
     runner_->stop();
-    {
-        std::unique_lock lock(mutex_);
-        while (!runner_->running().empty())
-            change_.wait_for(lock, std::chrono::milliseconds(100));  // the callback holds no lock of ours: never miss it for long
-        // What comes in place of a refresh token that is on its way would be lost with us, and a person had to sign in again.
-        const auto patience = clock_->steady() + timeToRefresh;
-        while (access_->tokens().refreshing() && clock_->steady() < patience) change_.wait_for(lock, std::chrono::milliseconds(20));
-    }
+    awaitPackages();
+    finishRefreshes();
     int status = mode() == Mode::once ? runner_->status() : 0;
     if (lost_ || (mode() == Mode::once && interrupted_)) status = worse(status, tryAgain);
     shutDown();
