@@ -361,7 +361,8 @@ void Service::finishRefreshes() {
     auto& tokens = access_->tokens();
     const auto until = clock_->steady() + timeToRefresh;
     while ((refreshing_ = tokens.refreshing()) && clock_->steady() < until) std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    for (const auto end = clock_->steady() + timeToKeep;;) {
+    const auto end = clock_->steady() + timeToKeep;
+    for (;;) {
         const auto lost = waitFor(*loops_->all().front(), tokens.keepRest());
         if (lost.empty()) return;
         if (clock_->steady() < end) {

@@ -155,6 +155,19 @@ SCENARIO("a command without a refresh under way ends at once", "[ending][program
     }
 }
 
+SCENARIO("a command under nohup does not end with its terminal", "[ending][program]") {
+    Place place;
+    const auto before = std::signal(SIGHUP, SIG_IGN);
+    Program command(place.words({"token", "c", "--reveal"}));
+    std::signal(SIGHUP, before);
+    place.provider.awaitRequest();
+    command.signal(SIGHUP);
+    place.provider.letAnswer();
+    CHECK(command.wait() == 0);
+    CHECK(command.output() == "access-1\n");
+    CHECK(command.error().empty());
+}
+
 SCENARIO("a refresh token that is given and its answer are not lost with Ctrl-C", "[ending][program]") {
     Place place;
     servers::writeFile(place.directory / "given", "refresh-0\n");

@@ -172,6 +172,19 @@ SCENARIO("every problem is found, at its line, with its code", "[validation]") {
     }
 }
 
+SCENARIO("the public URL says what the admin port is called, and where its callback lies", "[validation]") {
+    const auto of = [](const std::string& url) {
+        return *read(url.empty() ? "" : "admin.host_names = a.example\nadmin.public_url = " + url + "\n").configuration;
+    };
+    using Names = std::vector<std::string>;
+    CHECK(plugin::host::adminNames(of("https://Postern.example:8025/mail/")) == Names{"a.example", "Postern.example"});
+    CHECK(plugin::host::adminNames(of("https://[2001:db8::7]:8025")) == Names{"a.example", "2001:db8::7"});
+    CHECK(plugin::host::adminNames(of("")).empty());
+    CHECK(plugin::host::publicPath(of("https://postern.example:8025/mail/")) == "/mail");
+    CHECK(plugin::host::publicPath(of("https://postern.example")).empty());
+    CHECK(plugin::host::publicPath(of("")).empty());
+}
+
 SCENARIO("keys of a part that is not there are passed over", "[validation]") {
     Rules by{.keys = hostKeys(), .workingDirectory = "/start"};
     by.foreign = {"mailbox", "sink"};
