@@ -98,7 +98,11 @@ Task<Result<void>> Rematch::match() {
 Result<Rebuild> Rematch::conclude() const {
     Rebuild rebuild;
     auto& record = rebuild.record;
-    record = {.mailbox = parts_.settings.alias, .protocol = "imap", .name = case_.folder, .validity = case_.view.validity, .start = case_.start};
+    record = {.mailbox = parts_.settings.alias,
+              .protocol = std::string(mailbox_.protocol()),
+              .name = case_.folder,
+              .validity = case_.view.validity,
+              .start = case_.start};
     if (case_.replaces) rebuild.replaces = case_.replaces->id;
     const auto moment = startMoment(case_.start);
     std::uint64_t undecided = 0;

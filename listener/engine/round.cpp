@@ -50,13 +50,13 @@ Task<Result<void>> Round::enter() {
     began_ = std::chrono::floor<std::chrono::seconds>(loop.clock().wall());
     auto view = co_await mailbox_.select(folder_, stops_.giveUp);
     if (!view) co_return view.error();
-    auto found = co_await parts_.ledger.folder(parts_.settings.alias, "imap", folder_);
+    auto found = co_await parts_.ledger.folder(parts_.settings.alias, protocol_, folder_);
     if (!found) co_return found.error();
     if (*found && inOrder(**found, *view)) {
         record_ = std::move(**found);
         co_return Result<void>{};
     }
-    auto records = co_await parts_.ledger.records(parts_.settings.alias, "imap");
+    auto records = co_await parts_.ledger.records(parts_.settings.alias);
     if (!records) co_return records.error();
     auto missing = co_await missingOf(*records);
     if (!missing) co_return missing.error();
@@ -127,7 +127,7 @@ Task<Result<void>> Round::rematch(FolderView view, Start start, std::optional<Fo
 }
 
 Task<Result<void>> Round::begin(FolderView view, Start start) {
-    FolderRecord fresh{.mailbox = parts_.settings.alias, .protocol = "imap", .name = folder_, .validity = view.validity, .start = start};
+    FolderRecord fresh{.mailbox = parts_.settings.alias, .protocol = protocol_, .name = folder_, .validity = view.validity, .start = start};
     switch (fresh.start.kind) {
         case Start::Kind::now:
             fresh.cursor = view.next == 0 ? 0 : view.next - 1;
@@ -149,7 +149,7 @@ Task<Result<void>> Round::begin(FolderView view, Start start) {
     if (!begun) co_return begun.error();
     record_ = std::move(*begun);
     parts_.log.notice(logger, "folder begins",
-                      {{"mailbox", record_.mailbox}, {"folder", folder_}, {"above_uid", record_.cursor}, {"before_start", record_.beforeStart}});
+                      {{"mailbox", record_.mailbox}, {"folder", folder_}, {"above", record_.cursor}, {"before_start", record_.beforeStart}});
     co_return Result<void>{};
 }
 

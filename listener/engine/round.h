@@ -70,7 +70,12 @@ public:
 
     /// `unreadable` outlives the round, and is kept between the rounds of the folder.
     Round(RoundParts parts, Mailbox& mailbox, std::string folder, Stops stops, Unreadable& unreadable)
-        : parts_(std::move(parts)), mailbox_(mailbox), folder_(std::move(folder)), stops_(std::move(stops)), unreadable_(unreadable) {}
+        : parts_(std::move(parts)),
+          mailbox_(mailbox),
+          protocol_(mailbox.protocol()),
+          folder_(std::move(folder)),
+          stops_(std::move(stops)),
+          unreadable_(unreadable) {}
     /// Errors: whatever failed. What a sink refuses is no failure as long as the outbox can keep it. The cursor is where it may be, whatever happens.
     plugin::Task<plugin::Result<RoundEnd>> run();
 
@@ -103,6 +108,7 @@ private:
 
     RoundParts parts_;
     Mailbox& mailbox_;
+    std::string protocol_;
     std::string folder_;
     Stops stops_;
     Unreadable& unreadable_;

@@ -109,7 +109,8 @@ Task<Result<void>> Worker::checkBlocked() {
 /// What the first turn will ask for, so that it can be on the way with the sign-in. Of a folder that begins now or at a date that is not known.
 Task<Result<void>> Worker::tellExpected(Mailbox& mailbox) {
     const auto& first = settings_.folders.front();
-    auto record = co_await parts_.ledger.folder(settings_.alias, "imap", first);
+    std::string protocol(mailbox.protocol());
+    auto record = co_await parts_.ledger.folder(settings_.alias, std::move(protocol), first);
     if (!record) co_return record.error();
     if (*record || settings_.start.kind == Start::Kind::all) mailbox.expect(first, *record ? (*record)->cursor : 0);
     co_return Result<void>{};

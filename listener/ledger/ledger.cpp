@@ -55,9 +55,16 @@ public:
         return write<void>([messages = std::move(messages)](Transaction& transaction) { writing::cleared(transaction, messages); });
     }
 
-    Answer<std::vector<FolderRecord>> records(std::string mailbox, std::string protocol) override {
-        return read<std::vector<FolderRecord>>([mailbox = std::move(mailbox), protocol = std::move(protocol)](Transaction& transaction) {
-            return reading::records(transaction, mailbox, protocol);
+    Answer<std::vector<FolderRecord>> records(std::string mailbox) override {
+        return read<std::vector<FolderRecord>>(
+            [mailbox = std::move(mailbox)](Transaction& transaction) { return reading::records(transaction, mailbox); });
+    }
+    Answer<std::vector<Position>> positions(std::int64_t folder, std::vector<std::uint64_t> ordinals) override {
+        return read<std::vector<Position>>([folder, ordinals = std::move(ordinals)](Transaction& transaction) {
+            const reading::Places places(transaction, folder);
+            std::vector<Position> all;
+            for (const auto ordinal : ordinals) all.push_back(places.at(ordinal));
+            return all;
         });
     }
     Answer<std::vector<Candidate>> candidates(std::vector<std::int64_t> folders, std::shared_ptr<const std::vector<Digest>> keys) override {
@@ -86,9 +93,17 @@ public:
             auto step = co_await steps;
             if (!step) co_return step.error();
             gone += step->gone;
-            if (step->last == 0) co_return gone;
+            if (step->last == 0) break;
             after = step->last;
         }
+        for (bool more = true; more;) {
+            auto steps =
+                write<std::uint64_t>([folder, moment](Transaction& transaction) { return writing::forgetItems(transaction, folder, moment); });
+            auto step = co_await steps;
+            if (!step) co_return step.error();
+            more = *step > 0;
+        }
+        co_return gone;
     }
     Answer<std::optional<std::string>> blocked(std::string mailbox) override {
         return read<std::optional<std::string>>(

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "listener/item_index.h"
 #include "listener/mailbox.h"
 #include "listener/message/message.h"
 #include "plugin/contract/database.h"
@@ -205,8 +206,11 @@ public:
     virtual Answer<void> copied(std::int64_t folder, std::vector<std::uint64_t> ordinals) = 0;
     virtual Answer<void> cleared(std::vector<std::int64_t> messages) = 0;
 
-    /// Records in force and superseded ones, the oldest first, without `wanted`. Those an operator's restart() ended are not among them.
-    virtual Answer<std::vector<FolderRecord>> records(std::string mailbox, std::string protocol) = 0;
+    /// Records in force and superseded ones, of all protocols, the oldest first, without `wanted`. Those an operator's restart() ended are not among
+    /// them.
+    virtual Answer<std::vector<FolderRecord>> records(std::string mailbox) = 0;
+    /// Beside the ordinals: what identifies these places of a folder. Where an ItemIndex names them, its ids.
+    virtual Answer<std::vector<Position>> positions(std::int64_t folder, std::vector<std::uint64_t> ordinals) = 0;
     /// Of these records: rows, and members of open batches, whose match key is one of `keys` (sorted). Reads all rows of the folders once;
     /// memory grows with what it answers.
     virtual Answer<std::vector<Candidate>> candidates(std::vector<std::int64_t> folders, std::shared_ptr<const std::vector<Digest>> keys) = 0;
@@ -246,5 +250,7 @@ public:
 std::vector<plugin::Migration> ledgerMigrations();
 inline constexpr const char* ledgerOwner = "listener";
 std::unique_ptr<Ledger> makeLedger(plugin::Database& database, plugin::Clock& clock);
+/// Of one mailbox, read with this protocol. A validity is the second in which it was first given, or the next one that was never used.
+std::unique_ptr<ItemIndex> makeItemIndex(plugin::Database& database, plugin::Clock& clock, std::string mailbox, std::string protocol);
 
 }  // namespace listener

@@ -74,6 +74,25 @@ std::optional<FolderRecord> folder(plugin::Transaction& transaction, const std::
     return record;
 }
 
+Places::Places(plugin::Transaction& transaction, std::int64_t folder) : transaction_(transaction), folder_(folder) {
+    auto& row = transaction.prepare(sql::selectValidity).bind(0, folder);
+    if (!row.step()) throw std::logic_error("the ledger has no folder " + std::to_string(folder));
+    validity_ = number(row, 0);
+    indexed_ = row.integer(1) != 0;
+    row.reset();
+}
+
+Position Places::at(std::uint64_t ordinal) const {
+    auto position = numberedPosition(validity_, ordinal);
+    if (!indexed_) return position;
+    auto& row = transaction_.prepare(sql::selectIdAt).bind(0, folder_).bind(1, stored::number(ordinal));
+    if (!row.step()) return position;
+    const auto id = row.blob(0);
+    position.text.assign(reinterpret_cast<const char*>(id.data()), id.size());
+    row.reset();
+    return position;
+}
+
 std::vector<std::uint64_t> finalAbove(plugin::Transaction& transaction, std::int64_t folder, std::uint64_t above) {
     std::vector<std::uint64_t> ordinals;
     auto& row = transaction.prepare(sql::selectFinal).bind(0, folder).bind(1, stored::number(above));

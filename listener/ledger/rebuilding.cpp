@@ -43,14 +43,14 @@ OpenBatch memberTable(const plugin::Statement& row, int ordinals, int identities
 
 namespace reading {
 
-std::vector<FolderRecord> records(plugin::Transaction& transaction, const std::string& mailbox, const std::string& protocol) {
+std::vector<FolderRecord> records(plugin::Transaction& transaction, const std::string& mailbox) {
     std::vector<FolderRecord> all;
-    auto& row = transaction.prepare(sql::selectRecords).bind(0, mailbox).bind(1, protocol);
+    auto& row = transaction.prepare(sql::selectRecords).bind(0, mailbox);
     while (row.step()) {
         FolderRecord record;
         record.id = row.integer(0);
         record.mailbox = mailbox;
-        record.protocol = protocol;
+        record.protocol = row.text(9);
         record.name = row.text(1);
         record.validity = number(row, 2);
         record.cursor = number(row, 3);
@@ -195,8 +195,8 @@ namespace {
 /// Brings rows to a folder, and keeps the counts of all folders right.
 class Bringing {
 public:
-    Bringing(plugin::Transaction& transaction, std::int64_t folder, std::uint64_t validity, plugin::Wall now)
-        : transaction_(transaction), folder_(folder), validity_(validity), now_(now) {}
+    Bringing(plugin::Transaction& transaction, std::int64_t folder, plugin::Wall now)
+        : transaction_(transaction), folder_(folder), places_(transaction, folder), validity_(places_.validity()), now_(now) {}
 
     void row(std::int64_t row, std::uint64_t ordinal) {
         auto& old = transaction_.prepare(sql::selectPlace).bind(0, row);
@@ -204,7 +204,7 @@ public:
         const auto from = old.integer(0);
         const bool delivered = stored::messageState(old.text(1)) == MessageState::delivered;
         old.reset();
-        const auto position = numberedPosition(validity_, ordinal);
+        const auto position = places_.at(ordinal);
         transaction_.prepare(sql::moveMessage)
             .bind(0, folder_)
             .bind(1, stored::number(validity_))
@@ -219,7 +219,7 @@ public:
 
     /// A message that was under way: `pending` where it stands now, `missing` where it stands no more.
     void unsettled(const Identity& identity, std::uint64_t ordinal, MessageState state) {
-        const auto position = numberedPosition(validity_, ordinal);
+        const auto position = places_.at(ordinal);
         const auto id = stored::id(identity.id);
         transaction_.prepare(sql::insertUnsettled)
             .bindBlob(0, id)
@@ -262,18 +262,11 @@ private:
 
     plugin::Transaction& transaction_;
     const std::int64_t folder_;
+    const reading::Places places_;
     const std::uint64_t validity_;
     const plugin::Wall now_;
     std::map<std::int64_t, std::pair<std::int64_t, std::int64_t>> counts_{};  ///< delivered, other
 };
-
-std::uint64_t validityOf(plugin::Transaction& transaction, std::int64_t folder) {
-    auto& row = transaction.prepare("SELECT validity FROM listener_folder WHERE folder_id = ?").bind(0, folder);
-    if (!row.step()) throw std::logic_error("the ledger has no folder " + std::to_string(folder));
-    const auto validity = number(row, 0);
-    row.reset();
-    return validity;
-}
 
 OpenBatch batchOf(plugin::Transaction& transaction, std::int64_t batch) {
     auto& row = transaction.prepare("SELECT ordinals, identities FROM listener_batch WHERE batch_id = ?").bind(0, batch);
@@ -298,7 +291,7 @@ void bringMembers(plugin::Transaction& transaction, Bringing& bringing, const st
 
 /// Of the record a rebuild replaces: what was under way and is gone, and what was due for messages that are gone.
 void endRecord(plugin::Transaction& transaction, std::int64_t folder, plugin::Wall now) {
-    Bringing leaving(transaction, folder, validityOf(transaction, folder), now);
+    Bringing leaving(transaction, folder, now);
     for (const auto& batch : reading::openBatches(transaction, folder))
         for (std::size_t i = 0; i < batch.identities.size(); ++i) leaving.unsettled(batch.identities[i], batch.ordinals[i], MessageState::missing);
     leaving.finish();
@@ -314,7 +307,7 @@ std::optional<Rebuilt> rebuild(plugin::Transaction& transaction, const Rebuild& 
     if (inForce)
         transaction.prepare("UPDATE listener_folder SET forgotten = ? WHERE folder_id = ?").bind(0, supersededRow).bind(1, inForce->id).run();
     const auto begun = insertFolder(transaction, rebuild.record);
-    Bringing bringing(transaction, begun.id, begun.validity, now);
+    Bringing bringing(transaction, begun.id, now);
     for (const auto& match : rebuild.matches)
         if (match.number != 0) bringing.row(match.number, match.ordinal);
     bringMembers(transaction, bringing, rebuild.matches);
@@ -333,7 +326,7 @@ std::optional<Rebuilt> rebuild(plugin::Transaction& transaction, const Rebuild& 
 }
 
 void repoint(plugin::Transaction& transaction, std::int64_t folder, const std::vector<std::pair<std::int64_t, std::uint64_t>>& rows) {
-    Bringing bringing(transaction, folder, validityOf(transaction, folder), {});
+    Bringing bringing(transaction, folder, {});
     for (const auto& [row, ordinal] : rows) bringing.row(row, ordinal);
     bringing.finish();
 }
@@ -343,7 +336,7 @@ void keepUnsettled(plugin::Transaction& transaction, std::int64_t folder, std::i
     if (members.identities.size() <= settled.size()) return;
     std::set<std::uint64_t> done;
     for (const auto& one : settled) done.insert(one.message.position.ordinal);
-    Bringing keeping(transaction, folder, validityOf(transaction, folder), now);
+    Bringing keeping(transaction, folder, now);
     for (std::size_t i = 0; i < members.identities.size(); ++i)
         if (!done.contains(members.ordinals[i])) keeping.unsettled(members.identities[i], members.ordinals[i], MessageState::pending);
     keeping.finish();
@@ -352,7 +345,7 @@ void keepUnsettled(plugin::Transaction& transaction, std::int64_t folder, std::i
 void endOpenBatch(plugin::Transaction& transaction, std::int64_t folder, std::int64_t batch, const std::vector<std::uint64_t>& stillThere,
                   plugin::Wall now) {
     const auto members = batchOf(transaction, batch);
-    Bringing leaving(transaction, folder, validityOf(transaction, folder), now);
+    Bringing leaving(transaction, folder, now);
     for (std::size_t i = 0; i < members.identities.size(); ++i)
         if (!std::binary_search(stillThere.begin(), stillThere.end(), members.ordinals[i]))
             leaving.unsettled(members.identities[i], members.ordinals[i], MessageState::missing);

@@ -39,8 +39,8 @@ inline constexpr std::string_view selectDue =
 
 // What is known from elsewhere. Ids begin with the second: those of one stand together in the index.
 inline constexpr std::string_view selectRecords =
-    "SELECT f.folder_id, f.name, f.validity, f.cursor, f.start_kind, f.start_since, f.filter_below, f.before_start, f.forgotten "
-    "FROM listener_mailbox b CROSS JOIN listener_folder f ON f.mailbox_id = b.mailbox_id WHERE b.alias = ? AND f.protocol = ? AND f.forgotten <> 1 "
+    "SELECT f.folder_id, f.name, f.validity, f.cursor, f.start_kind, f.start_since, f.filter_below, f.before_start, f.forgotten, f.protocol "
+    "FROM listener_mailbox b CROSS JOIN listener_folder f ON f.mailbox_id = b.mailbox_id WHERE b.alias = ? AND f.forgotten <> 1 "
     "ORDER BY f.folder_id";
 inline constexpr std::string_view selectCandidates =
     "SELECT number, ordinal, received, size, match_key, sha256, state, after_action, EXISTS (SELECT 1 FROM listener_due d WHERE d.message = number), "
@@ -161,5 +161,40 @@ inline constexpr std::string_view selectMissing =
     "(SELECT validity FROM listener_folder WHERE folder_id = ?1) LIMIT 100";
 inline constexpr std::string_view updateKept = "UPDATE listener_stored SET file = ?, start = ?, flags = ? WHERE message = ?";
 inline constexpr std::string_view setNext = "UPDATE listener_outbox SET next = ?1 WHERE message = ?2 AND dead = 0";
+
+// The index of items.
+inline constexpr std::string_view selectIndex =
+    "SELECT i.index_id, i.validity, i.next, i.present, i.sync, i.whole FROM listener_mailbox b CROSS JOIN listener_index i ON i.mailbox_id = "
+    "b.mailbox_id WHERE b.alias = ?1 AND i.protocol = ?2 AND i.folder_key = ?3 AND i.forgotten = 0";
+/// The hash alone would do; the others are for the two ids in a universe that share one.
+inline constexpr std::string_view selectItem =
+    "SELECT ordinal, received, listing, gone FROM listener_item INDEXED BY listener_item_hash WHERE hash = ?1 AND index_id = ?2 AND id = ?3";
+inline constexpr std::string_view insertItem =
+    "INSERT INTO listener_item (index_id, ordinal, hash, id, received, listing) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+inline constexpr std::string_view updateItem = "UPDATE listener_item SET received = ?3, listing = ?4, gone = ?5 WHERE index_id = ?1 AND ordinal = ?2";
+inline constexpr std::string_view deleteItem = "DELETE FROM listener_item WHERE index_id = ?1 AND ordinal = ?2";
+inline constexpr std::string_view markUnseen =
+    "UPDATE listener_item SET gone = ?3 WHERE index_id = ?1 AND ordinal > 0 AND listing < ?2 AND gone IS NULL";
+inline constexpr std::string_view selectItemsAbove =
+    "SELECT ordinal, id, received FROM listener_item WHERE index_id = ?1 AND ordinal > ?2 AND gone IS NULL ORDER BY ordinal LIMIT ?3";
+inline constexpr std::string_view selectItemAt = "SELECT id, received FROM listener_item WHERE index_id = ?1 AND ordinal = ?2";
+/// By the place of a message: the folder's record and the index have the same validity.
+inline constexpr std::string_view selectIdAt =
+    "SELECT t.id FROM listener_folder f CROSS JOIN listener_index i ON i.mailbox_id = f.mailbox_id AND i.protocol = f.protocol AND i.validity = "
+    "f.validity CROSS JOIN listener_item t ON t.index_id = i.index_id AND t.ordinal = ?2 WHERE f.folder_id = ?1";
+inline constexpr std::string_view selectValidity =
+    "SELECT f.validity, EXISTS (SELECT 1 FROM listener_index i WHERE i.mailbox_id = f.mailbox_id AND i.protocol = f.protocol AND i.validity = "
+    "f.validity) FROM listener_folder f WHERE f.folder_id = ?1";
+inline constexpr std::string_view selectRecordOfIndex =
+    "SELECT f.folder_id, f.cursor, f.start_kind, f.start_since FROM listener_index i CROSS JOIN listener_folder f ON f.mailbox_id = i.mailbox_id AND "
+    "f.protocol = i.protocol AND f.validity = i.validity AND f.forgotten = 0 WHERE i.index_id = ?1";
+inline constexpr std::string_view selectRowAt = "SELECT 1 FROM listener_message WHERE folder_id = ?1 AND validity = ?2 AND ordinal = ?3 LIMIT 1";
+inline constexpr std::string_view selectGoneItems =
+    "SELECT t.index_id, t.ordinal FROM listener_folder f CROSS JOIN listener_index i ON i.mailbox_id = f.mailbox_id AND i.protocol = f.protocol AND "
+    "i.validity = f.validity CROSS JOIN listener_item t ON t.index_id = i.index_id AND t.gone IS NOT NULL AND t.gone < ?2 WHERE f.folder_id = ?1 AND "
+    "NOT EXISTS (SELECT 1 FROM listener_message m WHERE m.folder_id = f.folder_id AND m.validity = f.validity AND m.ordinal = t.ordinal) LIMIT ?3";
+inline constexpr std::string_view selectForgottenItems =
+    "SELECT t.index_id, t.ordinal FROM listener_folder f CROSS JOIN listener_index i ON i.mailbox_id = f.mailbox_id AND i.forgotten = 1 CROSS JOIN "
+    "listener_item t ON t.index_id = i.index_id WHERE f.folder_id = ?1 LIMIT ?2";
 
 }  // namespace listener::sql

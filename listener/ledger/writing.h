@@ -12,7 +12,8 @@ std::int64_t intend(plugin::Transaction& transaction, std::int64_t folder, const
                     const std::vector<Identity>& identities, plugin::Wall now);
 std::vector<std::string> settle(plugin::Transaction& transaction, std::int64_t folder, std::int64_t batch, const std::vector<Settled>& settled,
                                 std::uint64_t cursor, plugin::Wall now);
-/// The number a sink has in the tables.
+/// The numbers a mailbox and a sink have in the tables.
+std::int64_t mailboxId(plugin::Transaction& transaction, const std::string& alias);
 std::int64_t sinkId(plugin::Transaction& transaction, const std::string& name);
 /// Ends what was stored of a message; answers the file if nobody needs it any more.
 std::optional<std::string> endStored(plugin::Transaction& transaction, std::int64_t message);
@@ -35,6 +36,9 @@ struct Retained {
 /// A step of Ledger::retain(), from the ordinal after `after`. Of what is left of former folders one step a call.
 Retained retain(plugin::Transaction& transaction, std::int64_t folder, const std::vector<std::uint64_t>& standing, plugin::Wall moment,
                 std::int64_t after);
+
+/// A step of the same for the index of the folder's items, and for those that were begun anew in this mailbox: how many went. 0: that was all.
+std::uint64_t forgetItems(plugin::Transaction& transaction, std::int64_t folder, plugin::Wall moment);
 
 void block(plugin::Transaction& transaction, const std::vector<std::string>& mailboxes, const std::string& why);
 void blockAfterLoss(plugin::Transaction& transaction, plugin::Wall lost, const std::vector<std::string>& mailboxes, const std::string& why);

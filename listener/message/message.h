@@ -17,8 +17,8 @@ namespace listener {
 
 /// Where a message stands in its folder. Compared as bytes.
 struct Position {
-    std::string text{};         ///< what identifies it: IMAP "uidvalidity:uid"
-    std::uint64_t ordinal = 0;  ///< rises with arrival where the protocol has such a number (IMAP: the UID); else 0
+    std::string text{};         ///< what identifies it: IMAP "uidvalidity:uid"; EWS, Graph: the id
+    std::uint64_t ordinal = 0;  ///< rises with arrival: the UID, or the number an ItemIndex gave the id
     bool operator==(const Position&) const = default;
 };
 
@@ -67,9 +67,9 @@ struct Message {
     std::string id;  ///< delivery id, 32 characters [a-z2-7]
     std::string mailbox;
     std::string folder;    ///< UTF-8, "/" separates
-    std::string protocol;  ///< "imap"
+    std::string protocol;  ///< "imap", "ews", "graph"
     Position position;
-    plugin::Wall received;                   ///< IMAP INTERNALDATE
+    plugin::Wall received;                   ///< IMAP INTERNALDATE; EWS, Graph: the received time
     std::vector<std::string> flags{};        ///< as listed, in the server's spelling and order, without \Recent
     std::optional<std::string> messageId{};  ///< see Head
     Digest matchKey{};

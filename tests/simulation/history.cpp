@@ -426,7 +426,7 @@ private:
             auto record = process.wait(ledger->folder("box", "imap", name));
             if (!record || !*record) fail("folder " + name + " has no record");
         }
-        auto records = process.wait(ledger->records("box", "imap"));
+        auto records = process.wait(ledger->records("box"));
         if (records && !records->empty()) startOf_ = records->front().start;
         auto rows = process.wait(ledger->rows({.limit = 1'000'000}));
         if (rows)
