@@ -26,7 +26,8 @@ public:
         return write<std::int64_t>([folder, ordinals = std::move(ordinals), identities = std::move(identities), now = clock_.wall()](
                                        Transaction& transaction) { return writing::intend(transaction, folder, ordinals, identities, now); });
     }
-    Answer<std::vector<std::string>> settle(std::int64_t folder, std::int64_t batch, std::vector<Settled> settled, std::uint64_t cursor) override {
+    Answer<std::vector<std::string>> settle(std::int64_t folder, std::optional<std::int64_t> batch, std::vector<Settled> settled,
+                                            std::uint64_t cursor) override {
         return write<std::vector<std::string>>([folder, batch, settled = std::move(settled), cursor, now = clock_.wall()](Transaction& transaction) {
             return writing::settle(transaction, folder, batch, settled, cursor, now);
         });
@@ -67,7 +68,7 @@ public:
             return all;
         });
     }
-    Answer<std::vector<Candidate>> candidates(std::vector<std::int64_t> folders, std::shared_ptr<const std::vector<Digest>> keys) override {
+    Answer<std::vector<Candidate>> candidates(std::vector<std::int64_t> folders, std::shared_ptr<const CandidateKeys> keys) override {
         return read<std::vector<Candidate>>([folders = std::move(folders), keys = std::move(keys)](Transaction& transaction) {
             return reading::candidates(transaction, folders, *keys);
         });

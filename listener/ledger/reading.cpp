@@ -104,7 +104,11 @@ std::vector<std::uint64_t> finalAbove(plugin::Transaction& transaction, std::int
 std::vector<OpenBatch> openBatches(plugin::Transaction& transaction, std::int64_t folder) {
     std::vector<OpenBatch> batches;
     auto& row = transaction.prepare(sql::selectBatches).bind(0, folder);
-    while (row.step()) batches.push_back({row.integer(0), decodePositions(row.blob(1), "an open batch"), stored::identities(row.blob(2))});
+    while (row.step()) {
+        OpenBatch batch{.id = row.integer(0), .ordinals = decodePositions(row.blob(1), "an open batch")};
+        batch.identities = stored::identities(row.blob(2), batch.ordinals.size());
+        batches.push_back(std::move(batch));
+    }
     return batches;
 }
 

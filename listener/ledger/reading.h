@@ -24,7 +24,7 @@ private:
     bool indexed_ = false;
 };
 std::vector<FolderRecord> records(plugin::Transaction& transaction, const std::string& mailbox);
-std::vector<Candidate> candidates(plugin::Transaction& transaction, const std::vector<std::int64_t>& folders, const std::vector<Digest>& keys);
+std::vector<Candidate> candidates(plugin::Transaction& transaction, const std::vector<std::int64_t>& folders, const CandidateKeys& keys);
 std::vector<Recognised> recognise(plugin::Transaction& transaction, std::int64_t folder, const std::vector<Newcomer>& newcomers);
 std::optional<std::string> blocked(plugin::Transaction& transaction, const std::string& mailbox);
 std::optional<Start> restartedWith(plugin::Transaction& transaction, const std::string& mailbox);

@@ -85,7 +85,8 @@ CREATE TABLE listener_state (
 ) STRICT, WITHOUT ROWID;
 )sql";
 
-// Rebuilt folders. `wanted`: see FolderRecord. `identities`: of each position of the batch, 92 octets: delivery id, size, SHA-256, match key.
+// Rebuilt folders. `wanted`: see FolderRecord. `identities`: of each position of the batch, 100 octets: delivery id, size,
+// SHA-256, match key, cross key (before schema 5 without the last, 92).
 constexpr std::string_view second = R"sql(
 ALTER TABLE listener_folder ADD COLUMN wanted_below INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE listener_folder ADD COLUMN wanted BLOB;
@@ -158,6 +159,8 @@ CREATE TABLE listener_item (
     gone     INTEGER,                       -- since when
     PRIMARY KEY (index_id, ordinal)
 ) STRICT, WITHOUT ROWID;
+ALTER TABLE listener_message ADD COLUMN cross_key INTEGER NOT NULL DEFAULT 0;  -- 0: not known, or none
+ALTER TABLE listener_message ADD COLUMN rendered INTEGER NOT NULL DEFAULT 0;   -- the octets are the server's rendering: another fetch gives others
 CREATE INDEX listener_item_hash ON listener_item (hash);
 CREATE INDEX listener_item_gone ON listener_item (index_id, gone) WHERE gone IS NOT NULL;
 )sql";

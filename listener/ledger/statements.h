@@ -15,11 +15,11 @@ inline constexpr std::string_view selectFolder =
 
 inline constexpr std::string_view insertMessage =
     "INSERT INTO listener_message (delivery_id, folder_id, validity, ordinal, position, state, received, settled, size, sha256, match_key, "
-    "message_id, after_action) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (delivery_id) DO NOTHING";
+    "message_id, after_action, cross_key, rendered) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (delivery_id) DO NOTHING";
 inline constexpr std::string_view selectMessage = "SELECT number, folder_id, validity, ordinal, state FROM listener_message WHERE delivery_id = ?";
 inline constexpr std::string_view updateMessage =
     "UPDATE listener_message SET delivery_id = ?, folder_id = ?, validity = ?, ordinal = ?, position = ?, state = ?, received = ?, settled = ?, "
-    "size = ?, sha256 = ?, match_key = ?, message_id = ?, after_action = ? WHERE number = ?";
+    "size = ?, sha256 = ?, match_key = ?, message_id = ?, after_action = ?, cross_key = ?, rendered = ? WHERE number = ?";
 inline constexpr std::string_view uncountMessage =
     "UPDATE listener_folder SET delivered = delivered - (?1 = 'delivered'), other = other - (?1 <> 'delivered') WHERE folder_id = ?2";
 inline constexpr std::string_view insertVerdict = "INSERT INTO listener_verdict (message, sink_id, outcome) VALUES (?, ?, ?)";
@@ -44,12 +44,13 @@ inline constexpr std::string_view selectRecords =
     "ORDER BY f.folder_id";
 inline constexpr std::string_view selectCandidates =
     "SELECT number, ordinal, received, size, match_key, sha256, state, after_action, EXISTS (SELECT 1 FROM listener_due d WHERE d.message = number), "
-    "EXISTS (SELECT 1 FROM listener_stored s WHERE s.message = number) FROM listener_message WHERE folder_id = ?";
+    "EXISTS (SELECT 1 FROM listener_stored s WHERE s.message = number), cross_key, message_id, rendered FROM listener_message WHERE folder_id = ?";
 inline constexpr std::string_view selectPending =
     "SELECT delivery_id FROM listener_message WHERE folder_id = ? AND validity = ? AND ordinal = ? AND state = 'pending'";
 inline constexpr std::string_view selectSecond =
     "SELECT m.number, m.delivery_id, m.folder_id, m.validity, m.ordinal, m.state, m.sha256, f.name, f.mailbox_id, f.forgotten, m.after_action, "
-    "EXISTS (SELECT 1 FROM listener_due d WHERE d.message = m.number), EXISTS (SELECT 1 FROM listener_stored k WHERE k.message = m.number) "
+    "EXISTS (SELECT 1 FROM listener_due d WHERE d.message = m.number), EXISTS (SELECT 1 FROM listener_stored k WHERE k.message = m.number), "
+    "m.match_key, m.cross_key, m.message_id, m.rendered, m.position, f.protocol "
     "FROM listener_message m CROSS JOIN listener_folder f ON f.folder_id = m.folder_id WHERE m.delivery_id >= ? AND m.delivery_id < ?";
 inline constexpr std::string_view selectBatchesElsewhere =
     "SELECT b.ordinals, b.identities, f.folder_id, f.name FROM listener_folder o CROSS JOIN listener_folder f ON f.mailbox_id = o.mailbox_id "
@@ -60,8 +61,8 @@ inline constexpr std::string_view moveMessage =
 inline constexpr std::string_view moveDue = "UPDATE listener_due SET folder_id = ?, ordinal = ? WHERE message = ?";
 inline constexpr std::string_view selectPlace = "SELECT folder_id, state FROM listener_message WHERE number = ?";
 inline constexpr std::string_view insertUnsettled =
-    "INSERT INTO listener_message (delivery_id, folder_id, validity, ordinal, position, state, received, settled, size, sha256, match_key) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (delivery_id) DO NOTHING";
+    "INSERT INTO listener_message (delivery_id, folder_id, validity, ordinal, position, state, received, settled, size, sha256, match_key, "
+    "cross_key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (delivery_id) DO NOTHING";
 
 inline constexpr std::string_view endDueOfMailbox =
     "UPDATE listener_message SET after_action = NULL WHERE number IN (SELECT d.message FROM listener_folder f JOIN listener_due d ON d.folder_id = "

@@ -10,8 +10,8 @@ FolderRecord beginFolder(plugin::Transaction& transaction, const FolderRecord& r
 FolderRecord insertFolder(plugin::Transaction& transaction, const FolderRecord& record);
 std::int64_t intend(plugin::Transaction& transaction, std::int64_t folder, const std::vector<std::uint64_t>& ordinals,
                     const std::vector<Identity>& identities, plugin::Wall now);
-std::vector<std::string> settle(plugin::Transaction& transaction, std::int64_t folder, std::int64_t batch, const std::vector<Settled>& settled,
-                                std::uint64_t cursor, plugin::Wall now);
+std::vector<std::string> settle(plugin::Transaction& transaction, std::int64_t folder, std::optional<std::int64_t> batch,
+                                const std::vector<Settled>& settled, std::uint64_t cursor, plugin::Wall now);
 /// The numbers a mailbox and a sink have in the tables.
 std::int64_t mailboxId(plugin::Transaction& transaction, const std::string& alias);
 std::int64_t sinkId(plugin::Transaction& transaction, const std::string& name);

@@ -73,6 +73,8 @@ struct Message {
     std::vector<std::string> flags{};        ///< as listed, in the server's spelling and order, without \Recent
     std::optional<std::string> messageId{};  ///< see Head
     Digest matchKey{};
+    std::uint64_t crossKey = 0;  ///< see cross_key.h
+    bool rendered = false;       ///< the server renders it anew at each fetch: nobody gets these octets a second time
     Content content;
     std::string reference{};  ///< not empty: too large for this sink, which is told this path instead of being given the bytes
 };
@@ -97,6 +99,7 @@ struct Head {
     /// SHA-256 of the raw field bodies Message-ID, Date, From, Subject (first of each), each followed by NUL; a missing one is empty. A raw
     /// body is every octet after the ":" up to the field's last line end: blanks, folding and inner line ends as they came.
     Digest matchKey{};
+    std::uint64_t crossKey = 0;  ///< see cross_key.h
 };
 Head readHead(std::string_view beginning);
 
