@@ -155,6 +155,7 @@ Task<Result<void>> carryOut(Session& session, AfterRequest request, std::stop_to
     using Kind = AfterAction::Kind;
     const auto kind = request.action.kind;
     if (kind == Kind::leave || request.ordinals.empty()) co_return Result<void>{};
+    session.folder.fresh = false;
     auto finding = session.index().find(session.folder.index.number, request.ordinals);
     auto items = co_await finding;
     if (!items) co_return items.error();

@@ -20,7 +20,9 @@ constexpr std::size_t tooManyFailures = 3;  // in a row, and nothing else: it is
 constexpr std::size_t itemsAtOnce = 10'000;
 
 /// The whole server's, or the whole mailbox's: no other message would fare better now.
-bool concernsAll(Meaning meaning) { return meaning == Meaning::throttled || meaning == Meaning::noMailbox; }
+bool concernsAll(Meaning meaning) {
+    return meaning == Meaning::throttled || meaning == Meaning::noMailbox || meaning == Meaning::tokenRefused || meaning == Meaning::wrongAudience;
+}
 
 class Fetcher {
 public:
@@ -28,6 +30,7 @@ public:
         : session_(session), receiver_(receiver), staging_(staging), stop_(std::move(stop)) {}
 
     Task<Result<void>> run(std::vector<std::uint64_t> ordinals) {
+        session_.folder.fresh = false;
         auto finding = session_.index().find(session_.folder.index.number, std::move(ordinals));
         auto found = co_await finding;
         if (!found) co_return found.error();

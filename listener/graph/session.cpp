@@ -6,6 +6,7 @@
 #include "listener/graph/values.h"
 
 #include <charconv>
+#include <utility>
 
 namespace listener::graph {
 
@@ -59,6 +60,8 @@ Result<void> Session::lookAt(const auth::Token& token) const {
 
 /// `request` outlives the call.
 Task<Result<Session::Sent>> Session::prepare(const Request& request, std::stop_token stop) {
+    if (refusedNumber_)
+        co_return Error{Reaction::reauthenticate, Code::mailboxSignInRefused, peer() + ": " + request.during + ": the token was refused before"};
     auto identity = identity_;
     auto asking = access_.tokens().token(std::move(identity), loop_.clock().steady() + settings_.connectTimeout, std::move(stop));
     auto token = co_await asking;
@@ -134,7 +137,7 @@ Task<Result<Json>> Session::require(Request request, std::stop_token stop) {
     co_return std::move(answer->body);
 }
 
-/// Status and error of an answer; of a token that is refused, the TokenSource is told, once.
+/// Status and error of an answer; of a token that is refused, the TokenSource is told.
 Result<Answer> Session::judged(const Request& request, const Sent& sent, const auth::HttpAnswer& http) {
     Answer answer{.status = http.status};
     const auto requestId = http.headers.find("request-id");
@@ -150,17 +153,19 @@ Result<Answer> Session::judged(const Request& request, const Sent& sent, const a
     answer.retryAfter = retryAfter(http.headers.find("Retry-After").value_or(""));
     const auto meaning = meaningOf(answer.failure);
     if (meaning != Meaning::tokenRefused && meaning != Meaning::wrongAudience) return answer;
-    if (meaning == Meaning::tokenRefused && refusedNumber_ != sent.token.number) {
-        refusedNumber_ = sent.token.number;
-        access_.tokens().refused(identity_, sent.token);
-    }
+    if (meaning == Meaning::tokenRefused) tellRefused(sent.token);
     return refused(answer, request.during);
+}
+
+void Session::tellRefused(const auth::Token& token) {
+    if (!std::exchange(refusedNumber_, token.number)) access_.tokens().refused(identity_, token);
 }
 
 Error Session::refused(const Answer& answer, std::string_view during) const {
     return concealed(refusal(answer.failure, peer(), during, answer.retryAfter), during);
 }
-Error Session::refused(const BatchAnswer& answer, std::string_view during) const {
+Error Session::refused(const BatchAnswer& answer, std::string_view during) {
+    if (meaningOf(answer.failure) == Meaning::tokenRefused) tellRefused(*token_);
     return concealed(refusal(answer.failure, peer(), during, retryAfter(answer.retryAfter)), during);
 }
 

@@ -34,7 +34,7 @@ struct OpenFolder {
     std::string name;
     std::string id;
     IndexedFolder index{};
-    bool fresh = false;  ///< the server has just been asked, and nobody has used it yet
+    bool fresh = false;  ///< the server has just been asked what is new, and nothing has been done since
     /// Was it read, when the server told of it last? By the hash of the id; bounded, so some are missing.
     std::unordered_map<std::size_t, bool> read{};
 };
@@ -65,7 +65,7 @@ public:
     auth::HttpSession& lane(std::size_t number) { return *lanes_[number]; }
 
     plugin::Error refused(const Answer& answer, std::string_view during) const;
-    plugin::Error refused(const BatchAnswer& answer, std::string_view during) const;
+    plugin::Error refused(const BatchAnswer& answer, std::string_view during);  ///< of a refused token the TokenSource is told
     plugin::Error broken(std::string_view during, std::string_view why) const;  ///< askOperator mailboxProtocol
     std::optional<std::chrono::seconds> retryAfter(std::string_view header) const;
     /// May a link be followed? Errors: askOperator mailboxForeignLink where scheme, host or port are not those of the root: the token would go there.
@@ -90,6 +90,7 @@ private:
     };
     plugin::Task<plugin::Result<Sent>> prepare(const Request& request, std::stop_token stop);
     plugin::Result<void> lookAt(const auth::Token& token) const;
+    void tellRefused(const auth::Token& token);
     plugin::Result<Answer> judged(const Request& request, const Sent& sent, const auth::HttpAnswer& answer);
     plugin::Error concealed(plugin::Error error, std::string_view during) const;
 
@@ -103,8 +104,8 @@ private:
     const std::string agent_;
     const auth::Identity identity_;
     std::array<std::unique_ptr<auth::HttpSession>, lanes> lanes_{};
-    std::optional<auth::Token> token_{};  ///< the last one used
-    std::optional<std::uint64_t> refusedNumber_{};
+    std::optional<auth::Token> token_{};            ///< the last one used
+    std::optional<std::uint64_t> refusedNumber_{};  ///< the token it ended with: nothing is sent any more
 };
 
 }  // namespace listener::graph

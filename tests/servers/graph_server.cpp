@@ -201,6 +201,7 @@ std::string GraphServer::serve(Asked asked, bool& closes) {
     for (auto cut = cuts_.begin(); cut != cuts_.end(); ++cut)
         if (line.find(cut->first) != std::string::npos && cut->second < wire.size()) {
             wire.resize(cut->second);
+            if (wire.empty()) seenIds_.erase(asked.header("client-request-id"));  // nobody can tell that it arrived: the same may come again
             closes = true;
             cuts_.erase(cut);
             break;

@@ -31,7 +31,11 @@ GraphStore::GraphStore() {
 }
 
 /// As real ones: what has a meaning in URLs is in them.
-std::string GraphStore::freshId(const char* kind) { return std::string(kind) + "/" + std::to_string(++ids_) + "+x_-AA=="; }
+std::string GraphStore::freshId(const char* kind) {
+    auto number = std::to_string(++ids_);
+    number.insert(0, 7 - std::min<std::size_t>(7, number.size()), '0');  // in the order they were made
+    return kind + ("/" + number) + "+x_-AA==";
+}
 
 std::string GraphStore::folder(const std::string& parent, const std::string& name) {
     const auto* above = findFolder(parent);
