@@ -1,0 +1,218 @@
+#include "listener/graph/fetching.h"
+
+#include "listener/graph/body.h"
+#include "listener/graph/lanes.h"
+#include "listener/graph/syncing.h"
+
+#include <algorithm>
+#include <span>
+
+namespace listener::graph {
+
+using plugin::Error;
+using plugin::Result;
+using plugin::Task;
+
+namespace {
+
+constexpr std::string_view logger = "listener.graph";
+constexpr std::size_t tooManyFailures = 3;  // in a row, and nothing else: it is the server, not the messages
+constexpr std::size_t itemsAtOnce = 10'000;
+
+/// The whole server's, or the whole mailbox's: no other message would fare better now.
+bool concernsAll(Meaning meaning) {
+    return meaning == Meaning::throttled || meaning == Meaning::noMailbox || meaning == Meaning::tokenRefused || meaning == Meaning::wrongAudience;
+}
+
+class Fetcher {
+public:
+    Fetcher(Session& session, Receiver& receiver, plugin::Directory& staging, std::stop_token stop)
+        : session_(session), receiver_(receiver), staging_(staging), stop_(std::move(stop)) {}
+
+    Task<Result<void>> run(std::vector<std::uint64_t> ordinals) {
+        session_.folder.fresh = false;
+        auto finding = session_.index().find(session_.folder.index.number, std::move(ordinals));
+        auto found = co_await finding;
+        if (!found) co_return found.error();
+        items_ = std::move(*found);
+        for (std::size_t from = 0, to = 0; from < items_.size() && !receiver_.enough(); from = to) {
+            std::vector<std::size_t> unknown;
+            for (; to < items_.size(); ++to) {
+                if (session_.folder.read.contains(keyOf(items_[to]))) continue;
+                if (unknown.size() == batchSize) break;
+                unknown.push_back(to);
+            }
+            auto asking = askRead(std::move(unknown));
+            auto asked = co_await asking;
+            if (!asked) co_return asked;
+            auto bringing = bring(from, to);
+            auto brought = co_await bringing;
+            if (!brought) co_return brought;
+        }
+        co_return judged();
+    }
+
+private:
+    static std::size_t keyOf(const IndexedItem& item) { return std::hash<std::string>{}(item.id); }
+
+    /// What no page of this session has told.
+    Task<Result<void>> askRead(std::vector<std::size_t> which) {
+        if (which.empty()) co_return Result<void>{};
+        std::vector<BatchItem> batch;
+        for (const auto at : which) batch.push_back(session_.addresses().isRead(items_[at].id));
+        auto request = session_.addresses().batch(batch, "asking for the state of messages");
+        const auto during = request.during;
+        auto requiring = session_.require(std::move(request), stop_);
+        auto json = co_await requiring;
+        if (!json) co_return json.error();
+        const auto answers = batchAnswers(*json, batch.size());
+        if (!answers) co_return session_.broken(during, "the answer to a $batch is none");
+        for (const auto& answer : *answers) {
+            if (answer.status >= 300 && concernsAll(meaningOf(answer.failure))) co_return session_.refused(answer, during);
+            if (!answer.message) continue;
+            auto& item = items_[which[answer.number]];
+            if (answer.message->read) read_[keyOf(item)] = *answer.message->read;
+            if (answer.message->received) item.received = answer.message->received;
+        }
+        co_return Result<void>{};
+    }
+
+    Task<Result<void>> bring(std::size_t from, std::size_t to) {
+        const std::function<Task<Result<std::optional<Fetched>>>(std::size_t, std::size_t, std::stop_token)> work =
+            [this, from](std::size_t i, std::size_t lane, std::stop_token stop) { return fetchOne(from + i, lane, std::move(stop)); };
+        const std::function<Task<Result<bool>>(std::size_t, std::optional<Fetched>)> take = [this](std::size_t, std::optional<Fetched> message) {
+            return handOver(std::move(message));
+        };
+        auto working = inOrder(session_, to - from, work, take, stop_);
+        co_return co_await working;
+    }
+
+    /// Nothing: it is gone, or not handed out.
+    Task<Result<std::optional<Fetched>>> fetchOne(std::size_t at, std::size_t lane, std::stop_token stop) {
+        auto beginning = session_.begin(session_.addresses().content(items_[at].id), lane, stop);
+        auto begun = co_await beginning;
+        if (!begun) co_return begun.error();
+        if (!begun->answer.succeeded()) {
+            const auto meaning = meaningOf(begun->answer.failure);
+            auto error = session_.refused(begun->answer, "fetching a message");
+            if (concernsAll(meaning) || begun->answer.retryAfter) co_return error;
+            if (meaning != Meaning::itemGone) notHandedOut(items_[at].ordinal, meaning, std::move(error));
+            co_return std::optional<Fetched>{};
+        }
+        auto taking = takeBody(session_, lane, std::move(*begun), receiver_.sizeLimit(), staging_, stop);
+        auto body = co_await taking;
+        if (!body) co_return body.error();
+        if (body->size == 0) {
+            notHandedOut(items_[at].ordinal, Meaning::refused, session_.broken("fetching a message", "it came without a single octet"));
+            co_return std::optional<Fetched>{};
+        }
+        co_return asFetched(items_[at], std::move(*body));
+    }
+
+    std::optional<Fetched> asFetched(const IndexedItem& item, Body body) const {
+        Fetched message{
+            .position = {item.id, item.ordinal}, .received = {}, .content = std::move(body.built.content), .head = std::move(body.built.head)};
+        message.received = item.received ? *item.received : std::chrono::floor<std::chrono::seconds>(session_.loop().clock().wall());
+        message.tooLarge = body.tooLarge;
+        if (isRead(item)) message.flags.emplace_back("\\Seen");
+        return message;
+    }
+    bool isRead(const IndexedItem& item) const {
+        const auto asked = read_.find(keyOf(item));
+        if (asked != read_.end()) return asked->second;
+        const auto told = session_.folder.read.find(keyOf(item));
+        return told != session_.folder.read.end() && told->second;
+    }
+
+    void notHandedOut(std::uint64_t ordinal, Meaning meaning, Error error) {
+        session_.log().warning(logger, "the server does not hand out a message",
+                               {{"mailbox", session_.settings().alias}, {"ordinal", ordinal}, {"cause", error.what}});
+        ++failures_;
+        if (!failure_) failure_ = std::move(error), failureMeans_ = meaning;
+    }
+
+    Task<Result<bool>> handOver(std::optional<Fetched> message) {
+        if (message) {
+            ++handedOver_;
+            auto taking = receiver_.take(std::move(*message));
+            auto taken = co_await taking;
+            if (!taken) co_return taken.error();
+        }
+        co_return !receiver_.enough();
+    }
+
+    Result<void> judged() const {
+        if (handedOver_ > 0 || !failure_) return {};
+        if (failureMeans_ == Meaning::denied || (failureMeans_ == Meaning::trouble && failures_ >= tooManyFailures)) return *failure_;
+        return {};
+    }
+
+    Session& session_;
+    Receiver& receiver_;
+    plugin::Directory& staging_;
+    std::stop_token stop_;
+    std::vector<IndexedItem> items_{};
+    std::unordered_map<std::size_t, bool> read_{};  ///< as OpenFolder::read, asked for here
+    std::size_t handedOver_ = 0;
+    std::size_t failures_ = 0;
+    std::optional<Error> failure_{};  ///< the first one
+    Meaning failureMeans_ = Meaning::refused;
+};
+
+/// `items` outlive the call.
+Task<Result<std::optional<Identified>>> identifyOne(Session& session, const IndexedItem& item, std::size_t lane, std::stop_token stop) {
+    auto beginning = session.begin(session.addresses().content(item.id), lane, stop);
+    auto begun = co_await beginning;
+    if (!begun) co_return begun.error();
+    if (!begun->answer.succeeded()) {
+        const auto meaning = meaningOf(begun->answer.failure);
+        if (concernsAll(meaning) || meaning == Meaning::denied || begun->answer.retryAfter)
+            co_return session.refused(begun->answer, "reading the head of a message");
+        co_return std::optional<Identified>{};
+    }
+    auto taking = takeHead(session, lane, stop);
+    auto head = co_await taking;
+    if (!head) co_return head.error();
+    Identified identified{.ordinal = item.ordinal, .received = item.received, .matchKey = head->matchKey};
+    co_return std::optional{identified};
+}
+
+Task<Result<bool>> handOn(const IdentifiedTaker& taker, std::optional<Identified> identified) {
+    if (!identified) co_return true;
+    auto taken = taker(*identified);
+    if (!taken) co_return taken.error();
+    co_return true;
+}
+
+}  // namespace
+
+Task<Result<void>> fetchMessages(Session& session, std::vector<std::uint64_t> ordinals, Receiver& receiver, plugin::Directory& staging,
+                                 std::stop_token stop) {
+    Fetcher fetcher{session, receiver, staging, std::move(stop)};
+    auto fetching = fetcher.run(std::move(ordinals));
+    co_return co_await fetching;
+}
+
+Task<Result<void>> identifyMessages(Session& session, IdentifiedTaker taker, std::stop_token stop) {
+    auto looking = listFolder(session, {.limit = 1}, stop);
+    const auto looked = co_await looking;
+    if (!looked) co_return looked.error();
+    for (std::uint64_t above = 0;;) {
+        auto asking = session.index().above(session.folder.index.number, above, itemsAtOnce);
+        auto items = co_await asking;
+        if (!items) co_return items.error();
+        const std::function<Task<Result<std::optional<Identified>>>(std::size_t, std::size_t, std::stop_token)> work =
+            [&session, &items](std::size_t i, std::size_t lane, std::stop_token each) {
+                return identifyOne(session, items->at(i), lane, std::move(each));
+            };
+        const std::function<Task<Result<bool>>(std::size_t, std::optional<Identified>)> take =
+            [&taker](std::size_t, std::optional<Identified> identified) { return handOn(taker, identified); };
+        auto working = inOrder(session, items->size(), work, take, stop);
+        auto worked = co_await working;
+        if (!worked) co_return worked;
+        if (items->size() < itemsAtOnce) co_return Result<void>{};
+        above = items->back().ordinal;
+    }
+}
+
+}  // namespace listener::graph
