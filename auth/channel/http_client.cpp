@@ -288,7 +288,8 @@ Task<Result<std::size_t>> HttpSession::read(std::span<char> into, Deadline deadl
     if (!connection_) throw std::logic_error("a body is read of no answer");
     auto piece = co_await connection_->next(deadline, stop);
     if (!piece) {
-        connection_.reset();
+        const auto code = piece.error().code;
+        if (code != plugin::Code::channelTimeout && code != plugin::Code::channelStopped) connection_.reset();  // else nothing was taken (channel.h)
         co_return piece.error();
     }
     const auto taken = std::min(into.size(), piece->size());

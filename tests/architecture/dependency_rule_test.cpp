@@ -68,6 +68,7 @@ const std::vector<std::pair<std::string, std::vector<std::string>>> mayInclude{
     {"listener/imap/", {"listener/imap/", "listener/mailbox.h", "listener/message/", "auth/", "plugin/contract/"}},
     {"listener/ledger/", {"listener/ledger/", "listener/mailbox.h", "listener/item_index.h", "listener/message/", "plugin/contract/"}},
     {"listener/graph/", {"listener/graph/", "listener/mailbox.h", "listener/item_index.h", "listener/message/", "auth/", "plugin/contract/"}},
+    {"listener/ews/", {"listener/ews/", "listener/item_index.h", "listener/mailbox.h", "listener/message/", "auth/", "plugin/contract/"}},
     {"listener/delivery/", {"listener/delivery/", "listener/message/", "auth/", "plugin/contract/"}},
     {"listener/alerting/",
      {"listener/alerting/", "listener/delivery/program.h", "listener/delivery/webhook_signature.h", "listener/ledger/ledger.h", "listener/message/",
@@ -146,6 +147,8 @@ SCENARIO("parsers know no socket, clock or log", "[architecture]") {
     for (const auto* parser : {"listener/imap/parser", "listener/imap/framer", "listener/imap/lexer", "listener/imap/uid_set",
                                "listener/imap/mailbox_name", "listener/graph/json", "listener/graph/values", "listener/graph/request",
                                "listener/graph/answer", "auth/channel/http_parser", "plugin/host/properties_reader"})
+                               "listener/imap/mailbox_name", "listener/ews/reference_filter", "listener/ews/base64_reader", "listener/ews/xml_reader",
+                               "listener/ews/envelope_cutter", "listener/ews/folder_tree", "auth/channel/http_parser", "plugin/host/properties_reader"})
         for (const auto& source : sources())
             if (source.path.starts_with(std::string(parser) + "."))
                 for (const auto& include : source.includes) {
