@@ -81,6 +81,7 @@ void Worker::note(const Error& error, std::chrono::milliseconds wait) {
     std::vector<plugin::Field> fields{{"mailbox", settings_.alias}, {"again_in_ms", std::int64_t{wait.count()}}};
     auth::diagnosis::Case seen{.error = error, .user = settings_.session.user, .credential = settings_.session.credential};
     seen.mailbox = settings_.alias;
+    seen.protocol = settings_.protocol;
     for (auto& field : auth::diagnosis::logFields(seen)) fields.push_back(std::move(field));
     parts_.log.write(level, logger, plugin::describe(error), fields);
 }

@@ -173,7 +173,7 @@ Task<Result<std::optional<Identified>>> identifyOne(Session& session, const Inde
     auto taking = takeHead(session, lane, stop);
     auto head = co_await taking;
     if (!head) co_return head.error();
-    Identified identified{.ordinal = item.ordinal, .received = item.received, .matchKey = head->matchKey};
+    Identified identified{.ordinal = item.ordinal, .received = item.received, .matchKey = head->matchKey, .crossKey = head->crossKey};
     co_return std::optional{identified};
 }
 

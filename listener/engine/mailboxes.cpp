@@ -1,0 +1,67 @@
+#include "listener/engine/mailboxes.h"
+
+#include "auth/access.h"
+#include "listener/ews/ews_mailbox.h"
+#include "listener/graph/graph_mailbox.h"
+#include "listener/imap/imap_mailbox.h"
+#include "listener/ledger/ledger.h"
+
+#include <stdexcept>
+
+// The one place that names the protocols.
+namespace listener {
+namespace {
+
+/// What all have in common.
+template <class Settings>
+Settings common(const MailboxSettings& from) {
+    const auto& session = from.session;
+    Settings settings;
+    settings.alias = from.alias;
+    settings.user = session.user;
+    settings.credential = session.credential;
+    settings.connectTimeout = session.connectTimeout;
+    settings.ioTimeout = session.ioTimeout;
+    return settings;
+}
+
+/// And those that speak HTTP.
+template <class Settings>
+Settings byHttp(const MailboxSettings& from) {
+    auto settings = common<Settings>(from);
+    const auto& target = from.session.target;
+    settings.url = from.session.url;
+    settings.truststore = target.truststore;
+    settings.keystore = target.keystore;
+    settings.keyAlias = target.keyAlias;
+    settings.proxy = target.proxy;
+    return settings;
+}
+
+std::unique_ptr<ItemIndex> indexOf(const MailboxSettings& settings, plugin::Host& host) {
+    return makeItemIndex(host.database(), host.clock(), settings.alias, settings.protocol);
+}
+
+}  // namespace
+
+std::unique_ptr<Mailbox> makeMailbox(const MailboxSettings& from, plugin::Host& host) {
+    if (from.protocol == "imap") {
+        auto settings = common<imap::Settings>(from);
+        settings.target = from.session.target;
+        settings.sasl = from.session.sasl;
+        settings.disabledCapabilities = from.session.disabledCapabilities;
+        settings.push = from.session.push;
+        return imap::makeMailbox(std::move(settings), host.access(), host.log(), host.version());
+    }
+    if (from.protocol == "ews") {
+        auto settings = byHttp<ews::Settings>(from);
+        settings.application = from.session.application;
+        settings.push = from.session.push;
+        return ews::makeMailbox(std::move(settings), host.access(), indexOf(from, host), host.log(), host.version());
+    }
+    if (from.protocol == "graph")
+        return graph::makeMailbox(byHttp<graph::Settings>(from), host.access(), indexOf(from, host), host.random(), host.log(), host.version());
+    throw std::logic_error("a mailbox of no protocol");
+}
+
+}  // namespace listener
