@@ -234,8 +234,24 @@ Transport::Moved TlsTransport::tryFlush() {
     if (failure_ || unsent_) return {State::failed};
     auto moved = flushOut();
     if (moved.state == State::moved) moved = lower_.tryFlush();
-    if (moved.state == State::failed) (established_ ? unsent_ : failure_) = lower_.failure();
+    if (moved.state == State::failed) {
+        (established_ ? unsent_ : failure_) = lower_.failure();
+        if (established_) hearWhy();
+    }
     return moved;
+}
+
+/// Who ends a connection may have said why, before what we sent met its reset: that tells more than the reset.
+void TlsTransport::hearWhy() {
+    char one = 0;
+    std::size_t got = 0;
+    ERR_clear_error();
+    const int done = SSL_peek_ex(ssl_.get(), &one, 1, &got);
+    const auto code = ERR_peek_error();
+    if (done != 1 && ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) >= SSL_AD_REASON_OFFSET)
+        outcome(done);
+    else
+        ERR_clear_error();
 }
 
 Transport::Moved TlsTransport::tryHandshake() {
@@ -275,7 +291,7 @@ Transport::Moved TlsTransport::tryWrite(std::string_view bytes) {
     const int done = SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &put);
     if (done == 1) return {State::moved, put};
     if (!unsent_) return outcome(done);
-    ERR_clear_error();
+    hearWhy();
     return {State::failed};
 }
 
