@@ -135,7 +135,7 @@ struct Newcomer {
 };
 
 /// A message of the same mailbox, received in the same second and with the same octets. Where octets tell nothing (Message::rendered): with the same
-/// match key, or the same id at the server; or, where another protocol met it, with the same cross key.
+/// match key or cross key, or the same id at the server.
 struct Likeness {
     std::int64_t number = 0;  ///< of its row; 0: it is in an open batch
     std::int64_t folder = 0;

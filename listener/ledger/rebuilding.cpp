@@ -144,8 +144,9 @@ private:
     bool isLike(const plugin::Statement& row, const Newcomer& newcomer) const {
         if (!newcomer.rendered && row.integer(16) == 0) return stored::digest(row.blob(6)) == newcomer.sha256;
         if (stored::digest(row.blob(13)) == newcomer.matchKey) return true;
-        if (row.text(18) != protocol_) return newcomer.crossKey != 0 && crossKeyOf(row, 14, 15) == newcomer.crossKey;
-        return newcomer.rendered && row.text(17) == newcomer.position;
+        // Wherever the row is now: another protocol may have read its head.
+        if (newcomer.crossKey != 0 && crossKeyOf(row, 14, 15) == newcomer.crossKey) return true;
+        return newcomer.rendered && row.text(18) == protocol_ && row.text(17) == newcomer.position;
     }
 
     void note(const plugin::Statement& row, const Newcomer& newcomer, Recognised& answer) const {
