@@ -58,7 +58,7 @@ public:
     void use(std::uint64_t bytes) { used_ += bytes; }
     void release(std::uint64_t bytes) {
         used_ -= std::min<std::uint64_t>(bytes, used_);
-        tight_ = false;
+        if (bytes > 0) tight_ = false;
     }
     void recounted(std::uint64_t bytes) {
         used_ = bytes;

@@ -38,13 +38,10 @@ Settings byHttp(const MailboxSettings& from) {
     return settings;
 }
 
-std::unique_ptr<ItemIndex> indexOf(const MailboxSettings& settings, plugin::Host& host) {
-    return makeItemIndex(host.database(), host.clock(), settings.alias, settings.protocol);
-}
+using IndexMaker = decltype(makeItemIndex)*;
 
-}  // namespace
-
-std::unique_ptr<Mailbox> makeMailbox(const MailboxSettings& from, plugin::Host& host) {
+std::unique_ptr<Mailbox> make(const MailboxSettings& from, plugin::Host& host, IndexMaker makeIndex) {
+    const auto index = [&] { return makeIndex(host.database(), host.clock(), from.alias, from.protocol); };
     if (from.protocol == "imap") {
         auto settings = common<imap::Settings>(from);
         settings.target = from.session.target;
@@ -57,11 +54,28 @@ std::unique_ptr<Mailbox> makeMailbox(const MailboxSettings& from, plugin::Host& 
         auto settings = byHttp<ews::Settings>(from);
         settings.application = from.session.application;
         settings.push = from.session.push;
-        return ews::makeMailbox(std::move(settings), host.access(), indexOf(from, host), host.log(), host.version());
+        return ews::makeMailbox(std::move(settings), host.access(), index(), host.log(), host.version());
     }
     if (from.protocol == "graph")
-        return graph::makeMailbox(byHttp<graph::Settings>(from), host.access(), indexOf(from, host), host.random(), host.log(), host.version());
+        return graph::makeMailbox(byHttp<graph::Settings>(from), host.access(), index(), host.random(), host.log(), host.version());
     throw std::logic_error("a mailbox of no protocol");
+}
+
+}  // namespace
+
+std::unique_ptr<Mailbox> makeMailbox(const MailboxSettings& settings, plugin::Host& host) { return make(settings, host, makeItemIndex); }
+
+std::unique_ptr<Mailbox> makeShadowMailbox(const MailboxSettings& settings, plugin::Host& host) { return make(settings, host, makeShadowIndex); }
+
+plugin::Task<plugin::Result<void>> followDetour(Ledger& ledger, MailboxSettings& settings) {
+    auto detour = co_await ledger.detour(settings.alias);
+    if (!detour) co_return detour.error();
+    if (!*detour || (*detour)->insteadOf != settings.protocol || readBy(settings, (*detour)->protocol)) co_return plugin::Result<void>{};
+    const auto key = "mailbox." + settings.alias;
+    co_return plugin::Error{plugin::Reaction::askOperator, plugin::Code::configConflict,
+                            "mailbox " + settings.alias + " is read by " + (*detour)->protocol + " instead of " + settings.protocol +
+                                ", but it is not known where: set " + key + ".protocol, or `postern move " + settings.alias + " --to " +
+                                settings.protocol + "`"};
 }
 
 }  // namespace listener

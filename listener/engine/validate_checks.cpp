@@ -220,6 +220,13 @@ Task<Result<bool>> tryFolders(Mailbox& mailbox, MailboxSettings settings, Steps&
 }  // namespace
 
 Task<Result<void>> checkMailbox(plugin::Host& host, MailboxSettings settings, Steps& steps, Seen& seen) {
+    const auto ledger = makeLedger(host.database(), host.clock());
+    const auto followed = co_await followDetour(*ledger, settings);
+    if (!followed) {
+        steps.failed("configuration", followed.error());
+        steps.notTried({"token", "sign-in", "folders", "message"});
+        co_return Result<void>{};
+    }
     steps.ok("configuration", said(settings));
     auto target = settings.session.target;
     auto reached = co_await tryWay(host, std::move(target), settings.session.connectTimeout, steps);
@@ -234,7 +241,7 @@ Task<Result<void>> checkMailbox(plugin::Host& host, MailboxSettings settings, St
         steps.notTried({"sign-in", "folders", "message"});
         co_return Result<void>{};
     }
-    const auto mailbox = makeMailbox(settings, host);
+    const auto mailbox = makeShadowMailbox(settings, host);
     auto opened = co_await mailbox->open(std::stop_token{});
     if (!opened) {
         steps.failed(signInStep(settings, opened.error().code), opened.error());
@@ -308,7 +315,7 @@ Task<Result<void>> checkCredential(plugin::Host& host, std::string name, Steps& 
 }
 
 Task<Result<std::optional<Error>>> tryToOpen(plugin::Host& host, MailboxSettings settings) {
-    const auto mailbox = makeMailbox(settings, host);
+    const auto mailbox = makeShadowMailbox(settings, host);
     auto opened = co_await mailbox->open(std::stop_token{});
     if (!opened) co_return std::optional<Error>(opened.error());
     std::string inbox = "INBOX";

@@ -1,6 +1,7 @@
 #include "listener/item_index.h"
 
 #include "listener/ledger/asking.h"
+#include "listener/ledger/item_index_reading.h"
 #include "listener/ledger/ledger.h"
 #include "listener/ledger/statements.h"
 #include "listener/ledger/stored_form.h"
@@ -278,6 +279,18 @@ private:
 };
 
 }  // namespace
+
+KnownItems readItems(plugin::Transaction& transaction, const std::string& mailbox, const std::string& protocol, const std::string& key) {
+    KnownItems known;
+    auto folder = find(transaction, {mailbox, protocol, key});
+    if (!folder) return known;
+    known.folder = std::move(*folder);
+    // A listing that another process has under way is no business of ours.
+    if (!known.folder.whole) known.folder.sync.clear();
+    auto& row = transaction.prepare(sql::selectItems).bind(0, known.folder.number);
+    while (row.step()) known.items.push_back({{number(row, 0), text(row.blob(1)), maybeTime(row, 2)}, row.isNull(3)});
+    return known;
+}
 
 std::unique_ptr<ItemIndex> makeItemIndex(plugin::Database& database, plugin::Clock& clock, std::string mailbox, std::string protocol) {
     return std::make_unique<SqlItemIndex>(database, clock, std::move(mailbox), std::move(protocol));

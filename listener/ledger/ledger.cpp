@@ -127,6 +127,14 @@ public:
         return read<std::optional<Start>>(
             [mailbox = std::move(mailbox)](Transaction& transaction) { return reading::restartedWith(transaction, mailbox); });
     }
+    Answer<std::optional<Detour>> detour(std::string mailbox) override {
+        return read<std::optional<Detour>>(
+            [mailbox = std::move(mailbox)](Transaction& transaction) { return reading::detour(transaction, mailbox); });
+    }
+    Answer<void> take(std::string mailbox, std::optional<Detour> detour) override {
+        return write<void>(
+            [mailbox = std::move(mailbox), detour = std::move(detour)](Transaction& transaction) { writing::take(transaction, mailbox, detour); });
+    }
     Answer<std::int64_t> operatorChanges() override { return read<std::int64_t>(reading::operatorChanges); }
     Answer<void> verified(std::vector<std::pair<std::string, plugin::Wall>> mailboxes) override {
         return write<void>([mailboxes = std::move(mailboxes)](Transaction& transaction) { writing::verified(transaction, mailboxes); });

@@ -160,6 +160,12 @@ struct Due {
     bool copied = false;  ///< a copy stands in the target already
 };
 
+/// A mailbox is read by another protocol than the configuration says, as long as it says that.
+struct Detour {
+    std::string protocol, insteadOf;
+    std::string why;  ///< for people
+};
+
 /// One folder of a mailbox, counted over all the times it was begun; a mailbox without folders has one with an empty `folder`.
 struct MailboxSummary {
     std::string mailbox, folder, protocol;
@@ -167,6 +173,7 @@ struct MailboxSummary {
     std::optional<plugin::Wall> lastDelivery{};
     std::optional<plugin::Wall> lastVerified{};
     std::string blocked{};  ///< why nothing is read until an operator acts; "" = not
+    std::optional<Detour> detour{};
 };
 
 struct LedgerRow {
@@ -256,7 +263,11 @@ public:
     virtual Answer<void> restart(std::string mailbox, Start start) = 0;
     /// The start an operator gave with restart(), if any: it goes before the configuration's.
     virtual Answer<std::optional<Start>> restartedWith(std::string mailbox) = 0;
-    /// Grows with every restart() and every block(): a running engine asks once a second whether it changed.
+    /// Kept over restarts.
+    virtual Answer<std::optional<Detour>> detour(std::string mailbox) = 0;
+    /// Nothing: it is read as the configuration says.
+    virtual Answer<void> take(std::string mailbox, std::optional<Detour> detour) = 0;
+    /// Grows with every restart(), block() and take(): a running engine asks once a second whether it changed.
     virtual Answer<std::int64_t> operatorChanges() = 0;
     virtual Answer<void> verified(std::vector<std::pair<std::string, plugin::Wall>> mailboxes) = 0;  ///< for `mailboxes`, written rarely
 
@@ -269,5 +280,7 @@ inline constexpr const char* ledgerOwner = "listener";
 std::unique_ptr<Ledger> makeLedger(plugin::Database& database, plugin::Clock& clock);
 /// Of one mailbox, read with this protocol. A validity is the second in which it was first given, or the next one that was never used.
 std::unique_ptr<ItemIndex> makeItemIndex(plugin::Database& database, plugin::Clock& clock, std::string mailbox, std::string protocol);
+/// For a look beside the service: knows what that one knows, keeps what it learns to itself, and writes nothing. Memory: some 300 octets an item.
+std::unique_ptr<ItemIndex> makeShadowIndex(plugin::Database& database, plugin::Clock& clock, std::string mailbox, std::string protocol);
 
 }  // namespace listener

@@ -105,6 +105,14 @@ void restart(plugin::Transaction& transaction, const std::string& mailbox, const
     countOperatorChange(transaction);
 }
 
+void take(plugin::Transaction& transaction, const std::string& mailbox, const std::optional<Detour>& detour) {
+    auto& row = transaction.prepare("UPDATE listener_mailbox SET read_by = ?, instead_of = ?, read_by_why = ? WHERE mailbox_id = ?");
+    const auto id = mailboxId(transaction, mailbox);
+    if (detour) row.bind(0, detour->protocol).bind(1, detour->insteadOf).bind(2, detour->why);
+    row.bind(3, id).run();
+    countOperatorChange(transaction);
+}
+
 void verified(plugin::Transaction& transaction, const std::vector<std::pair<std::string, plugin::Wall>>& mailboxes) {
     auto& row = transaction.prepare(
         "INSERT INTO listener_mailbox (alias, last_verified) VALUES (?1, ?2) ON CONFLICT (alias) DO UPDATE SET last_verified = ?2");

@@ -133,6 +133,21 @@ std::optional<Start> restartedWith(plugin::Transaction& transaction, const std::
     return Start{stored::startKind(row.text(0)), stored::time(row.integer(1))};
 }
 
+namespace {
+
+/// Three columns from this one on.
+std::optional<Detour> detourFrom(const plugin::Statement& row, int column) {
+    if (row.isNull(column)) return std::nullopt;
+    return Detour{std::string(row.text(column)), std::string(row.text(column + 1)), std::string(row.text(column + 2))};
+}
+
+}  // namespace
+
+std::optional<Detour> detour(plugin::Transaction& transaction, const std::string& mailbox) {
+    auto& row = transaction.prepare("SELECT read_by, instead_of, read_by_why FROM listener_mailbox WHERE alias = ?").bind(0, mailbox);
+    return row.step() ? detourFrom(row, 0) : std::nullopt;
+}
+
 std::int64_t operatorChanges(plugin::Transaction& transaction) {
     auto& row = transaction.prepare("SELECT value FROM listener_state WHERE name = 'operator_changes'");
     return row.step() ? row.integer(0) : 0;
@@ -152,6 +167,7 @@ std::vector<MailboxSummary> summaries(plugin::Transaction& transaction) {
         auto& one = all.back();
         one.blocked = row.text(1);
         one.lastVerified = maybeTime(row, 2);
+        one.detour = detourFrom(row, 14);
         one.delivered += number(row, 9);
         one.other += number(row, 10);
         if (const auto last = maybeTime(row, 11); last && (!one.lastDelivery || *one.lastDelivery < *last)) one.lastDelivery = last;

@@ -28,6 +28,7 @@ std::vector<Candidate> candidates(plugin::Transaction& transaction, const std::v
 std::vector<Recognised> recognise(plugin::Transaction& transaction, std::int64_t folder, const std::vector<Newcomer>& newcomers);
 std::optional<std::string> blocked(plugin::Transaction& transaction, const std::string& mailbox);
 std::optional<Start> restartedWith(plugin::Transaction& transaction, const std::string& mailbox);
+std::optional<Detour> detour(plugin::Transaction& transaction, const std::string& mailbox);
 std::int64_t operatorChanges(plugin::Transaction& transaction);
 std::vector<MailboxSummary> summaries(plugin::Transaction& transaction);
 std::vector<LedgerRow> rows(plugin::Transaction& transaction, const LedgerQuery& query);

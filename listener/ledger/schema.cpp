@@ -159,6 +159,9 @@ CREATE TABLE listener_item (
     gone     INTEGER,                       -- since when
     PRIMARY KEY (index_id, ordinal)
 ) STRICT, WITHOUT ROWID;
+ALTER TABLE listener_mailbox ADD COLUMN read_by TEXT;     -- the protocol, where it is another one than is configured
+ALTER TABLE listener_mailbox ADD COLUMN instead_of TEXT;  -- what was configured then: with another one written, this counts no more
+ALTER TABLE listener_mailbox ADD COLUMN read_by_why TEXT;
 ALTER TABLE listener_message ADD COLUMN cross_key INTEGER NOT NULL DEFAULT 0;  -- 0: not known, or none
 ALTER TABLE listener_message ADD COLUMN rendered INTEGER NOT NULL DEFAULT 0;   -- the octets are the server's rendering: another fetch gives others
 CREATE INDEX listener_item_hash ON listener_item (hash);

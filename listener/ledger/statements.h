@@ -79,7 +79,7 @@ inline constexpr std::string_view deleteBatchesOfFolder = "DELETE FROM listener_
 inline constexpr std::string_view selectSummaries =
     "SELECT b.alias, b.blocked, b.last_verified, f.protocol, f.name, f.forgotten, f.validity, f.cursor, f.before_start, f.delivered, f.other, "
     "f.last_delivery, (SELECT count(*) FROM listener_batch WHERE folder_id = f.folder_id), "
-    "(SELECT count(*) FROM listener_due WHERE folder_id = f.folder_id) "
+    "(SELECT count(*) FROM listener_due WHERE folder_id = f.folder_id), b.read_by, b.instead_of, b.read_by_why "
     "FROM listener_mailbox b LEFT JOIN listener_folder f ON f.mailbox_id = b.mailbox_id ORDER BY b.alias, f.protocol, f.name, f.folder_id";
 
 // CROSS JOIN keeps the order: from the newest row, as many as are asked for, without sorting.
@@ -178,6 +178,7 @@ inline constexpr std::string_view markUnseen =
     "UPDATE listener_item SET gone = ?3 WHERE index_id = ?1 AND ordinal > 0 AND listing < ?2 AND gone IS NULL";
 inline constexpr std::string_view selectItemsAbove =
     "SELECT ordinal, id, received FROM listener_item WHERE index_id = ?1 AND ordinal > ?2 AND gone IS NULL ORDER BY ordinal LIMIT ?3";
+inline constexpr std::string_view selectItems = "SELECT ordinal, id, received, gone FROM listener_item WHERE index_id = ?1";
 inline constexpr std::string_view selectItemAt = "SELECT id, received FROM listener_item WHERE index_id = ?1 AND ordinal = ?2";
 /// By the place of a message: the folder's record and the index have the same validity.
 inline constexpr std::string_view selectIdAt =

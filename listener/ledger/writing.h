@@ -43,6 +43,7 @@ std::uint64_t forgetItems(plugin::Transaction& transaction, std::int64_t folder,
 void block(plugin::Transaction& transaction, const std::vector<std::string>& mailboxes, const std::string& why);
 void blockAfterLoss(plugin::Transaction& transaction, plugin::Wall lost, const std::vector<std::string>& mailboxes, const std::string& why);
 void restart(plugin::Transaction& transaction, const std::string& mailbox, const Start& start);
+void take(plugin::Transaction& transaction, const std::string& mailbox, const std::optional<Detour>& detour);
 void verified(plugin::Transaction& transaction, const std::vector<std::pair<std::string, plugin::Wall>>& mailboxes);
 
 }  // namespace listener::writing

@@ -1,3 +1,4 @@
+#include "listener/engine/comparison.h"
 #include "tests/simulation/exchange_stage.h"
 
 #include <catch2/catch.hpp>
@@ -157,9 +158,8 @@ SCENARIO("an outbox that is full of what one sink refuses holds up no mailbox wh
     stage.hook().always = Badly::serverError;
     for (int i = 0; i < 40; ++i) stage.mail().arrive("INBOX", true, 200);
     stage.live({.mode = Mode::service, .time = 10min});
-    const auto fetched = stage.mail().fetches;
-    CHECK(fetched < 40);
-    CHECK(stage.spooled().size() == fetched);
+    CHECK(stage.spooled().size() == 5);
+    CHECK(stage.mail().fetches <= 15);  // and not the same again and again
     WHEN("it takes them again") {
         stage.hook().always.reset();
         stage.live({.mode = Mode::service, .time = 120min});
@@ -236,6 +236,119 @@ SCENARIO("what a dying process had under way is not delivered again when another
         }
         THEN("each was looked at") { CHECK(n > 60); }
     }
+}
+
+SCENARIO("a mailbox whose server blocks EWS goes over to Microsoft Graph, and stays there", "[exchange]") {
+    ExchangeStage stage(7);
+    stage.protocol = "ews";
+    stage.more = {"mailbox.box.fallback = graph"};
+    for (int i = 0; i < 5; ++i) stage.mail().arrive("INBOX");
+    REQUIRE(stage.once() == 0);
+    stage.clock().jump(2s);
+    stage.mail().arrive("INBOX");
+    stage.mail().blocked = "ews";
+    GIVEN("that the configuration allows it") {
+        const auto mode = GENERATE(Mode::once, Mode::service);
+        stage.live({.mode = mode});
+        THEN("what is new is delivered, and people are told") {
+            CHECK(stage.wrong(upTo(6)) == Wrong{});
+            CHECK(stage.mail().fetches == 6);
+            CHECK(stage.log().find("is read by Microsoft Graph from now on: set mailbox.box.protocol = graph") != std::string::npos);
+        }
+        THEN("later processes do not ask EWS any more") {
+            const auto log = stage.log().size();
+            stage.clock().jump(2s);
+            stage.mail().arrive("INBOX");
+            REQUIRE(stage.once() == 0);
+            CHECK(stage.wrong(upTo(7)) == Wrong{});
+            CHECK(stage.log().substr(log).find("PO-4014") == std::string::npos);
+        }
+        THEN("the configuration may say so, too, and may say something else later") {
+            stage.protocol = "graph";
+            stage.more.clear();
+            REQUIRE(stage.once() == 0);
+            stage.protocol = "imap";
+            stage.clock().jump(2s);
+            stage.mail().arrive("INBOX");
+            REQUIRE(stage.once() == 0);
+            CHECK(stage.wrong(upTo(7)) == Wrong{});
+            CHECK(stage.mail().fetches == 7);
+        }
+    }
+    GIVEN("that it does not") {
+        stage.more.clear();
+        stage.live({});
+        THEN("an operator is asked") {
+            CHECK(stage.hooked().size() == 5);
+            CHECK(stage.log().find("PO-4014") != std::string::npos);
+        }
+    }
+}
+
+namespace {
+
+/// What an operator does while the service is at work.
+plugin::Task<plugin::Result<void>> moveTo(listener::Ledger& ledger, std::string to) {
+    std::optional<listener::Detour> detour;
+    if (to != "imap") detour = listener::Detour{to, "imap", "moved by an operator"};
+    co_return co_await ledger.take("box", std::move(detour));
+}
+
+}  // namespace
+
+SCENARIO("an operator moves a mailbox to another protocol and back, while the service is at work", "[exchange]") {
+    ExchangeStage stage(8);
+    stage.protocol = "imap";
+    for (int i = 0; i < 8; ++i) stage.mail().arrive("INBOX", i != 2);
+    std::unique_ptr<listener::Ledger> ledger;
+    std::vector<std::shared_ptr<plugin::Shared<plugin::Result<void>>>> done;
+    stage.live({.mode = Mode::service, .time = 30min, .begun = [&](Process& process) {
+                    ledger = listener::makeLedger(process.database(), stage.clock());
+                    auto& loop = process.loop();
+                    const auto now = stage.clock().steady();
+                    for (const auto& [minute, to] : {std::pair{5, "graph"}, {12, "ews"}, {19, "imap"}})
+                        loop.at(now + std::chrono::minutes(minute), [&, to] { done.push_back(plugin::start(loop, moveTo(*ledger, to))); });
+                    for (const int minute : {6, 11, 13, 20, 25}) loop.at(now + std::chrono::minutes(minute), [&] { stage.mail().arrive("INBOX"); });
+                }});
+    REQUIRE(done.size() == 3);
+    THEN("what came meanwhile is delivered, and nothing twice") {
+        CHECK(stage.wrong(upTo(13)) == Wrong{});
+        CHECK(stage.mail().fetches == 13);
+    }
+    THEN("the log says when") {
+        for (const auto* protocol : {"protocol=graph", "protocol=ews", "protocol=imap"}) CHECK(stage.log().find(protocol) != std::string::npos);
+    }
+}
+
+SCENARIO("a look with another protocol tells what a move would do, and does nothing", "[exchange]") {
+    ExchangeStage stage(9);
+    stage.protocol = "imap";
+    stage.folders = "INBOX,Orders";
+    stage.mail().make("Orders");
+    for (int i = 0; i < 6; ++i) stage.mail().arrive("INBOX", i != 2);
+    stage.mail().arrive("Orders");
+    REQUIRE(stage.once() == 0);
+    stage.mail().removeByOthers("INBOX", 4);
+    stage.mail().arrive("INBOX");
+    std::vector<listener::Compared> found;
+    stage.live({.mode = Mode::service, .time = 1min, .begun = [&](Process& process) {
+                    auto settings = listener::mailboxSettings(*process.configuration(), "box");
+                    REQUIRE(listener::readBy(settings, "graph"));
+                    const auto ledger = listener::makeLedger(process.database(), stage.clock());
+                    const auto session = stage.mail().session(settings, process);
+                    auto compared = process.wait(listener::compareFolders(*ledger, *session, settings));
+                    REQUIRE(compared);
+                    found = *compared;
+                }});
+    REQUIRE(found.size() == 2);
+    CHECK(found[0].folder == "INBOX");
+    CHECK(found[0].both == 5);
+    CHECK(found[0].fresh == 1);
+    CHECK(found[0].gone == 1);
+    CHECK(found[0].beforeStart == 0);
+    CHECK(found[1].both == 1);
+    CHECK(found[1].fresh == 0);
+    CHECK(stage.wrong({1, 2, 3, 4, 5, 6, 7, 8}) == Wrong{});
 }
 
 namespace {
