@@ -268,6 +268,9 @@ private:
         if (provider == "google" && grant == "client_credentials")
             given(Code::configConflict, "provider",
                   "Google has no grant client_credentials: give the key_file of a service account, or grant = authorization_code");
+        if (provider == "google" && grant == "device_code" && !has("scopes"))
+            given(Code::configConflict, "provider",
+                  "Google gives no access to mail by device code: give the key_file of a service account, or grant = authorization_code");
     }
     void checkParameters() {
         for (const auto& [parameter, value] : configuration_.below(prefix_ + "token.parameter."))

@@ -119,6 +119,8 @@ struct TlsTransport::Glue {
         auto* const self = static_cast<TlsTransport*>(BIO_get_data(bio));
         if (self->out_.size() > maxHeld) return done(bio, *self, {State::wantWrite});
         self->out_.append(bytes, static_cast<std::size_t>(size));
+        // An alert about what has just gone wrong: the layer below may be TLS too, and would forget the reason. It goes out once that is read.
+        if (ERR_peek_error() != 0) return size;
         if (self->flushOut().state != State::failed) return size;
         if (self->established_) self->unsent_ = self->lower_.failure();
         return self->established_ ? -1 : done(bio, *self, {State::failed});
@@ -326,6 +328,7 @@ Transport::Moved TlsTransport::outcome(int returned) {
         failure_ = plugin::Error{plugin::Reaction::reconnect, plugin::Code::channelClosed, "TLS with " + name_ + " failed: " + opensslReason()};
     }
     ERR_clear_error();
+    if (!lowerFailed_ && !unsent_) flushOut();
     return {State::failed};
 }
 

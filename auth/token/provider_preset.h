@@ -33,5 +33,7 @@ struct ProviderPreset {
 
 /// Null: no such preset ("custom", "").
 const ProviderPreset* presetCalled(std::string_view name);
+/// The first whose tokens come from there; null: none. GCC High and DoD have one authority: it is GCC High.
+const ProviderPreset* presetOfAuthority(std::string_view host);
 
 }  // namespace auth
