@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <map>
 
 namespace listener::graph {
 
@@ -17,6 +18,8 @@ namespace {
 
 constexpr std::string_view removedTo = "deleteditems";
 constexpr std::chrono::seconds firstWait{1};  // where the server names no time
+constexpr unsigned triesOfOne = 3;            // one that always fails must not hold up the others
+constexpr std::size_t itemsAtOnce = 10'000;
 
 /// One thing to be done to each of some messages.
 class Doing {
@@ -87,7 +90,8 @@ private:
         }
         auto error = session_.refused(answer, during_);
         if (meaning == Meaning::tokenRefused || meaning == Meaning::wrongAudience || meaning == Meaning::noMailbox) return error;
-        if (error.reaction == Reaction::retryLater) {
+        const bool again = meaning == Meaning::throttled || error.retryAfter || (error.reaction == Reaction::retryLater && ++tries_[id] < triesOfOne);
+        if (again) {
             again_.push_back(id);
             slowDown(std::move(error));
         } else if (!failed_) {
@@ -123,10 +127,26 @@ private:
     std::stop_token stop_;
     std::deque<std::string> left_{};
     std::vector<std::string> again_{}, gone_{}, done_{};
+    std::map<std::string, unsigned> tries_{};  ///< of what fails by itself
     std::optional<Error> slow_{}, failed_{};
     std::chrono::milliseconds wait_{firstWait}, waited_{};  ///< since something was done last
     std::size_t settled_ = 0;                               ///< when it was waited last
 };
+
+/// Ids of those that are in the folder still. What somebody has moved elsewhere is his: its id would be good there too.
+Task<Result<std::vector<IndexedItem>>> stillHere(Session& session, std::vector<std::uint64_t> ordinals) {
+    std::vector<IndexedItem> here;
+    for (auto above = ordinals.front() - 1; above < ordinals.back();) {
+        auto asking = session.index().above(session.folder.index.number, above, itemsAtOnce);
+        auto items = co_await asking;
+        if (!items) co_return items.error();
+        for (auto& item : *items)
+            if (std::binary_search(ordinals.begin(), ordinals.end(), item.ordinal)) here.push_back(item);
+        if (items->size() < itemsAtOnce) break;
+        above = items->back().ordinal;
+    }
+    co_return std::move(here);
+}
 
 Task<Result<void>> markRead(Session& session, std::vector<std::string> ids, std::stop_token stop) {
     Doing doing{session, "marking messages as read", [&session](const std::string& id) { return session.addresses().markRead(id); }, std::move(stop)};
@@ -156,7 +176,7 @@ Task<Result<void>> carryOut(Session& session, AfterRequest request, std::stop_to
     const auto kind = request.action.kind;
     if (kind == Kind::leave || request.ordinals.empty()) co_return Result<void>{};
     session.folder.fresh = false;
-    auto finding = session.index().find(session.folder.index.number, request.ordinals);
+    auto finding = stillHere(session, request.ordinals);
     auto items = co_await finding;
     if (!items) co_return items.error();
     std::vector<std::string> all, here, copied;

@@ -48,7 +48,7 @@ struct Failure {
     int status = 0;
     std::string code{};     ///< error.code, and behind it the codes of inner errors, "." separates; "": the body is not Graph's
     std::string message{};  ///< for people
-    std::string requestId{};
+    std::string requestId{}, clientRequestId{};
 };
 Failure readFailure(int status, std::string_view body);
 

@@ -16,13 +16,22 @@ using plugin::Task;
 namespace {
 
 constexpr std::string_view logger = "listener.graph";
-constexpr std::size_t tooManyFailures = 3;  // in a row, and nothing else: it is the server, not the messages
 constexpr std::size_t itemsAtOnce = 10'000;
+/// In a row: then it is the server, not these messages. Where it asks for time, soon; else later, so that a few bad ones in a row hold up nobody.
+constexpr std::size_t slowInARow = 3, failuresInARow = 20;
+constexpr std::size_t failuresAlone = 3;  // where nothing else is handed out either
 
-/// The whole server's, or the whole mailbox's: no other message would fare better now.
-bool concernsAll(Meaning meaning) {
-    return meaning == Meaning::throttled || meaning == Meaning::noMailbox || meaning == Meaning::tokenRefused || meaning == Meaning::wrongAudience;
-}
+/// The whole mailbox's, or the application's: no other message would fare better now.
+bool concernsAll(Meaning meaning) { return meaning == Meaning::noMailbox || meaning == Meaning::tokenRefused || meaning == Meaning::wrongAudience; }
+/// As concernsAll, and what is said by no server about a single message.
+bool asksForTime(const Failure& failure) { return meaningOf(failure) == Meaning::throttled && failure.status < 500; }
+
+/// What came of one message. Neither: it is gone.
+struct Outcome {
+    std::optional<Fetched> message{};
+    std::optional<Error> failure{};
+    Meaning means = Meaning::refused;  ///< the failure
+};
 
 class Fetcher {
 public:
@@ -68,7 +77,8 @@ private:
         const auto answers = batchAnswers(*json, batch.size());
         if (!answers) co_return session_.broken(during, "the answer to a $batch is none");
         for (const auto& answer : *answers) {
-            if (answer.status >= 300 && concernsAll(meaningOf(answer.failure))) co_return session_.refused(answer, during);
+            const auto meaning = answer.status < 300 ? Meaning::refused : meaningOf(answer.failure);
+            if (concernsAll(meaning) || meaning == Meaning::throttled) co_return session_.refused(answer, during);
             if (!answer.message) continue;
             auto& item = items_[which[answer.number]];
             if (answer.message->read) read_[keyOf(item)] = *answer.message->read;
@@ -78,38 +88,38 @@ private:
     }
 
     Task<Result<void>> bring(std::size_t from, std::size_t to) {
-        const std::function<Task<Result<std::optional<Fetched>>>(std::size_t, std::size_t, std::stop_token)> work =
+        const std::function<Task<Result<Outcome>>(std::size_t, std::size_t, std::stop_token)> work =
             [this, from](std::size_t i, std::size_t lane, std::stop_token stop) { return fetchOne(from + i, lane, std::move(stop)); };
-        const std::function<Task<Result<bool>>(std::size_t, std::optional<Fetched>)> take = [this](std::size_t, std::optional<Fetched> message) {
-            return handOver(std::move(message));
+        const std::function<Task<Result<bool>>(std::size_t, Outcome)> take = [this, from](std::size_t i, Outcome outcome) {
+            return handOver(items_[from + i], std::move(outcome));
         };
         auto working = inOrder(session_, to - from, work, take, stop_);
         co_return co_await working;
     }
 
-    /// Nothing: it is gone, or not handed out.
-    Task<Result<std::optional<Fetched>>> fetchOne(std::size_t at, std::size_t lane, std::stop_token stop) {
+    Task<Result<Outcome>> fetchOne(std::size_t at, std::size_t lane, std::stop_token stop) {
         auto beginning = session_.begin(session_.addresses().content(items_[at].id), lane, stop);
         auto begun = co_await beginning;
         if (!begun) co_return begun.error();
+        Outcome outcome;
         if (!begun->answer.succeeded()) {
-            const auto meaning = meaningOf(begun->answer.failure);
+            outcome.means = meaningOf(begun->answer.failure);
             auto error = session_.refused(begun->answer, "fetching a message");
-            if (concernsAll(meaning) || begun->answer.retryAfter) co_return error;
-            if (meaning != Meaning::itemGone) notHandedOut(items_[at].ordinal, meaning, std::move(error));
-            co_return std::optional<Fetched>{};
+            if (concernsAll(outcome.means) || asksForTime(begun->answer.failure)) co_return error;
+            if (outcome.means != Meaning::itemGone) outcome.failure = std::move(error);
+            co_return std::move(outcome);
         }
         auto taking = takeBody(session_, lane, std::move(*begun), receiver_.sizeLimit(), staging_, stop);
         auto body = co_await taking;
         if (!body) co_return body.error();
-        if (body->size == 0) {
-            notHandedOut(items_[at].ordinal, Meaning::refused, session_.broken("fetching a message", "it came without a single octet"));
-            co_return std::optional<Fetched>{};
-        }
-        co_return asFetched(items_[at], std::move(*body));
+        if (body->size == 0)
+            outcome.failure = session_.broken("fetching a message", "it came without a single octet");
+        else
+            outcome.message = asFetched(items_[at], std::move(*body));
+        co_return std::move(outcome);
     }
 
-    std::optional<Fetched> asFetched(const IndexedItem& item, Body body) const {
+    Fetched asFetched(const IndexedItem& item, Body body) const {
         Fetched message{
             .position = {item.id, item.ordinal}, .received = {}, .content = std::move(body.built.content), .head = std::move(body.built.head)};
         message.received = item.received ? *item.received : std::chrono::floor<std::chrono::seconds>(session_.loop().clock().wall());
@@ -124,26 +134,38 @@ private:
         return told != session_.folder.read.end() && told->second;
     }
 
-    void notHandedOut(std::uint64_t ordinal, Meaning meaning, Error error) {
-        session_.log().warning(logger, "the server does not hand out a message",
-                               {{"mailbox", session_.settings().alias}, {"ordinal", ordinal}, {"cause", error.what}});
-        ++failures_;
-        if (!failure_) failure_ = std::move(error), failureMeans_ = meaning;
-    }
-
-    Task<Result<bool>> handOver(std::optional<Fetched> message) {
-        if (message) {
+    /// `item` outlives the call.
+    Task<Result<bool>> handOver(const IndexedItem& item, Outcome outcome) {
+        if (outcome.failure) {
+            auto noted = notHandedOut(item, outcome);
+            if (!noted) co_return noted.error();
+        } else if (outcome.message) {
             ++handedOver_;
-            auto taking = receiver_.take(std::move(*message));
+            inARow_ = 0;
+            auto taking = receiver_.take(std::move(*outcome.message));
             auto taken = co_await taking;
             if (!taken) co_return taken.error();
         }
         co_return !receiver_.enough();
     }
 
+    /// One bad message must not hold up those behind it; a server that has no time now is left in peace.
+    Result<void> notHandedOut(const IndexedItem& item, const Outcome& outcome) {
+        session_.log().warning(logger, "the server does not hand out a message",
+                               {{"mailbox", session_.settings().alias}, {"ordinal", item.ordinal}, {"cause", outcome.failure->what}});
+        ++failures_;
+        ++inARow_;
+        if (!failure_) failure_ = outcome.failure, failureMeans_ = outcome.means;
+        if (outcome.failure->retryAfter) slow_ = outcome.failure;
+        if (inARow_ >= failuresInARow || (slow_ && inARow_ >= slowInARow)) return slow_ ? *slow_ : *failure_;
+        return {};
+    }
+
     Result<void> judged() const {
+        if (slow_) return *slow_;
         if (handedOver_ > 0 || !failure_) return {};
-        if (failureMeans_ == Meaning::denied || (failureMeans_ == Meaning::trouble && failures_ >= tooManyFailures)) return *failure_;
+        const bool troubled = failureMeans_ == Meaning::trouble || failureMeans_ == Meaning::throttled;
+        if (failureMeans_ == Meaning::denied || (troubled && failures_ >= failuresAlone)) return *failure_;
         return {};
     }
 
@@ -154,8 +176,9 @@ private:
     std::vector<IndexedItem> items_{};
     std::unordered_map<std::size_t, bool> read_{};  ///< as OpenFolder::read, asked for here
     std::size_t handedOver_ = 0;
-    std::size_t failures_ = 0;
+    std::size_t failures_ = 0, inARow_ = 0;
     std::optional<Error> failure_{};  ///< the first one
+    std::optional<Error> slow_{};     ///< the last one that came with a time to wait
     Meaning failureMeans_ = Meaning::refused;
 };
 
@@ -166,7 +189,7 @@ Task<Result<std::optional<Identified>>> identifyOne(Session& session, const Inde
     if (!begun) co_return begun.error();
     if (!begun->answer.succeeded()) {
         const auto meaning = meaningOf(begun->answer.failure);
-        if (concernsAll(meaning) || meaning == Meaning::denied || begun->answer.retryAfter)
+        if (concernsAll(meaning) || meaning == Meaning::denied || meaning == Meaning::throttled || begun->answer.retryAfter)
             co_return session.refused(begun->answer, "reading the head of a message");
         co_return std::optional<Identified>{};
     }

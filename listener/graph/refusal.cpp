@@ -139,6 +139,8 @@ plugin::Error refusal(const Failure& failure, std::string_view peer, std::string
     plugin::Error error{row->reaction, row->code, std::move(what)};
     if (meaning == Meaning::throttled) error.retryAfter = retryAfter;
     if (!failure.requestId.empty()) error.provider = "request-id=" + plugin::printable(failure.requestId, 64);
+    if (!failure.clientRequestId.empty())
+        error.provider += (error.provider.empty() ? "" : " ") + ("client-request-id=" + plugin::printable(failure.clientRequestId, 64));
     return error;
 }
 

@@ -150,6 +150,7 @@ Result<Answer> Session::judged(const Request& request, const Sent& sent, const a
     if (answer.succeeded()) return answer;
     answer.failure = readFailure(http.status, http.body);
     if (requestId) answer.failure.requestId = *requestId;
+    answer.failure.clientRequestId = sent.id;
     answer.retryAfter = retryAfter(http.headers.find("Retry-After").value_or(""));
     const auto meaning = meaningOf(answer.failure);
     if (meaning != Meaning::tokenRefused && meaning != Meaning::wrongAudience) return answer;

@@ -97,8 +97,8 @@ GraphServer::Reply GraphServer::children(Asked& asked, const std::string& folder
     Object::Ptr page(new Object);
     page->set("value", list);
     if (from + size < all.size())
-        page->set("@odata.nextLink", given("/v1.0/users('" + encoded(options_.user) + "')/mailFolders('" + encoded(folder) +
-                                               "')/childFolders?$skip=" + std::to_string(from + size),
+        page->set("@odata.nextLink", given("/v1.0/users/" + encoded(options_.user) + "/mailFolders/" + encoded(folder) +
+                                               "/childFolders?$skip=" + std::to_string(from + size),
                                            {folder, "", from + size}));
     return Reply::of(page);
 }
@@ -133,7 +133,7 @@ GraphServer::Reply GraphServer::delta(Asked& asked, const std::string& folder, c
     }
     Object::Ptr page(new Object);
     page->set("@odata.context", "https://graph.microsoft.com/v1.0/$metadata#Collection(message)").set("value", list);
-    const auto path = "/v1.0/users('" + encoded(options_.user) + "')/mailFolders('" + encoded(folder) + "')/messages/delta?" +
+    const auto path = "/v1.0/users/" + encoded(options_.user) + "/mailFolders/" + encoded(folder) + "/messages/delta?" +
                       (changes->last ? "$deltatoken=" : "$skiptoken=") + changes->token;
     page->set(changes->last ? "@odata.deltaLink" : "@odata.nextLink", given(path, {folder, changes->token, {}}));
     return Reply::of(page);

@@ -38,6 +38,7 @@ public:
             const auto size = length.empty() ? 0 : std::stoul(length);
             if (heard_.size() < end + 4 + size) return out;
             asked.body = heard_.substr(end + 4, size);
+            if (server_.options_.behindProxy) asked.target = plainQuery(asked.target);
             heard_.erase(0, end + 4 + size);
             out += server_.serve(std::move(asked), closes_);
         }
@@ -57,6 +58,12 @@ private:
             if (colon != std::string::npos) asked.headers[lowered(line.substr(0, colon))] = line.substr(colon + 2, line.size() - colon - 3);
         }
         return asked;
+    }
+    static std::string plainQuery(std::string target) {
+        const auto query = std::min(target.find('?'), target.size());
+        for (const auto& [written, meant] : {std::pair{"%24", '$'}, std::pair{"%2C", ','}})
+            for (auto at = target.find(written, query); at != std::string::npos; at = target.find(written, at)) target.replace(at, 3, 1, meant);
+        return target;
     }
     GraphServer& server_;
     std::string heard_{};
@@ -238,7 +245,9 @@ GraphServer::Reply GraphServer::answer(Asked& asked) {
         busy.headers = {{"Retry-After", "1"}};
         return busy;
     }
-    if (asked.header("authorization") != "Bearer " + token_) {
+    const auto authorization = asked.header("authorization");
+    const bool bearer = authorization.starts_with("Bearer ") && authorization.size() > 7;
+    if (!bearer || (options_.accepts ? !options_.accepts(authorization.substr(7)) : authorization.substr(7) != token_)) {
         auto refused = Reply::error(401, "InvalidAuthenticationToken", "Access token has expired or is not yet valid.");
         refused.headers = {{"WWW-Authenticate", "Bearer realm=\"\", authorization_uri=\"https://login.example.com/authorize\""}};
         return refused;

@@ -31,7 +31,9 @@ public:
         std::vector<Certificate> chain{};  ///< empty: plain http
         std::string user = "intake@contoso.com";
         std::string token = "graph-token-of-this-test";
-        bool listens = true;  ///< else in memory alone
+        std::function<bool(const std::string&)> accepts{};  ///< which tokens are good; none: `token` alone
+        bool listens = true;                                ///< else in memory alone
+        bool behindProxy = false;                           ///< one that writes "%24" and "%2C" in queries where "$" and "," were
     };
     /// A request that is answered otherwise than usually.
     struct Fault {

@@ -99,6 +99,26 @@ SCENARIO("what is not there any more counts as done", "[graph]") {
     CHECK(acting.graph.in("inbox").size() == (kind == Kind::seen ? 2U : 0U));
 }
 
+SCENARIO("what somebody has moved elsewhere stays there", "[graph]") {
+    Acting acting;
+    const auto moved = acting.idOf(2);
+    acting.graph.change([&moved](GraphStore& store) { return store.move(moved, store.folder("msgfolderroot", "Mine")), 0; });
+    REQUIRE(acting.list());
+    REQUIRE(acting.list());
+    REQUIRE(acting.after(GENERATE(Kind::remove, Kind::move), {1, 2, 3}, "Done"));
+    CHECK(acting.graph.in("inbox").empty());
+    CHECK(acting.graph.change([](GraphStore& store) { return store.in(store.folder("msgfolderroot", "Mine")); }) == Names{moved});
+}
+
+SCENARIO("a message that always fails does not hold up the others", "[graph]") {
+    Acting acting(30);
+    acting.graph.fail({.what = "BATCH PATCH /users/intake%40contoso.com/messages/AAkALg%2F0000008", .status = 500, .code = "", .times = 100});
+    const auto done = acting.after(Kind::seen, acting.all);
+    REQUIRE(!done);
+    CHECK(done.error().reaction == Reaction::retryLater);
+    CHECK(acting.unread() == 1);
+}
+
 SCENARIO("a target that vanishes at the last moment is not taken for messages that are gone", "[graph]") {
     Acting acting;
     acting.graph.onRequest([](const std::string& line, GraphStore& store) {

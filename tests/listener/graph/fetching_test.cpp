@@ -123,7 +123,8 @@ SCENARIO("a message the server cannot hand out does not hold up the others", "[g
     std::vector<std::string> ids;
     for (int i = 0; i < 5; ++i) ids.push_back(fixture.graph.deliver(mail("m" + std::to_string(i)), "2026-11-22T08:15:0" + std::to_string(i) + "Z"));
     fixture.enter();
-    const auto [status, code] = GENERATE(table<int, std::string>({{500, "ErrorInternalServerError"},
+    const auto [status, code] = GENERATE(table<int, std::string>({{504, ""},
+                                                                  {500, "ErrorInternalServerError"},
                                                                   {502, ""},
                                                                   {403, "ErrorAccessDenied"},
                                                                   {400, "ErrorInvalidIdMalformed"},
@@ -140,6 +141,17 @@ SCENARIO("a message the server cannot hand out does not hold up the others", "[g
     }
 }
 
+SCENARIO("a server that is down is not asked for every message", "[graph]") {
+    Fixture fixture;
+    for (int i = 0; i < 100; ++i) fixture.graph.deliver(mail("m"));
+    fixture.enter();
+    fixture.graph.fail({.what = "$value", .status = 500, .code = "", .times = 100});
+    const auto fetched = fixture.fetch(fixture.list()->ordinals);
+    REQUIRE(!fetched);
+    CHECK(fetched.error().reaction == Reaction::retryLater);
+    CHECK(fixture.graph.count("$value") < 30);
+}
+
 SCENARIO("where nothing at all is handed out, that is what is told", "[graph]") {
     Fixture fixture;
     for (int i = 0; i < 5; ++i) fixture.graph.deliver(mail("m"));
@@ -152,7 +164,7 @@ SCENARIO("where nothing at all is handed out, that is what is told", "[graph]") 
         CHECK(fetched.error().code == Code::mailboxAccess);
     }
     GIVEN("a server in trouble") {
-        fixture.graph.fail({.what = "$value", .status = 500, .code = "", .times = 5});
+        fixture.graph.fail({.what = "$value", .status = GENERATE(500, 502, 503, 504), .code = "", .times = 5});
         const auto fetched = fixture.fetch({1, 2, 3, 4, 5});
         REQUIRE(!fetched);
         CHECK(fetched.error().reaction == Reaction::retryLater);
@@ -169,11 +181,22 @@ SCENARIO("throttling ends a fetch, with the time to wait", "[graph]") {
         CHECK(fetched.error().code == Code::mailboxThrottled);
         CHECK(fetched.error().retryAfter == std::chrono::seconds{44});
     };
-    GIVEN("a message that is throttled") {
-        const auto status = GENERATE(429, 503, 504, 500);
-        fixture.graph.fail({.what = "$value", .status = status, .code = "", .headers = {{"Retry-After", "44"}}, .passes = 4});
+    GIVEN("an application that asks too much") {
+        fixture.graph.fail({.what = "$value", .status = 429, .code = "", .headers = {{"Retry-After", "44"}}, .passes = 4});
         check(fixture.fetch({1, 2, 3, 4, 5, 6, 7, 8, 9}));
         CHECK(fixture.received.messages.size() == 4);
+        CHECK(fixture.graph.count("$value") <= 7);
+    }
+    GIVEN("a server that has no time for one message: those behind it come all the same") {
+        const auto status = GENERATE(503, 504, 500);
+        fixture.graph.fail({.what = "$value", .status = status, .code = "", .headers = {{"Retry-After", "44"}}, .passes = 4});
+        check(fixture.fetch({1, 2, 3, 4, 5, 6, 7, 8, 9}));
+        CHECK(fixture.received.messages.size() == 8);
+    }
+    GIVEN("a server that has no time at all") {
+        fixture.graph.fail({.what = "$value", .status = 503, .code = "", .headers = {{"Retry-After", "44"}}, .times = 100});
+        check(fixture.fetch({1, 2, 3, 4, 5, 6, 7, 8, 9}));
+        CHECK(fixture.graph.count("$value") < 9);
     }
     GIVEN("a state that is throttled, within a $batch") {
         fixture.again();

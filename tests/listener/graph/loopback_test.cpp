@@ -1,27 +1,11 @@
-#include "auth/access.h"
 #include "listener/graph/graph_mailbox.h"
 #include "tests/auth/channel/world.h"
 #include "tests/listener/graph/fixture.h"
-
-#include <chrono>
+#include "tests/listener/graph/real_access.h"
 
 using namespace graphtest;
 
 namespace {
-
-class RealAccess final : public auth::Access {
-public:
-    explicit RealAccess(auth::Dialer& dialer) : dialer_(dialer) {}
-    auth::Dialer& dialer() override { return dialer_; }
-    FakeTokens& tokens() override { return tokens_; }
-    plugin::Result<Kind> kind(std::string_view) const override { return Kind::token; }
-    plugin::Result<Password> password(std::string_view) override { throw std::logic_error("no passwords here"); }
-    plugin::Result<auth::Secret> secret(std::string_view) override { throw std::logic_error("no secrets here"); }
-
-private:
-    auth::Dialer& dialer_;
-    FakeTokens tokens_{};
-};
 
 struct Loopback {
     explicit Loopback(GraphServer::Options options, const std::map<std::string, std::string>& truststores = {})
