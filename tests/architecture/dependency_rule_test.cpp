@@ -63,6 +63,7 @@ const std::vector<std::pair<std::string, std::vector<std::string>>> mayInclude{
     {"auth/", {"auth/", "plugin/contract/"}},
     {"listener/plugin_entry.cpp", {"listener/engine/", "listener/alerting/schema.h", "listener/ledger/ledger.h", "plugin/contract/"}},
     {"listener/mailbox.h", {"listener/message/", "plugin/contract/"}},
+    {"listener/item_index.h", {"plugin/contract/"}},
     {"listener/message/", {"listener/message/", "plugin/contract/"}},
     {"listener/imap/", {"listener/imap/", "listener/mailbox.h", "listener/message/", "auth/", "plugin/contract/"}},
     {"listener/ews/", {"listener/ews/", "listener/item_index.h", "listener/mailbox.h", "listener/message/", "auth/", "plugin/contract/"}},
