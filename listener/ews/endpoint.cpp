@@ -195,8 +195,7 @@ Result<void> Endpoint::faultOf(const AnswerReader& reader) {
 /// After an Error the connection may be in the middle of something.
 Error Endpoint::ended(Error error) {
     if ((error.reaction == Reaction::reconnect && !affine) || error.reaction == Reaction::reauthenticate) session_.over = error;
-    kept_ = false;
-    http_.close();
+    abandon();
     return error;
 }
 

@@ -374,7 +374,9 @@ EwsAnswer EwsServer::Answering::getItem(Element& operation) {
             messages += message("<m:Items>" + itemXml(*item, *shape) + "</m:Items>");
         }
     }
-    return soap(messages);
+    auto answer = soap(messages);
+    if (messages.find("ErrorOfNextYear") != std::string::npos) answer.byTheSchema = false;
+    return answer;
 }
 
 std::string EwsServer::Answering::onItem(const std::string& id, Element& operation, const std::string& target) {

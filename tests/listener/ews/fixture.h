@@ -128,7 +128,11 @@ struct Fixture {
         if (!mailbox_) mailbox_ = listener::ews::makeMailbox(settings, access, std::make_unique<listenertest::MemoryIndex>(index), log, "0.3.0");
         return *mailbox_;
     }
-    void renew() { mailbox_.reset(); }  ///< the session is over, what is known stays
+    /// The session is over, what is known stays.
+    void renew() {
+        mailbox_.reset();
+        loop.clock().pass(std::chrono::milliseconds{1});
+    }
     plugin::Result<void> open() { return loop.run(mailbox().open(stop.get_token())); }
     plugin::Result<listener::FolderView> select(std::string folder) { return loop.run(mailbox().select(std::move(folder), stop.get_token())); }
     plugin::Result<listener::Listing> list(listener::ListRequest request = {}) { return loop.run(mailbox().list(request, stop.get_token())); }

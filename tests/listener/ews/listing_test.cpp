@@ -1,3 +1,4 @@
+#include "plugin/contract/text.h"
 #include "tests/listener/ews/fixture.h"
 
 using namespace ewstest;
@@ -125,7 +126,10 @@ SCENARIO("only what was received since is listed, where that is asked for", "[ew
 
 SCENARIO("what is removed while a folder is searched hides nothing", "[ews]") {
     Fixture fixture;
-    for (int i = 1; i <= 600; ++i) fixture.ids.push_back(fixture.server.deliver(fixture.server.inbox(), mail(std::to_string(i))));
+    for (int i = 1; i <= 600; ++i) {
+        const plugin::Wall received = std::chrono::sys_days{std::chrono::year{2026} / 11 / 22} + std::chrono::minutes{i};
+        fixture.ids.push_back(fixture.server.deliver(fixture.server.inbox(), mail(std::to_string(i)), plugin::utcText(received)));
+    }
     REQUIRE(fixture.open());
     REQUIRE(fixture.select("INBOX"));
     int searches = 0;

@@ -134,8 +134,9 @@ SCENARIO("a dead subscription is replaced", "[ews]") {
         CHECK(watched.count("Subscribe") == 2);
     }
     GIVEN("one that is dead when the next answer is asked for") {
-        watched.server.instead = [&watched](const servers::EwsRequest& request) -> std::optional<servers::EwsAnswer> {
-            if (request.operation != "GetStreamingEvents" || watched.count("GetStreamingEvents") != 2) return std::nullopt;
+        bool told = false;
+        watched.server.instead = [&told](const servers::EwsRequest& request) -> std::optional<servers::EwsAnswer> {
+            if (request.operation != "GetStreamingEvents" || std::exchange(told, true)) return std::nullopt;
             return servers::EwsServer::refusal("GetStreamingEvents", "ErrorSubscriptionNotFound");
         };
         Names news;
