@@ -47,6 +47,8 @@ constexpr std::array rows{
     Row{"ErrorContentConversionFailed", Meaning::poison},
     Row{"ErrorItemCorrupt", Meaning::poison},
     Row{"ErrorCorruptData", Meaning::poison},
+    Row{"ErrorUnsupportedMimeConversion", Meaning::poison},
+    Row{"ErrorUnsupportedTypeForConversion", Meaning::poison},
     Row{"ErrorBatchProcessingStopped", Meaning::again},
     Row{"ErrorSubscriptionNotFound", Meaning::subscription},
     Row{"ErrorInvalidSubscription", Meaning::subscription},
@@ -59,6 +61,7 @@ constexpr std::array rows{
     Row{"ErrorImpersonationDenied", Meaning::impersonation},
     Row{"ErrorImpersonationFailed", Meaning::impersonation},
     Row{"ErrorNonExistentMailbox", Meaning::closed},
+    Row{"ErrorNonPrimarySmtpAddress", Meaning::closed},
     Row{"ErrorAccessDenied", Meaning::closed},
     Row{"ErrorAccountDisabled", Meaning::closed},
     Row{"ErrorInvalidLicense", Meaning::closed},
@@ -73,6 +76,7 @@ constexpr std::array rows{
 /// The likely cause, where the server's words do not say it.
 std::string_view explanation(std::string_view code) {
     if (code == "ErrorNonExistentMailbox") return "there is no mailbox of this address: check .user";
+    if (code == "ErrorNonPrimarySmtpAddress") return "this is another address of the mailbox: write its primary one into .user";
     if (code == "ErrorAccessDenied") return "the application or user has no right on this mailbox, or a management scope leaves it out";
     if (code == "ErrorAccountDisabled") return "the account of the mailbox is disabled";
     if (code == "ErrorInvalidLicense") return "the licence of the mailbox has no EWS";

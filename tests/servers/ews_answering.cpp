@@ -46,6 +46,8 @@ std::vector<std::string> idsOf(Element* container) {
     return ids;
 }
 
+const std::string rootId = "AAMkAGRoot=";
+
 /// Direct children of each operation, in the order of the schema.
 const std::map<std::string, std::vector<std::string>> orders{
     {"GetFolder", {"FolderShape", "FolderIds"}},
@@ -217,13 +219,14 @@ std::string EwsServer::Answering::folderOf(Element* container, std::string& erro
     }
     auto& named = *children.front();
     const auto id = attribute(&named, "Id");
+    if (named.localName() == "FolderId" && id == rootId) return {};
     if (named.localName() == "FolderId") {
         if (server_.store_.folder(id) == nullptr) error = "ErrorFolderNotFound";
         return id;
     }
     const auto whose = textOf(below(named, {"Mailbox", "EmailAddress"}));
     if (!impersonates_ && whose != server_.user) error = "ErrorNonExistentMailbox";
-    if (id == "msgfolderroot") return {};
+    if (id == "msgfolderroot" || id == "root") return {};
     auto found = server_.store_.distinguished(id);
     if (found.empty()) error = "ErrorFolderNotFound";
     return found;
@@ -231,14 +234,15 @@ std::string EwsServer::Answering::folderOf(Element* container, std::string& erro
 
 std::string EwsServer::Answering::folderXml(const EwsFolder& folder) const {
     return "<t:" + folder.element + "><t:FolderId Id=\"" + ewsEscaped(folder.id) + "\" ChangeKey=\"AQAAAA==\"/><t:ParentFolderId Id=\"" +
-           (folder.parent.empty() ? "AAMkAGRoot=" : ewsEscaped(folder.parent)) + "\" ChangeKey=\"AQAAAA==\"/><t:FolderClass>" + folder.folderClass +
+           (folder.parent.empty() ? rootId : ewsEscaped(folder.parent)) + "\" ChangeKey=\"AQAAAA==\"/><t:FolderClass>" + folder.folderClass +
            "</t:FolderClass><t:DisplayName>" + ewsEscaped(folder.name) + server_.oddText + "</t:DisplayName></t:" + folder.element + ">";
 }
 
 EwsAnswer EwsServer::Answering::getFolder(Element& operation) {
     std::string error;
     const auto id = folderOf(childOf(operation, "FolderIds"), error);
-    const auto* folder = server_.store_.folder(id);
+    const EwsFolder root{.id = rootId, .name = "Top of Information Store"};
+    const auto* folder = id.empty() ? &root : server_.store_.folder(id);
     if (!error.empty() || folder == nullptr) return soap(failure(error.empty() ? "ErrorFolderNotFound" : error));
     return soap(message("<m:Folders>" + folderXml(*folder) + "</m:Folders>"));
 }
@@ -329,7 +333,7 @@ std::string EwsServer::Answering::itemXml(const EwsItem& item, Element& shape) {
     if (auto* more = childOf(shape, "AdditionalProperties"))
         for (auto* field : childrenOf(*more)) asked.insert(attribute(field, "FieldURI"));
     std::string out;
-    if (textOf(childOf(shape, "IncludeMimeContent")) == "true") {
+    if (textOf(childOf(shape, "IncludeMimeContent")) == "true" || asked.contains("item:MimeContent")) {
         auto mime = item.mime;
         if (server_.rendersAnew) mime = "X-Rendering: " + std::to_string(++server_.renderings_) + "\r\n" + mime;
         out += "<t:MimeContent CharacterSet=\"UTF-8\">" + ewsBase64(mime) + "</t:MimeContent>";

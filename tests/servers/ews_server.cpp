@@ -43,7 +43,13 @@ public:
         if (!streams_.empty()) server_.noteAlone("something is asked while an answer stays open");
         heard_ += bytes;
         std::string out;
-        while (auto request = nextRequest()) out += answerTo(std::move(*request));
+        while (auto request = nextRequest()) {
+            if (server_.requestsPerConnection && answered_++ == *server_.requestsPerConnection) {
+                closed_ = true;
+                return out;
+            }
+            out += answerTo(std::move(*request));
+        }
         if (server_.delay.count() == 0) return out;
         held_ += out;
         return {};
@@ -128,6 +134,7 @@ private:
     EwsServer& server_;
     std::string heard_{}, held_{};
     std::string streams_{};
+    int answered_ = 0;
     long minutes_ = 30;
     long seconds_ = 0;
     std::size_t documents_ = 0;
@@ -186,8 +193,7 @@ EwsAnswer EwsServer::answer(EwsRequest request) {
 
 /// What every request has to bring along.
 std::optional<EwsAnswer> EwsServer::refuseEntry(const EwsRequest& request) {
-    const std::map<std::string, std::string> fixed{
-        {"content-type", "text/xml; charset=utf-8"}, {"return-client-request-id", "true"}};
+    const std::map<std::string, std::string> fixed{{"content-type", "text/xml; charset=utf-8"}, {"return-client-request-id", "true"}};
     for (const auto& [name, value] : fixed)
         if (request.header(name) != value) problems_.push_back(name + " is \"" + request.header(name) + "\"");
     const auto anchor = request.header("x-anchormailbox");
@@ -295,12 +301,19 @@ bool EwsServer::checksSchema() { return schemaDirectory() != nullptr; }
 std::vector<std::string> EwsServer::schemaProblems() const {
     namespace fs = std::filesystem;
     const std::lock_guard lock(mutex_);
-    if (schemaDirectory() == nullptr || documents_.empty()) return {};
+    static std::mutex validMutex;
+    static std::set<std::string> valid;  // in this process: most are asked again and again
+    std::vector<std::string> unknown;
+    {
+        const std::lock_guard known(validMutex);
+        std::copy_if(documents_.begin(), documents_.end(), std::back_inserter(unknown), [](const auto& each) { return !valid.contains(each); });
+    }
+    if (schemaDirectory() == nullptr || unknown.empty()) return {};
     auto pattern = (fs::temp_directory_path() / "ews-XXXXXX").string();
     if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no temporary directory");
     const fs::path directory = pattern;
     std::size_t number = 0;
-    for (const auto& document : documents_) std::ofstream(directory / (std::to_string(number++) + ".xml")) << document;
+    for (const auto& document : unknown) std::ofstream(directory / (std::to_string(number++) + ".xml")) << document;
     const auto command = "cd '" + directory.string() + "' && xmllint --nonet --noout --schema '" + std::string(schemaDirectory()) +
                          "/ews.xsd' *.xml >told 2>&1; echo $? >status";
     const int ran = std::system(command.c_str());
@@ -312,7 +325,10 @@ std::vector<std::string> EwsServer::schemaProblems() const {
         if (!line.ends_with(" validates")) problems.push_back(line.substr(0, 300));
     if (ran != 0 || result != "0") problems.push_back("xmllint: " + result);
     fs::remove_all(directory);
-    return result == "0" ? std::vector<std::string>{} : problems;
+    if (result != "0") return problems;
+    const std::lock_guard known(validMutex);
+    valid.insert(unknown.begin(), unknown.end());
+    return {};
 }
 
 EwsAnswer EwsServer::plain(int status, std::map<std::string, std::string> headers, const std::string& body) {

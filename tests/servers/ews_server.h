@@ -62,6 +62,7 @@ public:
     std::chrono::seconds heartbeat{45};            ///< 0: none
     std::chrono::milliseconds delay{0};            ///< before each answer
     std::optional<std::size_t> streamEndsAfter{};  ///< documents, then the connection is cut
+    std::optional<int> requestsPerConnection{};    ///< the next one is read, and the connection closed
     bool closesAtOnce = false;                     ///< each stream says OK and Closed
 
     EwsServer();

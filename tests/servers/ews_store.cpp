@@ -38,7 +38,7 @@ std::string EwsStore::addFolder(const std::string& parent, const std::string& na
     return id;
 }
 
-void EwsStore::removeFolder(const std::string& id) {
+void EwsStore::removeFolder(std::string id) {  // a copy: it may stand in what is removed
     folders_.erase(id);
     history_.erase(id);
     std::erase_if(items_, [&id](const auto& each) { return each.second.folder == id; });

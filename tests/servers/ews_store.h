@@ -40,7 +40,7 @@ class EwsStore {
 public:
     EwsStore();
     std::string addFolder(const std::string& parent, const std::string& name, const std::string& folderClass = "IPF.Note");
-    void removeFolder(const std::string& id);
+    void removeFolder(std::string id);
     std::string add(EwsItem item);  ///< without its id
     void remove(const std::string& id);
     std::string move(const std::string& id, const std::string& folder);  ///< answers its new id

@@ -64,10 +64,35 @@ SCENARIO("messages are asked for in batches of ten, and of fewer where they are 
         CHECK(ordinalsOf(fixture) == all);
         CHECK(count(fixture, "GetItem") == 1 + 13);
     }
+    GIVEN("two connections, of which one is asked while the other is read") {
+        REQUIRE(fixture.fetch(all));
+        CHECK(fixture.access.dialer().dialled == 2);
+        fixture.received.messages.clear();
+        REQUIRE(fixture.fetch(all));
+        CHECK(ordinalsOf(fixture) == all);
+        CHECK(fixture.access.dialer().dialled == 2);
+    }
+    GIVEN("a batch that is refused as it is asked for ahead") {
+        int asked = 0;
+        const auto* const code = GENERATE("ErrorTimeoutExpired", "ErrorServerBusy");
+        fixture.server.instead = [&asked, code](const servers::EwsRequest& request) -> std::optional<servers::EwsAnswer> {
+            if (request.body.find("IncludeMimeContent") == std::string::npos || ++asked != 2) return std::nullopt;
+            return servers::EwsServer::fault(code);
+        };
+        const auto fetched = fixture.fetch(all);
+        const bool busy = std::string(code) == "ErrorServerBusy";
+        CHECK(static_cast<bool>(fetched) != busy);
+        CHECK(ordinalsOf(fixture).size() == (busy ? 10 : 25));
+    }
+    GIVEN("a service that ends while another batch is under way") {
+        fixture.server.delay = std::chrono::seconds{5};
+        fixture.loop.at(fixture.loop.clock().steady() + std::chrono::seconds{12}, [&fixture] { fixture.stop.request_stop(); });
+        CHECK(fixture.fetch(all).error().code == Code::channelStopped);
+    }
     GIVEN("a caller who has enough") {
         fixture.received.enoughAfter = 5;
         REQUIRE(fixture.fetch(all));
-        CHECK(ordinalsOf(fixture).size() == 10);  // what was under way comes
+        CHECK(ordinalsOf(fixture).size() == 20);  // what was under way comes
     }
     GIVEN("a caller who refuses") {
         fixture.received.refuses = plugin::Error{Reaction::retryLater, Code::storeDiskFull, "full"};
@@ -142,7 +167,8 @@ SCENARIO("a message that is gone is left out", "[ews]") {
 }
 
 SCENARIO("a message the server cannot render stops no other, and is handed over as a defect in the end", "[ews]") {
-    const auto* code = GENERATE("ErrorMimeContentConversionFailed!", "ErrorContentConversionFailed!", "ErrorItemCorrupt!", "ErrorCorruptData!");
+    const auto* code = GENERATE("ErrorMimeContentConversionFailed!", "ErrorContentConversionFailed!", "ErrorItemCorrupt!", "ErrorCorruptData!",
+                                "ErrorUnsupportedMimeConversion!", "ErrorUnsupportedTypeForConversion!");
     Fixture fixture;
     fixture.server.oneStopsAll = GENERATE(false, true);
     fixture.begin(5);

@@ -160,19 +160,22 @@ SCENARIO("an older server is asked by an older schema, after it has said so", "[
     }
 }
 
-SCENARIO("a connection the server has closed meanwhile is replaced, and nobody notices", "[ews]") {
+SCENARIO("a connection the server closes is replaced, and nobody notices", "[ews]") {
     Fixture fixture;
-    int answers = 0;
-    fixture.server.instead = [&answers](const servers::EwsRequest&) -> std::optional<servers::EwsAnswer> {
-        ++answers;
-        return std::nullopt;
-    };
-    REQUIRE(fixture.open());
-    fixture.access.dialer().link.cutAfter = 0;
-    fixture.renew();
-    const auto opened = fixture.open();  // and one that closes before it has said anything is no such
-    REQUIRE_FALSE(opened);
-    CHECK(opened.error().reaction == Reaction::reconnect);
+    fixture.server.requestsPerConnection = 1;
+    fixture.begin(3);
+    REQUIRE(fixture.fetch({1, 2, 3}));
+    CHECK(fixture.received.messages.size() == 3);
+    CHECK(fixture.access.dialer().dialled == fixture.server.requests().size());
+    GIVEN("one that never says anything") {
+        fixture.renew();
+        fixture.server.requestsPerConnection = 0;
+        const auto dialled = fixture.access.dialer().dialled;
+        const auto opened = fixture.open();
+        REQUIRE_FALSE(opened);
+        CHECK((opened.error().code == Code::channelClosed && opened.error().reaction == Reaction::reconnect));
+        CHECK(fixture.access.dialer().dialled == dialled + 1);
+    }
 }
 
 SCENARIO("what the server repeats of a token is shown to nobody", "[ews]") {
