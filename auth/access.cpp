@@ -3,7 +3,6 @@
 #include "auth/login/connector.h"
 #include "auth/sasl/base64.h"
 #include "auth/sealing.h"
-#include "auth/secret_expiry.h"
 #include "auth/secret_source.h"
 #include "auth/token/credential.h"
 #include "auth/token/token_endpoint.h"
@@ -46,7 +45,7 @@ public:
           dialer_(parts.dialer == nullptr ? *ownDialer_ : *parts.dialer),
           endpoint_({dialer_, secrets_, parts.clock, parts.random}),
           grants_(parts.lasting ? makeGrantStore(parts.lasting->database, sealer_) : nullptr),
-          expiry_(configuration_, parts.clock, parts.log, parts.metrics) {
+          endings_({configuration_, secrets_, parts.clock, parts.log, parts.metrics, parts.lasting ? &parts.lasting->database : nullptr}) {
         if (parts.lasting != nullptr)
             storage_.emplace(TokenStorage{parts.lasting->database, *grants_, parts.lasting->locks, parts.lasting->notesAll});
         tokens_ = makeTokenSource(
@@ -106,7 +105,8 @@ public:
         if (!sealed) return sealed;
         return "${sealed:" + std::string(sasl::base64(*sealed).reveal()) + "}";
     }
-    void lookAtDates() override { expiry_.look(); }
+    plugin::Task<void> lookAtDates() override { return endings_.look(); }
+    std::vector<Ending> endings() const override { return endings_.soon(); }
 
 private:
     plugin::CurrentConfiguration configuration_;
@@ -120,7 +120,7 @@ private:
     std::optional<TokenStorage> storage_{};
     std::unique_ptr<TokenSource> tokens_{};
     std::optional<login::Connector> connector_{};
-    SecretExpiry expiry_;
+    Endings endings_;
 };
 
 }  // namespace

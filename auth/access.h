@@ -1,6 +1,7 @@
 #pragma once
 
 #include "auth/channel/channel.h"
+#include "auth/endings.h"
 #include "auth/sealing.h"
 #include "auth/secret.h"
 #include "auth/token/grant_locks.h"
@@ -61,8 +62,11 @@ public:
         static_cast<void>(secret), static_cast<void>(mayMake);
         return plugin::Error{plugin::Reaction::askOperator, plugin::Code::storeSealed, "nothing can be sealed here"};
     }
-    /// Now and then, from whoever watches over the process: tells of secrets that end soon. Cheap.
-    virtual void lookAtDates() {}
+    /// Once an hour, from whoever tells administrators of what is wrong, one at a time: looks when secrets, certificates and sign-ins end, and tells
+    /// of those that do so soon.
+    virtual plugin::Task<void> lookAtDates() { co_return; }
+    /// Those that lookAtDates() found to be near their end, or over. Cheap.
+    virtual std::vector<Ending> endings() const { return {}; }
 };
 
 /// The keys of credentials, truststores, keystores and proxies, and what only their combination shows.

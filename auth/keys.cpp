@@ -1,7 +1,7 @@
 #include "auth/access.h"
 #include "auth/channel/proxy.h"
+#include "auth/endings.h"
 #include "auth/keystore/configured_keystore.h"
-#include "auth/secret_expiry.h"
 #include "auth/token/credential.h"
 
 #include <algorithm>
@@ -138,6 +138,12 @@ void addLastingKeys(std::vector<Key>& all) {
         return "a day is written 2027-01-31";
     };
     all.push_back(std::move(expires));
+    auto idle =
+        key("credential.<name>.refresh_idle_limit", KeyType::duration,
+            "how long the provider honours a refresh token nobody uses (Microsoft 365: 90d, Google: 180d): it is told of 30, 14, 7 and 1 days ahead");
+    idle.minimum = 3600;
+    idle.maximum = 100LL * 366 * 86'400;
+    all.push_back(std::move(idle));
 }
 
 /// What a person's sign-in wants to know.
@@ -262,6 +268,9 @@ private:
         if (provider == "google" && grant == "client_credentials")
             given(Code::configConflict, "provider",
                   "Google has no grant client_credentials: give the key_file of a service account, or grant = authorization_code");
+        if (provider == "google" && grant == "device_code" && !has("scopes"))
+            given(Code::configConflict, "provider",
+                  "Google gives no access to mail by device code: give the key_file of a service account, or grant = authorization_code");
     }
     void checkParameters() {
         for (const auto& [parameter, value] : configuration_.below(prefix_ + "token.parameter."))

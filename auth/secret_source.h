@@ -42,7 +42,7 @@ public:
         Secret secret;  ///< every octet of the file
         Stamp stamp{};
     };
-    static constexpr std::uint64_t maxFile = 65'536;  ///< larger than any password, secret or key
+    static constexpr std::uint64_t maxFile = 1U << 20;  ///< larger than any secret, and than keystores with many certificates
 
     virtual ~SecretReader() = default;
     /// Errors askOperator PO-1011: missing, not readable, not a regular file (a pipe would give its content only once), over maxFile.

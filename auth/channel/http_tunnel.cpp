@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <vector>
 
 namespace auth {
 
@@ -39,14 +40,36 @@ bool sameLetters(std::string_view a, std::string_view b) {
     return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return (x | 0x20) == (y | 0x20); });
 }
 
+/// Of a list of challenges (RFC 9110 section 11.6.1) what each begins with: what stands alone or before a blank, and is no parameter.
+std::vector<std::string_view> schemesOf(std::string_view value) {
+    std::vector<std::string_view> schemes;
+    for (std::size_t at = 0; at < value.size();) {
+        auto end = at;
+        for (bool quoted = false; end < value.size() && (quoted || value[end] != ','); ++end) {
+            if (value[end] == '\\' && quoted)
+                ++end;
+            else if (value[end] == '"')
+                quoted = !quoted;
+        }
+        auto element = value.substr(at, std::min(end, value.size()) - at);
+        element.remove_prefix(std::min(element.find_first_not_of(" \t"), element.size()));
+        const auto word = element.substr(0, element.find_first_of(" \t="));
+        const bool parameter = word.size() < element.size() && element[word.size()] == '=';
+        if (!word.empty() && !parameter) schemes.push_back(word);
+        at = end + 1;
+    }
+    return schemes;
+}
+
 /// Of the schemes the proxy would take, the names; nothing: it takes Basic, or does not say.
 std::string otherSchemes(const HttpParser& answer, const ProxyUser* user) {
     std::string list;
     for (const auto& [name, value] : answer.headers().fields()) {
         if (!sameLetters(name, "Proxy-Authenticate")) continue;
-        const auto scheme = value.substr(0, value.find_first_of(" ,"));
-        if (sameLetters(scheme, "Basic")) return {};
-        list += (list.empty() ? "" : ", ") + (repeatsUs(user, scheme) ? "?" : plugin::printable(scheme, 20));
+        for (const auto scheme : schemesOf(value)) {
+            if (sameLetters(scheme, "Basic")) return {};
+            list += (list.empty() ? "" : ", ") + (repeatsUs(user, scheme) ? "?" : plugin::printable(scheme, 20));
+        }
     }
     return list;
 }

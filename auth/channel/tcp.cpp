@@ -92,7 +92,10 @@ Transport::Moved TcpTransport::missed(plugin::Event& event, State want) {
         return {want};
     }
     error_ = cause;
-    if (want == State::wantRead) readError_ = cause;
+    if (want == State::wantRead)
+        readError_ = cause;
+    else
+        ready_->readable.set();  // what the other side said before is here, told of or not
     return {State::failed};
 }
 

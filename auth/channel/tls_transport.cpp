@@ -119,6 +119,8 @@ struct TlsTransport::Glue {
         auto* const self = static_cast<TlsTransport*>(BIO_get_data(bio));
         if (self->out_.size() > maxHeld) return done(bio, *self, {State::wantWrite});
         self->out_.append(bytes, static_cast<std::size_t>(size));
+        // An alert about what has just gone wrong: the layer below may be TLS too, and would forget the reason. It goes out once that is read.
+        if (ERR_peek_error() != 0) return size;
         if (self->flushOut().state != State::failed) return size;
         if (self->established_) self->unsent_ = self->lower_.failure();
         return self->established_ ? -1 : done(bio, *self, {State::failed});
@@ -234,8 +236,24 @@ Transport::Moved TlsTransport::tryFlush() {
     if (failure_ || unsent_) return {State::failed};
     auto moved = flushOut();
     if (moved.state == State::moved) moved = lower_.tryFlush();
-    if (moved.state == State::failed) (established_ ? unsent_ : failure_) = lower_.failure();
+    if (moved.state == State::failed) {
+        (established_ ? unsent_ : failure_) = lower_.failure();
+        if (established_) hearWhy();
+    }
     return moved;
+}
+
+/// Who ends a connection may have said why, before what we sent met its reset: that tells more than the reset.
+void TlsTransport::hearWhy() {
+    char one = 0;
+    std::size_t got = 0;
+    ERR_clear_error();
+    const int done = SSL_peek_ex(ssl_.get(), &one, 1, &got);
+    const auto code = ERR_peek_error();
+    if (done != 1 && ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) >= SSL_AD_REASON_OFFSET)
+        outcome(done);
+    else
+        ERR_clear_error();
 }
 
 Transport::Moved TlsTransport::tryHandshake() {
@@ -275,7 +293,7 @@ Transport::Moved TlsTransport::tryWrite(std::string_view bytes) {
     const int done = SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &put);
     if (done == 1) return {State::moved, put};
     if (!unsent_) return outcome(done);
-    ERR_clear_error();
+    hearWhy();
     return {State::failed};
 }
 
@@ -310,6 +328,7 @@ Transport::Moved TlsTransport::outcome(int returned) {
         failure_ = plugin::Error{plugin::Reaction::reconnect, plugin::Code::channelClosed, "TLS with " + name_ + " failed: " + opensslReason()};
     }
     ERR_clear_error();
+    if (!lowerFailed_ && !unsent_) flushOut();
     return {State::failed};
 }
 

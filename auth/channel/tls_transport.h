@@ -45,6 +45,7 @@ private:
 
     Moved outcome(int returned);
     Moved flushOut();
+    void hearWhy();
     plugin::Error handshakeError(unsigned long code) const;
     plugin::Error certificateError(long result) const;
     std::optional<plugin::Error> ownCertificateError(unsigned long code) const;

@@ -1,6 +1,7 @@
 #include "auth/diagnosis/diagnosis.h"
 
 #include "auth/diagnosis/rows.h"
+#include "auth/token/provider_preset.h"
 
 #include <algorithm>
 #include <charconv>
@@ -168,6 +169,12 @@ std::string clockText(const Case& seen) {
     return offset && isWorthAWord(*offset) ? ", which is " + describeOffset(*offset) : std::string{};
 }
 
+/// Microsoft's cloud the token comes from; the worldwide one where nothing tells.
+const ProviderPreset& cloudOf(const Case& seen) {
+    const auto* const known = presetOfAuthority(loginOf(seen.tokenEndpoint).host);
+    return known != nullptr ? *known : *presetCalled("microsoft365");
+}
+
 struct Placeholder {
     std::string_view name;
     std::string (*value)(const Case& seen);
@@ -183,7 +190,7 @@ constexpr std::array fillings{
     Placeholder{"{wanted}", wanted},
     Placeholder{"{clock}", clockText},
     Placeholder{"{name}", [](const Case& seen) { return std::string(expectation(seen.protocol).name); }},
-    Placeholder{"{resource}", [](const Case& seen) { return std::string(expectation(seen.protocol).resource); }},
+    Placeholder{"{resource}", [](const Case& seen) { return cloudOf(seen).scopes(seen.protocol, true); }},
     Placeholder{"{api}", [](const Case& seen) { return std::string(expectation(seen.protocol).api); }},
     Placeholder{"{role}", [](const Case& seen) { return std::string(expectation(seen.protocol).roles.front()); }},
     Placeholder{"{approle}",
@@ -193,8 +200,8 @@ constexpr std::array fillings{
     Placeholder{"{scope}", [](const Case& seen) { return std::string(expectation(seen.protocol).scope); }},
     Placeholder{"{userscope}",
                 [](const Case& seen) {
-                    const bool graph = seen.protocol == "graph";
-                    return (graph ? "https://graph.microsoft.com/" : "https://outlook.office.com/") + std::string(expectation(seen.protocol).scope);
+                    const auto scopes = cloudOf(seen).scopes(seen.protocol, false);
+                    return scopes.substr(0, scopes.find(' '));  // without offline_access
                 }},
     Placeholder{"{enable}", [](const Case& seen) { return std::string(expectation(seen.protocol).enable); }},
 };

@@ -144,7 +144,8 @@ constexpr std::array code{
     CodedRow{plugin::Code::tokenClientRefused,
              {"client-refused", "the token endpoint does not take this client id and secret",
               "compare client_id and client_secret with what the provider shows; blanks and line ends count\n"
-              "try the other places for the secret: credential.{credential}.authentication = basic, basic_raw or body"}},
+              "try the other places for the secret: credential.{credential}.authentication = basic, basic_raw or body\n"
+              "where a key signs instead: compare its thumbprint (postern keystores) with the certificate registered at the provider"}},
     CodedRow{plugin::Code::tokenScopeRefused,
              {"scope-refused", "the token endpoint does not offer these scopes to this client",
               "compare credential.{credential}.scopes with what the provider documents"}},

@@ -64,7 +64,6 @@ std::vector<std::string_view> placeholders();
 struct Expectation {
     std::string_view protocol;              ///< "imap"
     std::string_view name;                  ///< for people
-    std::string_view resource;              ///< the scope of an application
     std::string_view api;                   ///< as Entra's pages call it
     std::array<std::string_view, 3> roles;  ///< any of them will do; the first is the one to ask for
     std::string_view scope;                 ///< of a user, without its resource

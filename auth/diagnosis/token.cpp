@@ -11,18 +11,12 @@ using plugin::Code;
 
 /// Source: learn.microsoft.com/exchange/client-developer/legacy-protocols/how-to-authenticate-an-imap-pop-smtp-application-by-using-oauth,
 /// …/exchange-web-services/how-to-authenticate-an-ews-application-by-using-oauth, learn.microsoft.com/graph/api/message-delta.
-constexpr std::string_view outlook = "https://outlook.office365.com/.default", exchangeOnline = "Office 365 Exchange Online";
+constexpr std::string_view exchangeOnline = "Office 365 Exchange Online";
 constexpr std::array expectations{
-    Expectation{"imap", "IMAP", outlook, exchangeOnline, {"IMAP.AccessAsApp"}, "IMAP.AccessAsUser.All", "-ImapEnabled"},
-    Expectation{"pop3", "POP3", outlook, exchangeOnline, {"POP.AccessAsApp"}, "POP.AccessAsUser.All", "-PopEnabled"},
-    Expectation{"ews", "EWS", outlook, exchangeOnline, {"full_access_as_app"}, "EWS.AccessAsUser.All", "-EwsEnabled"},
-    Expectation{"graph",
-                "Microsoft Graph",
-                "https://graph.microsoft.com/.default",
-                "Microsoft Graph",
-                {"Mail.ReadWrite", "Mail.Read", "Mail.ReadBasic.All"},
-                "Mail.ReadWrite",
-                ""},
+    Expectation{"imap", "IMAP", exchangeOnline, {"IMAP.AccessAsApp"}, "IMAP.AccessAsUser.All", "-ImapEnabled"},
+    Expectation{"pop3", "POP3", exchangeOnline, {"POP.AccessAsApp"}, "POP.AccessAsUser.All", "-PopEnabled"},
+    Expectation{"ews", "EWS", exchangeOnline, {"full_access_as_app"}, "EWS.AccessAsUser.All", "-EwsEnabled"},
+    Expectation{"graph", "Microsoft Graph", "Microsoft Graph", {"Mail.ReadWrite", "Mail.Read", "Mail.ReadBasic.All"}, "Mail.ReadWrite", ""},
 };
 
 bool has(const std::vector<std::string>& values, std::string_view wanted) { return std::find(values.begin(), values.end(), wanted) != values.end(); }

@@ -17,6 +17,9 @@ namespace auth {
 
 namespace {
 
+// Certificates without an end say 9999 (RFC 5280 section 4.1.2.5); our time ends in April of the year after.
+constexpr int lastYear = 2261;
+
 /// What `print` writes.
 template <class Print>
 std::string printed(Print print) {
@@ -36,6 +39,7 @@ plugin::Wall timeOf(const ASN1_TIME* time) {
     std::tm parts{};
     if (ASN1_TIME_to_tm(time, &parts) != 1) return {};
     using namespace std::chrono;
+    if (parts.tm_year + 1900 > lastYear) return floor<seconds>(plugin::Wall::max());
     const auto day = sys_days(year(parts.tm_year + 1900) / (parts.tm_mon + 1) / parts.tm_mday);
     return day + hours(parts.tm_hour) + minutes(parts.tm_min) + seconds(parts.tm_sec);
 }

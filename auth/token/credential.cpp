@@ -279,7 +279,10 @@ Result<Credential> credential(const Configuration& configuration, std::string_vi
     read.redirectUri = configuration.text(keyOf(name, "redirect_uri"));
     read.issuer = configuration.text(keyOf(name, "issuer"));
     read.usePrompt = configuration.text(keyOf(name, "use_prompt")) != "false";
-    for (auto& [parameter, value] : configuration.below(keyOf(name, "authorize.parameter."))) read.authorizeParameters.emplace_back(parameter, value);
+    auto authorize = configuration.below(keyOf(name, "authorize.parameter."));
+    // Google gives a refresh token to those alone that ask for one (OAuth 2.0 for Web Server Applications).
+    if (const auto* const preset = written.preset(); preset != nullptr && !preset->microsoft) authorize.emplace("access_type", "offline");
+    for (auto& [parameter, value] : authorize) read.authorizeParameters.emplace_back(parameter, value);
     return read;
 }
 

@@ -64,4 +64,11 @@ const ProviderPreset* presetCalled(std::string_view name) {
     return found == presets.end() ? nullptr : found;
 }
 
+const ProviderPreset* presetOfAuthority(std::string_view host) {
+    const auto* const found = std::find_if(presets.begin(), presets.end(), [&](const ProviderPreset& each) {
+        return each.microsoft && each.authority == "https://" + std::string(host);
+    });
+    return found == presets.end() ? nullptr : found;
+}
+
 }  // namespace auth

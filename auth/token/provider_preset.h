@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <string_view>
 
@@ -22,11 +23,15 @@ struct ProviderPreset {
     std::string deviceEndpoint(std::string_view tenant) const;
     /// For imap, pop3, smtp, ews, graph; "" is imap. `application`: it signs in as itself, else for a person (with a refresh token).
     std::string scopes(std::string_view protocol, bool application) const;
+    /// For how long a refresh token is good that nobody uses.
+    std::chrono::hours refreshIdleLimit() const { return std::chrono::days(microsoft ? 90 : 180); }
     /// Where mailboxes are read: imap, pop3, smtp; "" for all others.
     std::string_view host(std::string_view protocol) const;
 };
 
 /// Null: no such preset ("custom", "").
 const ProviderPreset* presetCalled(std::string_view name);
+/// The first whose tokens come from there; null: none. GCC High and DoD have one authority: it is GCC High.
+const ProviderPreset* presetOfAuthority(std::string_view host);
 
 }  // namespace auth

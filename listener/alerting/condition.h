@@ -12,13 +12,14 @@
 namespace listener {
 
 /// What an administrator can be told of. Names are part of configuration (`alert.<name>.on`) and payload: never renamed.
-inline constexpr std::array<std::string_view, 7> alertKinds{"mailbox-stalled", "mailbox-blocked", "mailbox-failing",   "sink-refusing",
-                                                            "sink-disabled",   "outbox-growing",  "folder-unaccounted"};
+inline constexpr std::array<std::string_view, 9> alertKinds{"mailbox-stalled", "mailbox-blocked",    "mailbox-failing",
+                                                            "sink-refusing",   "sink-disabled",      "sink-unconfigured",
+                                                            "outbox-growing",  "folder-unaccounted", "credential-ending"};
 
 /// Something that an administrator has to know, for as long as it is true.
 struct Condition {
     std::string kind;     ///< one of alertKinds
-    std::string subject;  ///< mailbox, sink or mailbox/folder
+    std::string subject;  ///< mailbox, sink, mailbox/folder, or what ends and how soon
     plugin::Code code{};
     std::string what;  ///< no secret, no mail content
     /// False: whether it is true cannot be told yet, as of a mailbox that has not answered since the start. What was raised stays raised, nothing is

@@ -32,6 +32,7 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 5> owners{
 void checkAlert(TypeCheck alert) {
     alert.needs(alert.type() == "http" ? "url" : "command");
     alert.owned(owners);
+    alert.checkSigningSecret();
     for (const auto& [name, value] : alert.below("headers.")) {
         const auto key = "headers." + name;
         if (alert.type() != "http")

@@ -1,5 +1,7 @@
 #include "listener/engine/conditions.h"
 
+#include "plugin/contract/text.h"
+
 #include <optional>
 
 namespace listener {
@@ -41,6 +43,23 @@ std::vector<Condition> conditionsOf(const std::vector<MailboxStatus::View>& mail
         add("mailbox-blocked", blocked(view));
         add("mailbox-stalled", stalled(view));
         add("mailbox-failing", failing(view));
+    }
+    return all;
+}
+
+std::vector<Condition> conditionsOf(const std::vector<auth::Ending>& endings, plugin::Wall now) {
+    std::vector<Condition> all;
+    for (const auto& ending : endings) {
+        const auto reached = auth::daysReached(ending.end, now);
+        if (!reached) continue;
+        for (const int days : {0, 1, 7, 14, 30}) {
+            if (days < *reached) continue;
+            const auto stage = days == 0 ? std::string(", over") : ", " + std::to_string(days) + (days == 1 ? " day" : " days");
+            Condition condition{.kind = "credential-ending", .subject = ending.what() + stage, .known = days == *reached};
+            condition.code = plugin::Code::tokenEndsSoon;
+            condition.what = ending.what() + (days == 0 ? " has ended on " : " ends on ") + plugin::utcText(ending.end) + ": " + ending.next();
+            all.push_back(std::move(condition));
+        }
     }
     return all;
 }

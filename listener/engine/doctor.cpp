@@ -30,7 +30,7 @@ std::string joined(const std::vector<std::string>& items) {
 }
 
 std::string timeOf(const std::optional<std::int64_t>& seconds) {
-    constexpr std::int64_t farFuture = 253'402'300'799;  // the year 9999
+    constexpr auto farFuture = std::chrono::floor<std::chrono::seconds>(plugin::Wall::max()).time_since_epoch().count();  // the year 2262
     if (!seconds || *seconds < 0 || *seconds > farFuture) return "-";
     return plugin::utcText(plugin::Wall(std::chrono::seconds(*seconds)));
 }

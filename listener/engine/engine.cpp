@@ -21,6 +21,7 @@ constexpr std::string_view logger = "listener.engine";
 constexpr auto operatorGlance = 1s;     // how soon the service notices what a command wrote
 constexpr auto verifiedRecorded = 60s;  // `postern mailboxes` shows times no older than this
 constexpr auto conditionsGlance = 5s;   // each looks at every mailbox
+constexpr auto datesGlance = 1h;        // at when secrets, certificates and sign-ins end
 constexpr auto alertPatience = 1s;      // for what is being told when the service stops
 constexpr int allSettled = 0, tryAgain = 75;
 
@@ -207,10 +208,9 @@ Task<void> Engine::takeOver() {
     }
     for (const auto& change : changes) co_await change->wait(plugin::Deadline::max(), {});
     for (const auto& name : gone) host_.metrics().forget("sink", name);
-    if (gone.empty()) co_return;
-    auto warning = outlets_.warnOfOrphans();
-    const auto warned = co_await warning;
-    if (!warned) host_.log().error(logger, plugin::describe(warned.error()));
+    auto looking = outlets_.lookForOrphans();
+    const auto looked = co_await looking;
+    if (!looked) host_.log().error(logger, plugin::describe(looked.error()));
 }
 
 /// Waits for the end of what a mailbox has at hand; then it is another one, or gone.
@@ -319,12 +319,19 @@ std::vector<Condition> Engine::conditions() {
                 all.push_back({"folder-unaccounted", alias + "/" + folder, plugin::Code::messageUnaccounted,
                                std::to_string(count) + " messages stand in the folder of which the ledger knows nothing"});
     for (auto& condition : outlets_.conditions()) all.push_back(std::move(condition));
+    for (auto& condition : conditionsOf(host_.access().endings(), host_.clock().wall())) all.push_back(std::move(condition));
     return all;
 }
 
 Task<void> Engine::watchAlerts(std::shared_ptr<plugin::Event> over) {
     auto& loop = co_await plugin::thisLoop();
+    auto datesAt = loop.clock().steady();
     for (;;) {
+        if (loop.clock().steady() >= datesAt) {
+            auto looking = host_.access().lookAtDates();
+            co_await looking;
+            datesAt = loop.clock().steady() + datesGlance;
+        }
         auto observing = alerts_.observe(conditions());
         co_await observing;
         auto pause = over->wait(loop.clock().steady() + conditionsGlance, {});

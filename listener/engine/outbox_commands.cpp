@@ -18,6 +18,7 @@ using plugin::utcText;
 namespace {
 
 constexpr int ok = 0, configuration = 78, tryAgain = 75;
+constexpr std::size_t abandonedAtOnce = 1000;  // the service writes in between
 
 bool isSink(Command::Call& call, const std::string& name) {
     const auto known = call.host.configuration()->aliases("sink");
@@ -67,6 +68,28 @@ int resume(Command::Call& call, OutboxLedger& outbox) {
     const auto resumed = wait(call, outbox.resume(sink));
     if (!resumed) return failed(call, resumed.error());
     call.error << "sink " << sink << (*resumed ? " is tried again; a running service notices within a second or two\n" : " was not disabled\n");
+    return ok;
+}
+
+int abandon(Command::Call& call, OutboxLedger& outbox) {
+    if (call.arguments.size() != 2) return misused(call, "outbox abandon wants the name of a sink that is not configured");
+    const auto& sink = call.arguments[1];
+    const auto known = call.host.configuration()->aliases("sink");
+    if (std::find(known.begin(), known.end(), sink) != known.end()) {
+        call.error << "postern: sink " << sink << " is configured, and what waits is tried again; sink." << sink << ".retry.give_up ends that\n";
+        return configuration;
+    }
+    std::uint64_t all = 0;
+    for (;;) {
+        const auto some = wait(call, outbox.abandon(sink, abandonedAtOnce));
+        if (!some) return failed(call, some.error());
+        if (*some == 0) break;
+        all += *some;
+    }
+    if (call.json)
+        call.out << Object{}.number("messages", all).str() << "\n";
+    else
+        call.out << all << " messages are given up for sink " << sink << "; `postern replay` and `postern outbox discard` reach them\n";
     return ok;
 }
 
@@ -143,7 +166,8 @@ int runOutbox(Command::Call& call) {
     if (call.arguments.empty()) return showOutbox(call, *outbox);
     if (call.arguments.front() == "resume") return resume(call, *outbox);
     if (call.arguments.front() == "discard") return discard(call, *outbox);
-    return misused(call, "outbox wants nothing, or resume and the name of a sink, or discard and which messages");
+    if (call.arguments.front() == "abandon") return abandon(call, *outbox);
+    return misused(call, "outbox wants nothing, or resume or abandon and the name of a sink, or discard and which messages");
 }
 
 // ---- replay
@@ -187,7 +211,7 @@ std::vector<Command> outboxCommands() {
     };
     const auto writes = [](const auto&) { return Command::Store::write; };
     return {
-        {"outbox", "outbox [resume SINK|discard ID...|discard --query KEY=VALUE...]",
+        {"outbox", "outbox [resume SINK|abandon SINK|discard ID...|discard --query KEY=VALUE...]",
          "what waits for which sink; try a sink again that was disabled; keep bytes of dead messages, or of some set aside, no longer", resumeWrites,
          runOutbox},
         {"replay", "replay ID...|--query KEY=VALUE... --to SINK",

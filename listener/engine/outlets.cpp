@@ -91,16 +91,21 @@ Task<Result<void>> Outlets::prepare(std::optional<plugin::Wall> lost) {
     auto bytes = co_await ledger_->keptBytes();
     if (!bytes) co_return bytes.error();
     files_.use(*bytes);
-    co_return co_await warnOfOrphans();
+    co_return co_await lookForOrphans();
 }
 
-Task<Result<void>> Outlets::warnOfOrphans() {
+Task<Result<void>> Outlets::lookForOrphans() {
     auto totals = co_await ledger_->totals();
     if (!totals) co_return totals.error();
-    for (const auto& total : *totals)
-        if (total.waiting > 0 && !ways_.contains(total.sink))
+    std::map<std::string, std::uint64_t> found;
+    for (const auto& total : *totals) {
+        if (total.waiting == 0 || ways_.contains(total.sink)) continue;
+        found.emplace(total.sink, total.waiting);
+        if (!orphans_.contains(total.sink))
             host_.log().warning(logger, "the outbox holds messages for a sink that is not configured: they wait until it is there again",
                                 {{"sink", total.sink}, {"messages", total.waiting}});
+    }
+    orphans_ = std::move(found);
     co_return Result<void>{};
 }
 
@@ -144,6 +149,9 @@ Task<void> Outlets::end() {
 Task<void> Outlets::recount() {
     auto bytes = co_await ledger_->keptBytes();
     if (bytes) files_.recounted(*bytes);
+    auto looking = lookForOrphans();
+    const auto looked = co_await looking;
+    if (!looked) host_.log().debug(logger, plugin::describe(looked.error()));
 }
 
 Task<bool> Outlets::nothingWaits() {
@@ -183,6 +191,10 @@ std::vector<Condition> Outlets::conditions() const {
             all.push_back({"sink-disabled", sink, error ? error->code : plugin::Code::sinkGone,
                            error ? error->what : "it was disabled before the service started"});
     }
+    for (const auto& [sink, waiting] : orphans_)
+        all.push_back(
+            {"sink-unconfigured", sink, plugin::Code::configUnknownReference,
+             std::to_string(waiting) + " messages wait in the outbox for a sink that is not configured; `postern outbox abandon` gives them up"});
     if (files_.limit() != 0 && files_.used() > files_.limit() / 5 * 4)
         all.push_back({"outbox-growing", "outbox", plugin::Code::outboxFull,
                        std::to_string(files_.used()) + " of " + std::to_string(files_.limit()) + " octets (outbox.max_size) are used"});

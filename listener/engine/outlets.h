@@ -35,15 +35,15 @@ public:
 
     /// Before anything else: files nobody needs are removed, files that are gone are to be fetched again. `lost`: as Host::stateLost().
     plugin::Task<plugin::Result<void>> prepare(std::optional<plugin::Wall> lost);
-    /// Of messages for sinks that are not in the configuration, into the log.
-    plugin::Task<plugin::Result<void>> warnOfOrphans();
+    /// Messages for sinks that are not in the configuration: into the log when they are new, and as conditions.
+    plugin::Task<plugin::Result<void>> lookForOrphans();
     /// Delivers what the outbox has, from now on.
     void begin(std::stop_token finish, std::stop_token giveUp);
     /// Tries everything the outbox has once.
     plugin::Task<void> drainOnce(std::stop_token finish, std::stop_token giveUp);
     /// Until nothing is under way any more.
     plugin::Task<void> end();
-    /// Now and then: how much is kept, as the ledger has it; failures on the way leave it wrong.
+    /// Now and then: how much is kept, as the ledger has it (failures on the way leave it wrong), and what waits for sinks that are no more.
     plugin::Task<void> recount();
     plugin::Task<bool> nothingWaits();
     void lookAgain();  ///< any thread: somebody changed something in the ledger
@@ -53,7 +53,7 @@ public:
         Outlet::View outlet;
     };
     std::vector<View> views() const;  ///< any thread
-    /// sink-refusing (at rest), sink-disabled, outbox-growing (four fifths of outbox.max_size are used).
+    /// sink-refusing (at rest), sink-disabled, sink-unconfigured, outbox-growing (four fifths of outbox.max_size are used).
     std::vector<Condition> conditions() const;
     void show(plugin::Metrics& metrics) const;  ///< any thread
 
@@ -76,9 +76,10 @@ private:
     std::stop_token finish_{}, giveUp_{};
     bool running_ = false;
     std::size_t made_ = 0;
-    mutable std::mutex mutex_{};         // ways_ as a whole: the home loop changes it, metrics read it
-    std::map<std::string, Way> ways_{};  // by name
-    std::vector<Way> retired_{};         ///< of former configurations: what they have begun is waited for at the end
+    mutable std::mutex mutex_{};                      // ways_ as a whole: the home loop changes it, metrics read it
+    std::map<std::string, Way> ways_{};               // by name
+    std::map<std::string, std::uint64_t> orphans_{};  ///< what waits for sinks that are not configured
+    std::vector<Way> retired_{};                      ///< of former configurations: what they have begun is waited for at the end
 };
 
 }  // namespace listener

@@ -184,7 +184,8 @@ Task<Result<void>> Round::redeliverOpenBatches() {
             auto delivered = co_await deliverListed(std::move(left), record_.cursor, std::move(guidance));
             if (!delivered) co_return delivered;
             if (!end_.complete) co_return Result<void>{};
-            left.assign(outstanding_.begin(), outstanding_.end());
+            left.clear();
+            std::set_difference(outstanding_.begin(), outstanding_.end(), unlisted_.begin(), unlisted_.end(), std::back_inserter(left));
         }
         auto ended = co_await parts_.ledger.endOpenBatch(record_.id, batch.id, std::move(left));
         if (!ended) co_return ended;
@@ -320,8 +321,12 @@ Task<Result<void>> Round::accountForRest(std::uint64_t upTo) {
     const ListRequest request{.above = *outstanding_.begin() - 1, .limit = outstanding_.size() + parts_.settings.maxPerRound};
     auto listing = co_await mailbox_.list(request, stops_.giveUp);
     if (!listing) co_return listing.error();
-    for (auto at = outstanding_.begin(); at != outstanding_.end() && *at <= listing->upTo;)
-        at = std::binary_search(listing->ordinals.begin(), listing->ordinals.end(), *at) ? std::next(at) : outstanding_.erase(at);
+    unlisted_.clear();
+    for (auto at = outstanding_.begin(); at != outstanding_.end();) {
+        const bool listed = std::binary_search(listing->ordinals.begin(), listing->ordinals.end(), *at);
+        if (!listed && *at > listing->upTo && !listing->more) unlisted_.insert(*at);
+        at = listed || *at > listing->upTo ? std::next(at) : outstanding_.erase(at);
+    }
     auto given = co_await giveUpUnreadable(upTo);
     if (!given) co_return given;
     if (!outstanding_.empty()) {

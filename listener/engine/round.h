@@ -113,6 +113,7 @@ private:
     std::shared_ptr<plugin::Directory> staging_{};
     plugin::Deadline timeUp_{};
     std::set<std::uint64_t> outstanding_{};        ///< listed and not final
+    std::set<std::uint64_t> unlisted_{};           ///< of these: no longer listed, though the listing claims nothing of them
     std::set<std::string> hopeless_{};             ///< other folders that cannot be brought in order now
     std::optional<plugin::Error> afterFailure_{};  ///< an after-action refused for good: delivery goes on, it is reported at the end
 };

@@ -111,6 +111,7 @@ void checkSink(TypeCheck sink) {
     if (type == "http") sink.needs("url");
     if (type == "exec") sink.needs("command");
     sink.owned(owners);
+    sink.checkSigningSecret();
     for (const auto& [header, value] : sink.below("headers.")) {
         if (type != "http")
             sink.foreign("headers." + header, "http");

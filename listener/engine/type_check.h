@@ -1,5 +1,6 @@
 #pragma once
 
+#include "listener/delivery/webhook_signature.h"
 #include "plugin/contract/configuration.h"
 
 #include <span>
@@ -54,6 +55,12 @@ public:
     void owned(std::span<const std::pair<std::string_view, std::string_view>> owners) {
         for (const auto& [key, owner] : owners)
             if (type_ != owner && given(key)) foreign(key, owner);
+    }
+    /// A signing secret that stands in the configuration itself; others are read when they are needed.
+    void checkSigningSecret() {
+        const auto written = text("signing_secret");
+        if (written.empty() || (written.starts_with("${") && written.ends_with('}'))) return;
+        if (const auto keys = webhookKeys(auth::Secret(written)); !keys) report("signing_secret", plugin::Code::configBadValue, keys.error().what);
     }
     void report(std::string_view key, plugin::Code code, std::string problem) {
         const auto whole = prefix_ + std::string(key);

@@ -399,13 +399,8 @@ public:
         });
     }
     Answer<std::vector<std::string>> waitingSince(std::string sink, plugin::Wall moment, std::size_t limit) override {
-        return read<std::vector<std::string>>([sink = std::move(sink), moment, limit](Transaction& transaction) {
-            std::vector<std::string> ids;
-            const auto id = knownSink(transaction, sink);
-            auto& row = transaction.prepare(sql::selectOldest).bind(0, id).bind(1, stored::number(limit)).bind(2, stored::time(moment));
-            while (row.step()) ids.push_back(stored::deliveryId(row.blob(0)));
-            return ids;
-        });
+        return read<std::vector<std::string>>(
+            [sink = std::move(sink), moment, limit](Transaction& transaction) { return oldestOf(transaction, sink, moment, limit); });
     }
     Answer<std::uint64_t> waiting(std::string sink) override {
         return read<std::uint64_t>([sink = std::move(sink)](Transaction& transaction) {
@@ -488,6 +483,21 @@ public:
             return done;
         });
     }
+    Answer<std::uint64_t> abandon(std::string sink, std::size_t limit) override {
+        return write<std::uint64_t>([sink = std::move(sink), limit, now = clock_.wall()](Transaction& transaction) {
+            const auto ids = oldestOf(transaction, sink, plugin::Wall::max(), limit);
+            Concluding concluding(transaction, now);
+            for (const auto& id : ids)
+                concluding.note({.id = id,
+                                 .sink = sink,
+                                 .kind = OutboxOutcome::Kind::dead,
+                                 .code = plugin::Code::outboxGivenUp,
+                                 .what = "given up by an operator: the sink is not configured"});
+            concluding.finish();
+            writing::countOperatorChange(transaction);
+            return static_cast<std::uint64_t>(ids.size());
+        });
+    }
     Answer<void> disable(std::string sink, std::string why) override {
         return write<void>([sink = std::move(sink), why = std::move(why)](Transaction& transaction) {
             const auto id = writing::sinkId(transaction, sink);
@@ -518,6 +528,13 @@ private:
     template <class T, class Body>
     Answer<T> write(Body body) {
         return ask<T>(database_, &plugin::Database::write, std::move(body));
+    }
+    static std::vector<std::string> oldestOf(Transaction& transaction, const std::string& sink, plugin::Wall moment, std::size_t limit) {
+        std::vector<std::string> ids;
+        const auto id = knownSink(transaction, sink);
+        auto& row = transaction.prepare(sql::selectOldest).bind(0, id).bind(1, stored::number(limit)).bind(2, stored::time(moment));
+        while (row.step()) ids.push_back(stored::deliveryId(row.blob(0)));
+        return ids;
     }
     /// 0: nothing was ever given to it.
     static std::int64_t knownSink(Transaction& transaction, const std::string& name) {

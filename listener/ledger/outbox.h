@@ -151,6 +151,9 @@ public:
     /// waits for. What is known of them
     /// stays.
     virtual Answer<Discarded> discard(ReplayQuery query) = 0;
+    /// Operator: gives up what waits for this sink, which nobody delivers to any more; the longest waiting, so many at a time. They are dead, and may
+    /// be replayed. Answers how many; 0: none waits any more.
+    virtual Answer<std::uint64_t> abandon(std::string sink, std::size_t limit) = 0;
     /// Nothing is tried any more until resume().
     virtual Answer<void> disable(std::string sink, std::string why) = 0;
     virtual Answer<std::optional<std::string>> disabled(std::string sink) = 0;

@@ -1,6 +1,6 @@
 #include "plugin/host/credentials_command.h"
 
-#include "auth/secret_expiry.h"
+#include "auth/endings.h"
 #include "plugin/contract/exit_status.h"
 #include "plugin/contract/text.h"
 

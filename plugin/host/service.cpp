@@ -215,7 +215,6 @@ void Service::changed() {
 
 void Service::beat() {
     loops_->beat();
-    access_->lookAtDates();
     if (notifier_.watchdog() && loops_->alive(aliveWithin)) static_cast<void>(notifier_.send("WATCHDOG=1"));  // a lost one is made up for by the next
 }
 

@@ -239,7 +239,9 @@ void judgeDuration(Judged& judged, const Key& key, const std::string& value) {
 }
 
 void judgeSize(Judged& judged, const std::string& value) {
-    if (!parseSize(value))
+    const auto size = parseSize(value);
+    if (size && *size == 0) refuse(judged, shown(value) + " lets nothing through; leave the line out for no limit of your own");
+    if (!size)
         refuse(judged, shown(value) + (all(value, isDigit) ? " has no unit" : " is not a size") +
                            " (a whole number and B, kB, MB, GB for powers of 1000, or KiB, MiB, GiB for those of 1024: 10MB)");
 }

@@ -1,6 +1,7 @@
 #include "tests/system/admin_port.h"
 #include "tests/system/sinks.h"
 
+#include <signal.h>
 #include <catch2/catch.hpp>
 
 #include <algorithm>
@@ -20,6 +21,15 @@ struct Receiver {
     std::atomic<int> answers;
     WebhookReceiver server{};
 };
+
+/// An alert that writes a line for each telling.
+std::string alertInto(const Workplace& place, const std::filesystem::path& told) {
+    const auto teller =
+        place.file("tell", "#!/bin/sh\nread -r payload\necho \"$POSTERN_ALERT $POSTERN_ALERT_STATE $POSTERN_ALERT_SUBJECT $POSTERN_ALERT_CODE\" >>" +
+                               told.string() + "\n");
+    std::filesystem::permissions(teller, std::filesystem::perms{0755});
+    return "alert.ops.type = exec\nalert.ops.command = " + teller.string() + "\n";
+}
 
 }  // namespace
 
@@ -162,12 +172,7 @@ SCENARIO("administrators are told once that a sink refuses, and once that it is 
     box.add(someMails("alert", 12));
     Workplace place;
     const auto told = place.path() / "told";
-    const auto teller =
-        place.file("tell", "#!/bin/sh\nread -r payload\necho \"$POSTERN_ALERT $POSTERN_ALERT_STATE $POSTERN_ALERT_SUBJECT $POSTERN_ALERT_CODE\" >>" +
-                               told.string() + "\n");
-    std::filesystem::permissions(teller, std::filesystem::perms{0755});
-    place.configure(webhook("hook", hook.server) + "alert.ops.type = exec\nalert.ops.command = " + teller.string() + "\n" +
-                    basicCredential(place, "c") + box.words("hook", "leave"));
+    place.configure(webhook("hook", hook.server) + alertInto(place, told) + basicCredential(place, "c") + box.words("hook", "leave"));
     auto service = place.start({"run"});
     const auto tellings = [&] { return servers::readFile(told); };
     REQUIRE(eventually([&] { return tellings().find("sink-refusing raised hook") != std::string::npos; }, patience));
@@ -182,6 +187,31 @@ SCENARIO("administrators are told once that a sink refuses, and once that it is 
     REQUIRE(eventually([&] { return tellings().find("sink-refusing cleared hook") != std::string::npos; }, patience));
     CHECK(service.stop().status == 0);
     CHECK(tellings() == "sink-refusing raised hook PO-6003\nsink-refusing cleared hook PO-6003\n");
+}
+
+SCENARIO("administrators are told of messages for a sink that is configured no more, until they are given up", "[system][outbox]") {
+    Receiver hook(500);
+    FilledMailbox box("m");
+    box.add(someMails("orphan", 3));
+    Workplace place;
+    const auto told = place.path() / "told";
+    const auto common = alertInto(place, told) + basicCredential(place, "c") + "alert.ops.on = sink-unconfigured\n";
+    place.configure(webhook("hook", hook.server) + common + box.words("hook", "leave"));
+    auto service = place.start({"run"});
+    REQUIRE(eventually([&] { return waitingFor(place, "hook") == box.size(); }, patience));
+    place.configure(common + box.words("spool", "leave"));
+    service.signal(SIGHUP);
+    const auto tellings = [&] { return servers::readFile(told); };
+    REQUIRE(eventually([&] { return tellings() == "sink-unconfigured raised hook PO-1008\n"; }, patience));
+    const auto log = place.log();
+    CHECK(log.find("the outbox holds messages for a sink that is not configured") != std::string::npos);
+    CHECK(place.postern({"outbox", "abandon", "spool"}).status == 78);
+    const auto abandoned = place.postern({"outbox", "abandon", "hook"});
+    CHECK(abandoned.output == "3 messages are given up for sink hook; `postern replay` and `postern outbox discard` reach them\n");
+    CHECK(abandoned.status == 0);
+    CHECK(ledger(place, {"--state", "dead"}).size() == 3);
+    CHECK(eventually([&] { return tellings().ends_with("sink-unconfigured cleared hook PO-1008\n"); }, patience));
+    CHECK(service.stop().status == 0);
 }
 
 SCENARIO("what the outbox has lost is fetched again, delivered and moved in one drain", "[system][outbox]") {

@@ -1,6 +1,8 @@
 #include "tests/auth/channel/trusting.h"
 
 #include <future>
+#include <optional>
+#include <thread>
 
 using auth::Target;
 using plugin::Code;
@@ -181,6 +183,21 @@ SCENARIO("a port that cannot be used is told by what is wrong with it", "[channe
         CHECK(error.code == Code::channelTlsHandshake);
         CHECK(error.reaction == Reaction::askOperator);
         CHECK(error.what.find("demands a client certificate, and no .keystore is named for it") != std::string::npos);
+    }
+    GIVEN("a server that wants a certificate of us and is gone before we have looked at what it says") {
+        const TlsServer server({.chain = {leaf()}, .demandsClientCertificate = true}, [](TlsServer::Stream&) {});
+        auto channel = own.world.dial(own.to(server));
+        std::optional<plugin::Error> error;
+        if (!channel) error = channel.error();
+        for (int i = 0; i < 10'000 && !error; ++i) {  // until the kernel has heard that nobody is there
+            const auto written = own.world.run((*channel)->write("a001 NOOP\r\n", own.world.soon(), {}));
+            if (!written) error = written.error();
+            std::this_thread::yield();
+        }
+        REQUIRE(error);
+        CHECK(error->code == Code::channelTlsHandshake);
+        CHECK(error->reaction == Reaction::askOperator);
+        CHECK(error->what.find("demands a client certificate, and no .keystore is named for it") != std::string::npos);
     }
     GIVEN("a name nobody has") {
         auto channel = own.world.dial({.host = "no-such-host.invalid", .port = 993});

@@ -295,3 +295,30 @@ SCENARIO("what comes with the answer of a proxy that is spoken to with TLS belon
         CHECK(channel.error().code == Code::channelTimeout);
     }
 }
+
+SCENARIO("what is wrong with the TLS inside the TLS of a proxy is told as it is without one", "[https][tls]") {
+    struct Row {
+        const char* title;
+        std::string says;
+        Code code;
+        const char* told;
+    };
+    const auto row = GENERATE(Row{"no TLS", "* OK this is no TLS at all, but a greeting\r\n", Code::channelNotTls, "answers, but does not speak TLS"},
+                              Row{"a handshake message nobody asked for", std::string("\x16\x03\x03\x00\x04\x63\x00\x00\x00", 9),
+                                  Code::channelTlsHandshake, "unexpected message"});
+    GIVEN(row.title) {
+        const Trust trust;
+        TlsServer proxy({.chain = {proxysLeaf()}}, [&](TlsServer::Stream& stream) {
+            stream.readUntil("\r\n\r\n");
+            stream.write("HTTP/1.1 200 OK\r\n\r\n");
+            stream.read();  // the hello
+            stream.write(row.says);
+            stream.read();
+        });
+        Trusting own(trust.settings(proxy.port()));
+        const auto channel = own.world.dial({.host = "mail.behind.test", .port = 993, .truststore = "own", .proxy = "p"});
+        REQUIRE_FALSE(channel);
+        CHECK(channel.error().code == row.code);
+        CHECK(channel.error().what.find(row.told) != std::string::npos);
+    }
+}

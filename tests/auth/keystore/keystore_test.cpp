@@ -1,4 +1,6 @@
 #include "auth/keystore/keystore.h"
+#include "auth/keystore/key_description.h"
+#include "plugin/contract/text.h"
 #include "tests/servers/keystores.h"
 
 #include <catch2/catch.hpp>
@@ -189,4 +191,11 @@ SCENARIO("a PKCS#12 file holds keys by their names", "[keystore]") {
         const auto file = pkcs12({{"mine", &client, {client}}}, "hunter2");
         for (std::size_t length = 0; length < file.size(); length += 7) refusal(readPkcs12(file.substr(0, length), password, name));
     }
+}
+
+SCENARIO("a certificate that ends after our time does ends with it", "[keystore]") {
+    const auto client = makeCertificate({.commonName = "client", .endsInSeconds = 400L * 366 * 86'400});
+    const auto keystore = readPem(client.pem() + client.keyPem(), Secret(), "k", name);
+    REQUIRE(keystore);
+    CHECK(plugin::utcText(auth::describe(keystore->front()).ends).starts_with("2262-04-11T"));
 }

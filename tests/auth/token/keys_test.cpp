@@ -352,6 +352,8 @@ SCENARIO("Google has service accounts and people, and no applications", "[keys][
     REQUIRE(person);
     CHECK(person->authentication == ClientAuthentication::basic);
     CHECK(person->authorizationEndpoint == "https://accounts.google.com/o/oauth2/v2/auth");
+    CHECK(person->authorizeParameters == std::vector<std::pair<std::string, std::string>>{{"access_type", "offline"}});
+    CHECK(keysOf(told({{"provider", "google"}, {"grant", "device_code"}, {"client_id", "id"}, {"client_secret", "s"}})) == "provider");
 }
 
 SCENARIO("a token parameter cannot say again what the request says", "[keys]") {

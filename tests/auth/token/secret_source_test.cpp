@@ -144,7 +144,7 @@ SCENARIO("a source that cannot be read is named", "[secret]") {
     refused(folder.path("missing"), "No such file");
     refused(folder.path(""), "not a regular file");
     refused(folder.put("empty", "\n"), "empty secret");
-    refused(folder.put("large", std::string(65'537, 'x')), "larger than 65536");
+    refused(folder.put("large", std::string(1'048'577, 'x')), "larger than 1048576");
     const auto pipe = folder.path("pipe");
     REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
     refused(pipe, "not a regular file");

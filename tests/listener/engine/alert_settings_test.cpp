@@ -80,6 +80,8 @@ SCENARIO("an alert that could never be told is refused before anything runs", "[
     REQUIRE(problems(complete + "alert.ops.headers.X@Key = a\nalert.ops.headers.Idempotency-key = a\nalert.ops.headers.HOST = a\n") ==
             Told{"PO-1006 alert.ops.headers.HOST", "PO-1006 alert.ops.headers.Idempotency-key", "PO-1006 alert.ops.headers.X@Key"});
     REQUIRE(problems(complete + "alert.ops.signing_secret = whsec_AAAA\n") == Told{"PO-1010 alert.ops.signing_secret"});
+    REQUIRE(problems(complete + "alert.ops.signing_secret = whsec_\n") ==
+            Told{"PO-1006 alert.ops.signing_secret", "PO-1010 alert.ops.signing_secret"});
 }
 
 SCENARIO("keys of the other type are named", "[settings]") {

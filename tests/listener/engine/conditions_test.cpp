@@ -123,3 +123,28 @@ SCENARIO("a mailbox that fails again and again in one way is told though it is v
         THEN("it is not the same any more") { REQUIRE(told(status, 220s) == unknown); }
     }
 }
+
+SCENARIO("the end of a secret is a condition at each stage, and those before it stay", "[conditions]") {
+    const plugin::Wall end = std::chrono::sys_days(std::chrono::year(2027) / 1 / 31);
+    const std::vector<auth::Ending> endings{{auth::Ending::Kind::secret, "m365", end}};
+    const auto at = [&](std::chrono::hours before) {
+        Told all;
+        for (const auto& condition : conditionsOf(endings, end - before)) {
+            REQUIRE(condition.kind == "credential-ending");
+            REQUIRE(condition.code == Code::tokenEndsSoon);
+            all.push_back(condition.subject.substr(condition.subject.find(", ") + 2) + (condition.known ? "" : "?"));
+        }
+        return all;
+    };
+    CHECK(at(31 * 24h).empty());
+    CHECK(at(30 * 24h) == Told{"30 days"});
+    CHECK(at(14 * 24h) == Told{"14 days", "30 days?"});
+    CHECK(at(7 * 24h) == Told{"7 days", "14 days?", "30 days?"});
+    CHECK(at(24h) == Told{"1 day", "7 days?", "14 days?", "30 days?"});
+    CHECK(at(-1h) == Told{"over", "1 day?", "7 days?", "14 days?", "30 days?"});
+    const auto only = conditionsOf(endings, end - 24h).front();
+    CHECK(only.subject == "the client secret of credential m365, 1 day");
+    CHECK(only.what ==
+          "the client secret of credential m365 ends on 2027-01-31T00:00:00Z: make another secret at the provider, and give it as "
+          "credential.m365.client_secret_next");
+}

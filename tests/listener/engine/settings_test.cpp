@@ -179,6 +179,9 @@ SCENARIO("a sink of each type has its own keys, and is told which of them it lac
     REQUIRE(problems("sink.h.type = http\nsink.h.url = https://a.example/\nsink.h.headers.Content-Type = text/plain\n") ==
             Told{"PO-1006 sink.h.headers.Content-Type"});
     REQUIRE(problems("sink.h.type = http\nsink.h.url = https://a.example/\nsink.h.credential = nobody\n") == Told{"PO-1008 sink.h.credential"});
+    for (const auto* written : {"whsec_", "whsec_!", "whsec_AAAA whsec_"})
+        REQUIRE(problems("sink.h.type = http\nsink.h.url = https://a.example/\nsink.h.signing_secret = " + std::string(written) + "\n") ==
+                Told{"PO-1006 sink.h.signing_secret", "PO-1010 sink.h.signing_secret"});
     REQUIRE(problems("sink.s.retry.give_up = soon\n") == Told{"PO-1006 sink.s.retry.give_up"});
     REQUIRE(problems("sink.s.oversize = reference\n") == Told{"PO-1013 sink.s.oversize"});
     REQUIRE(problems("mailbox.orders.after_quarantine = move:INBOX\n") == Told{"PO-1013 mailbox.orders.after_quarantine"});

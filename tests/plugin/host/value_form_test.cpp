@@ -88,6 +88,7 @@ SCENARIO("values of another form are refused, and the text says which form is wa
         {KeyType::duration, "999ms", "outside 1s to 9999s"},
         {KeyType::size, "10", "\"10\" has no unit"},
         {KeyType::size, "10mb", "is not a size"},
+        {KeyType::size, "0GB", "\"0GB\" lets nothing through"},
         {KeyType::url, "login.example/token", "not a URL that begins with https://"},
         {KeyType::url, "ftp://login.example/", "not a URL that begins with https://"},
         {KeyType::url, "http://login.example/token", "plain http to another machine", Code::configPlainHttp},
