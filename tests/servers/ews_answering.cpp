@@ -217,7 +217,10 @@ std::string EwsServer::Answering::folderOf(Element* container, std::string& erro
         error = "ErrorInvalidRequest";
         return {};
     }
-    auto& named = *children.front();
+    return folderNamed(*children.front(), error);
+}
+
+std::string EwsServer::Answering::folderNamed(Element& named, std::string& error) {
     const auto id = attribute(&named, "Id");
     if (named.localName() == "FolderId" && id == rootId) return {};
     if (named.localName() == "FolderId") {
@@ -411,13 +414,15 @@ EwsAnswer EwsServer::Answering::onItems(Element& operation) {
 
 EwsAnswer EwsServer::Answering::subscribe(Element& operation) {
     auto* wanted = childOf(operation, "StreamingSubscriptionRequest");
-    const auto ids = idsOf(wanted == nullptr ? nullptr : childOf(*wanted, "FolderIds"));
-    for (const auto& id : ids)
-        if (server_.store_.folder(id) == nullptr) return soap(failure("ErrorFolderNotFound"));
+    std::set<std::string> ids;
+    std::string error;
+    if (auto* folders = wanted == nullptr ? nullptr : childOf(*wanted, "FolderIds"))
+        for (auto* folder : childrenOf(*folders)) ids.insert(folderNamed(*folder, error));
+    if (!error.empty()) return soap(failure(error));
     if (request_.header("x-preferserveraffinity") != "true") server_.note("a subscription without affinity");
     const auto id = "JgBibjFwcj" + std::to_string(++server_.subscriptionIds_) + "=";
     auto& subscription = server_.subscriptions_[id];
-    subscription.folders.insert(ids.begin(), ids.end());
+    subscription.folders = ids;
     subscription.affinity = "X-BackEndOverrideCookie=backend" + std::to_string(server_.subscriptionIds_) + "~1";
     auto answer = soap(message("<m:SubscriptionId>" + id + "</m:SubscriptionId>"));
     answer.headers["Set-Cookie"] = subscription.affinity + "; path=/; secure; HttpOnly";

@@ -22,7 +22,8 @@ private:
     EwsAnswer dispatch(Element& operation);
     std::optional<EwsAnswer> refuseHeader(Element* header);
     void checkOrder(Element& operation);
-    std::string folderOf(Element* container, std::string& error);
+    std::string folderOf(Element* container, std::string& error);  ///< that names one
+    std::string folderNamed(Element& named, std::string& error);
 
     EwsAnswer getFolder(Element& operation);
     EwsAnswer findFolder(Element& operation);
