@@ -85,14 +85,15 @@ Task<Result<void>> carryOut(Session& session, Endpoint& endpoint, AfterRequest r
     Ids ids;
     for (auto& item : *found) ids.push_back(std::move(item.id));
     Doer doer{session, endpoint, std::move(stop)};
+    const auto receipts = session.loweredSchema ? Receipts::asTheServerDoes : Receipts::suppressed;
     Result<void> done{};
     if (kind == Kind::seen || kind == Kind::seenAndMove) {
-        const MakeOperation operation = markRead;
+        const MakeOperation operation = [receipts](std::span<const std::string> some) { return markRead(some, receipts); };
         auto marking = doer.toAll(operation, ids);
         done = co_await marking;
     }
     if (done && kind == Kind::remove) {
-        const MakeOperation operation = deleteItems;
+        const MakeOperation operation = [receipts](std::span<const std::string> some) { return deleteItems(some, receipts); };
         auto deleting = doer.toAll(operation, ids);
         done = co_await deleting;
     }

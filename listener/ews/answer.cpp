@@ -56,9 +56,7 @@ bool AnswerReader::finish() {
 }
 
 /// Is that the name of the innermost open element, or of the one so many above it?
-bool AnswerReader::within(std::string_view name, std::size_t above) const {
-    return path_.size() > above && path_[path_.size() - 1 - above] == name;
-}
+bool AnswerReader::within(std::string_view name, std::size_t above) const { return path_.size() > above && path_[path_.size() - 1 - above] == name; }
 
 /// Is the open element so many above the innermost a message?
 bool AnswerReader::isItem(std::size_t above) const { return message_ && !message_->items.empty() && within("Items", above + 1); }

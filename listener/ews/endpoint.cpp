@@ -173,7 +173,8 @@ Task<std::string> Endpoint::beginning(std::stop_token stop) {
 Error Endpoint::signInRefused(const auth::HttpAnswer& answer) {
     Error error{Reaction::askOperator, Code::mailboxSignInRefused, session_.peer + ": " + std::string{during_} + ": 401"};
     for (const auto* name : {"x-ms-diagnostics", "WWW-Authenticate"})
-        if (const auto said = session_.shown(answer.headers.find(name).value_or("")); !said.empty()) error.what.append(", ").append(name).append(": ").append(said);
+        if (const auto said = session_.shown(answer.headers.find(name).value_or("")); !said.empty())
+            error.what.append(", ").append(name).append(": ").append(said);
     if (session_.password) return error;
     error.reaction = Reaction::reauthenticate;
     session_.access.tokens().refused(session_.identity, *session_.token);
@@ -194,13 +195,13 @@ Result<void> Endpoint::faultOf(const AnswerReader& reader) {
 /// After an Error the connection may be in the middle of something.
 Error Endpoint::ended(Error error) {
     if ((error.reaction == Reaction::reconnect && !affine) || error.reaction == Reaction::reauthenticate) session_.over = error;
-    kept_ = false;
-    http_.close();
+    abandon();
     return error;
 }
 
 Error Endpoint::unreadable(std::string_view why) const {
-    return {Reaction::reconnect, Code::mailboxProtocol, session_.peer + ": " + std::string{during_} + ": the answer cannot be read: " + session_.shown(why)};
+    return {Reaction::reconnect, Code::mailboxProtocol,
+            session_.peer + ": " + std::string{during_} + ": the answer cannot be read: " + session_.shown(why)};
 }
 
 Task<Result<std::optional<AnswerPart>>> Endpoint::next(std::stop_token stop) {

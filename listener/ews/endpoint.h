@@ -33,8 +33,8 @@ public:
     /// The same of an operation that asks for one thing.
     plugin::Task<plugin::Result<ResponseMessage>> ask(Operation operation, std::stop_token stop);
 
-    /// Octets of the answer as they come, where it is a stream of documents. Nothing: nothing came until `until`, or `stop` was asked; both do no harm.
-    /// An empty text: it has ended.
+    /// Octets of the answer as they come, where it is a stream of documents. Nothing: nothing came until `until`, or `stop` was asked; both do no
+    /// harm. An empty text: it has ended.
     plugin::Task<plugin::Result<std::optional<std::string>>> listen(plugin::Deadline until, std::stop_token stop);
 
     std::optional<Meaning> refusedAs{};  ///< after an Error: of the fault that is its reason, where there is one

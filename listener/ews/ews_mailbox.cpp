@@ -56,13 +56,13 @@ public:
 
     Task<Result<void>> fetch(std::vector<std::uint64_t> ordinals, Receiver& receiver, plugin::Directory& staging, std::stop_token stop) override {
         if (auto unable = unableTo(Needs::folder)) co_return std::move(*unable);
-        auto fetching = fetchMessages(session_, endpoint_, std::move(ordinals), receiver, staging, std::move(stop));
+        auto fetching = fetchMessages(session_, Endpoints{endpoint_, second_}, std::move(ordinals), receiver, staging, std::move(stop));
         co_return co_await fetching;
     }
 
     Task<Result<void>> identify(IdentifiedTaker taker, std::stop_token stop) override {
         if (auto unable = unableTo(Needs::folder)) co_return std::move(*unable);
-        auto identifying = identifyMessages(session_, endpoint_, std::move(taker), std::move(stop));
+        auto identifying = identifyMessages(session_, Endpoints{endpoint_, second_}, std::move(taker), std::move(stop));
         co_return co_await identifying;
     }
 
@@ -72,6 +72,7 @@ public:
         if (auto unable = unableTo(Needs::session)) co_return std::move(*unable);
         if (watching.folders.empty()) throw std::logic_error("nothing to watch");
         session_.folder.reset();
+        second_.abandon();
         auto waiting = notifications_.watch(endpoint_, std::move(watching), std::move(stop));
         co_return co_await waiting;
     }
@@ -103,6 +104,7 @@ private:
     std::unique_ptr<ItemIndex> index_;
     Session session_;
     Endpoint endpoint_{session_};
+    Endpoint second_{session_};  ///< only while messages are fetched
     Notifications notifications_{session_};
     bool open_ = false;
 };

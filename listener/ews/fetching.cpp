@@ -6,7 +6,7 @@
 
 #include <algorithm>
 #include <deque>
-#include <map>
+#include <memory>
 #include <optional>
 
 namespace listener::ews {
@@ -40,12 +40,45 @@ struct Wanted {
 
 class Fetcher {
 public:
-    Fetcher(Session& session, Endpoint& endpoint, Receiver& receiver, plugin::Directory& staging, std::stop_token stop)
-        : session_(session), endpoint_(endpoint), receiver_(receiver), staging_(staging), stop_(std::move(stop)), limit_(receiver.sizeLimit()) {}
+    Fetcher(Session& session, Endpoints endpoints, Receiver& receiver, plugin::Directory& staging, std::stop_token stop)
+        : session_(session),
+          endpoint_(endpoints.main),
+          second_(endpoints.second),
+          receiver_(receiver),
+          staging_(staging),
+          stop_(std::move(stop)),
+          limit_(receiver.sizeLimit()) {}
 
     Task<Result<void>> run(std::vector<std::uint64_t> ordinals) {
         auto& loop = co_await plugin::thisLoop();
         now_ = loop.clock().wall();
+        auto fetching = fetchAll(std::move(ordinals));
+        auto done = co_await fetching;
+        if (!ahead_) co_return done;
+        ahead_->ends.request_stop();  // nobody wants it any more
+        auto joining = ahead_->begun->wait(plugin::Deadline::max(), {});
+        co_await joining;
+        ahead_->endpoint.abandon();
+        co_return done;
+    }
+
+private:
+    using Batch = std::vector<Wanted>;
+    /// A batch that was asked for while the one before is read.
+    struct Ahead {
+        Ahead(Endpoint& over, Batch some, const std::stop_token& stop) : endpoint(over), batch(std::move(some)), onStop(stop, End{ends}) {}
+        struct End {
+            std::stop_source source;
+            void operator()() { source.request_stop(); }
+        };
+        Endpoint& endpoint;
+        Batch batch;
+        std::stop_source ends{};
+        std::stop_callback<End> onStop;
+        std::shared_ptr<plugin::detail::SharedOf<Result<void>>> begun{};
+    };
+
+    Task<Result<void>> fetchAll(std::vector<std::uint64_t> ordinals) {
         for (std::size_t at = 0; at < ordinals.size() && !receiver_.enough(); at += sizesAtOnce) {
             const auto end = std::min(ordinals.size(), at + sizesAtOnce);
             std::vector<std::uint64_t> piece(ordinals.begin() + static_cast<std::ptrdiff_t>(at), ordinals.begin() + static_cast<std::ptrdiff_t>(end));
@@ -58,12 +91,9 @@ public:
         co_return Result<void>{};
     }
 
-private:
-    using Batch = std::vector<Wanted>;
-
     Task<Result<void>> workOff() {
-        while (!receiver_.enough() && !(unsized_.empty() && waiting_.empty() && poisoned_.empty())) {
-            auto step = !unsized_.empty() ? askSizes() : !poisoned_.empty() ? handOverSubstitute() : fetchBatch(nextBatch());
+        while (ahead_ || (!receiver_.enough() && !(unsized_.empty() && waiting_.empty() && poisoned_.empty()))) {
+            auto step = ahead_ ? takeAhead() : !unsized_.empty() ? askSizes() : !poisoned_.empty() ? handOverSubstitute() : fetchBatch(nextBatch());
             auto done = co_await step;
             if (!done) co_return done;
         }
@@ -120,30 +150,59 @@ private:
         const auto ids = idsOf(batch);
         auto operation = getItems(ids, ItemShape::mime);
         auto begun = co_await endpoint_.begin(std::move(operation), stop_);
-        if (!begun) co_return refusedAsAWhole(std::move(batch), begun.error());
+        if (!begun) co_return refusedAsAWhole(endpoint_, std::move(batch), begun.error());
+        auto reading = readBatch(endpoint_, std::move(batch));
+        co_return co_await reading;
+    }
+
+    /// The next batch, over the other connection, while this one is read: the server never waits for us.
+    Task<void> askAhead(Endpoint& busy) {
+        if (ahead_ || waiting_.empty() || waiting_.front().tries > 0 || receiver_.enough()) co_return;
+        auto& loop = co_await plugin::thisLoop();
+        auto& other = &busy == &endpoint_ ? second_ : endpoint_;
+        ahead_ = std::make_unique<Ahead>(other, nextBatch(), stop_);
+        const auto ids = idsOf(ahead_->batch);
+        auto operation = getItems(ids, ItemShape::mime);
+        ahead_->begun = plugin::start(loop, ahead_->endpoint.begin(std::move(operation), ahead_->ends.get_token()));
+    }
+
+    Task<Result<void>> takeAhead() {
+        auto joining = ahead_->begun->wait(plugin::Deadline::max(), {});
+        co_await joining;
+        const auto ahead = std::move(ahead_);
+        const auto begun = ahead->begun->get();
+        if (!begun) co_return refusedAsAWhole(ahead->endpoint, std::move(ahead->batch), begun.error());
+        auto reading = readBatch(ahead->endpoint, std::move(ahead->batch));
+        co_return co_await reading;
+    }
+
+    /// The answer to a batch, from its beginning. `endpoint` outlives the task.
+    Task<Result<void>> readBatch(Endpoint& endpoint, Batch batch) {
+        auto asking = askAhead(endpoint);
+        co_await asking;
         std::optional<Body> body;
         for (std::size_t at = 0;;) {
-            auto part = co_await endpoint_.next(stop_);
+            auto part = co_await endpoint.next(stop_);
             if (!part) co_return part.error();
             if (!*part) {
                 for (; at < batch.size(); ++at) putOff(std::move(batch[at]));
                 co_return Result<void>{};
             }
-            if (at == batch.size()) co_return unexpected("more messages than were asked for");
+            if (at == batch.size()) co_return unexpected(endpoint, "more messages than were asked for");
             auto& wanted = batch[at];
             if (auto* octets = std::get_if<std::string>(&**part)) {
                 if (!body) body.emplace(staging_, wanted.seen.size.value_or(0), wanted.headAlone ? std::optional<std::uint64_t>{0} : limit_);
                 const std::string_view bytes = *octets;
                 auto appended = co_await body->append(bytes);
-                if (!appended) co_return stopped(appended.error());
+                if (!appended) co_return stopped(endpoint, appended.error());
                 if (!hangsUp(wanted) || !body->headIsWhole()) continue;
-                endpoint_.abandon();
+                endpoint.abandon();
                 auto handing = handOver(wanted, *body);
                 co_return co_await handing;
             }
             auto& message = std::get<ResponseMessage>(**part);
             ++at;
-            if (isAnother(message, batch, at - 1)) co_return unexpected("another message than the one asked for");
+            if (isAnother(message, batch, at - 1)) co_return unexpected(endpoint, "another message than the one asked for");
             Result<void> taken{};
             if (message.success && body) {
                 auto taking = takeWhole(wanted, message, *body);
@@ -152,7 +211,7 @@ private:
                 taken = noteRefusal(wanted, message);
             }
             body.reset();
-            if (!taken) co_return stopped(taken.error());
+            if (!taken) co_return stopped(endpoint, taken.error());
         }
     }
 
@@ -161,13 +220,13 @@ private:
         if (message.items.empty() || message.items.front().id == batch[at].id) return false;
         return std::any_of(batch.begin(), batch.end(), [&](const Wanted& each) { return each.id == message.items.front().id; });
     }
-    Error unexpected(std::string_view why) {
-        endpoint_.abandon();
+    Error unexpected(Endpoint& endpoint, std::string_view why) {
+        endpoint.abandon();
         session_.over = Error{Reaction::reconnect, Code::mailboxProtocol, session_.peer + ": GetItem: " + std::string{why}};
         return *session_.over;
     }
-    Error stopped(Error error) {
-        endpoint_.abandon();
+    static Error stopped(Endpoint& endpoint, Error error) {
+        endpoint.abandon();
         return error;
     }
 
@@ -228,9 +287,9 @@ private:
                              {{"mailbox", session_.settings.alias}, {"ordinal", wanted.ordinal}, {"cause", wanted.refusedBy}});
     }
 
-    /// A fault instead of an answer. Too much at once: in halves, and one alone is left out, so that others come.
-    Result<void> refusedAsAWhole(Batch batch, const Error& error) {
-        if (endpoint_.refusedAs != Meaning::tooMuch) return error;
+    /// A fault instead of an answer. Too much at once: one by one then, and what is too much alone is left out, so that others come.
+    Result<void> refusedAsAWhole(const Endpoint& endpoint, Batch batch, const Error& error) {
+        if (endpoint.refusedAs != Meaning::tooMuch) return error;
         if (batch.size() == 1) {
             batch.front().refusedBy = "too much for one answer";
             putOff(std::move(batch.front()));
@@ -269,6 +328,7 @@ private:
 
     Session& session_;
     Endpoint& endpoint_;
+    Endpoint& second_;
     Receiver& receiver_;
     plugin::Directory& staging_;
     std::stop_token stop_;
@@ -276,15 +336,16 @@ private:
     std::deque<Wanted> unsized_{};        ///< whose size is still to be asked for
     std::deque<Wanted> waiting_{};        ///< to be fetched
     std::deque<Wanted> poisoned_{};       ///< which the server cannot render
-    int refusals_ = 0;                    ///< messages given up since one was handed out
-    plugin::Wall now_{};                  ///< for what the server tells no date of
+    std::unique_ptr<Ahead> ahead_{};
+    int refusals_ = 0;    ///< messages given up since one was handed out
+    plugin::Wall now_{};  ///< for what the server tells no date of
 };
 
 }  // namespace
 
-Task<Result<void>> fetchMessages(Session& session, Endpoint& endpoint, std::vector<std::uint64_t> ordinals, Receiver& receiver,
+Task<Result<void>> fetchMessages(Session& session, Endpoints endpoints, std::vector<std::uint64_t> ordinals, Receiver& receiver,
                                  plugin::Directory& staging, std::stop_token stop) {
-    Fetcher fetcher{session, endpoint, receiver, staging, std::move(stop)};
+    Fetcher fetcher{session, endpoints, receiver, staging, std::move(stop)};
     auto running = fetcher.run(std::move(ordinals));
     auto done = co_await running;
     co_return done;

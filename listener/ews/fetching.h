@@ -9,8 +9,14 @@
 
 namespace listener::ews {
 
-/// Mailbox::fetch(), of the folder entered last. All outlive the task; so for the others.
-plugin::Task<plugin::Result<void>> fetchMessages(Session& session, Endpoint& endpoint, std::vector<std::uint64_t> ordinals, Receiver& receiver,
+/// Two connections: while an answer is read from one, the next batch is asked for over the other.
+struct Endpoints {
+    Endpoint& main;
+    Endpoint& second;
+};
+
+/// Mailbox::fetch(), of the folder entered last. All outlive the task.
+plugin::Task<plugin::Result<void>> fetchMessages(Session& session, Endpoints endpoints, std::vector<std::uint64_t> ordinals, Receiver& receiver,
                                                  plugin::Directory& staging, std::stop_token stop);
 
 }  // namespace listener::ews

@@ -67,7 +67,8 @@ bool fitsPattern(std::string_view name, std::string_view pattern) {
         } else if (in == pattern.size() && at == name.size()) {
             return true;
         } else {
-            while (!open.empty() && (open.back().at == name.size() || (pattern[open.back().in] == '%' && name[open.back().at] == '/'))) open.pop_back();
+            while (!open.empty() && (open.back().at == name.size() || (pattern[open.back().in] == '%' && name[open.back().at] == '/')))
+                open.pop_back();
             if (open.empty()) return false;
             at = ++open.back().at;
             in = open.back().in + 1;

@@ -1,6 +1,5 @@
 #include "listener/ews/identifying.h"
 
-#include "listener/ews/fetching.h"
 #include "listener/ews/listing.h"
 
 #include <algorithm>
@@ -49,9 +48,9 @@ public:
 
 }  // namespace
 
-Task<Result<void>> identifyMessages(Session& session, Endpoint& endpoint, IdentifiedTaker taker, std::stop_token stop) {
+Task<Result<void>> identifyMessages(Session& session, Endpoints endpoints, IdentifiedTaker taker, std::stop_token stop) {
     const ListRequest everything;
-    auto listing = co_await listFolder(session, endpoint, everything, stop);
+    auto listing = co_await listFolder(session, endpoints.main, everything, stop);
     if (!listing) co_return listing.error();
     const auto& all = listing->ordinals;
     NoDirectory nowhere;
@@ -59,7 +58,7 @@ Task<Result<void>> identifyMessages(Session& session, Endpoint& endpoint, Identi
         const auto end = std::min(all.size(), at + messagesAtOnce);
         std::vector<std::uint64_t> piece(all.begin() + static_cast<std::ptrdiff_t>(at), all.begin() + static_cast<std::ptrdiff_t>(end));
         Heads heads;
-        auto fetching = fetchMessages(session, endpoint, std::move(piece), heads, nowhere, stop);
+        auto fetching = fetchMessages(session, endpoints, std::move(piece), heads, nowhere, stop);
         auto fetched = co_await fetching;
         if (!fetched) co_return fetched.error();
         std::sort(heads.came.begin(), heads.came.end(), [](const Identified& a, const Identified& b) { return a.ordinal < b.ordinal; });

@@ -47,6 +47,8 @@ constexpr std::array rows{
     Row{"ErrorContentConversionFailed", Meaning::poison},
     Row{"ErrorItemCorrupt", Meaning::poison},
     Row{"ErrorCorruptData", Meaning::poison},
+    Row{"ErrorUnsupportedMimeConversion", Meaning::poison},
+    Row{"ErrorUnsupportedTypeForConversion", Meaning::poison},
     Row{"ErrorBatchProcessingStopped", Meaning::again},
     Row{"ErrorSubscriptionNotFound", Meaning::subscription},
     Row{"ErrorInvalidSubscription", Meaning::subscription},
@@ -59,6 +61,7 @@ constexpr std::array rows{
     Row{"ErrorImpersonationDenied", Meaning::impersonation},
     Row{"ErrorImpersonationFailed", Meaning::impersonation},
     Row{"ErrorNonExistentMailbox", Meaning::closed},
+    Row{"ErrorNonPrimarySmtpAddress", Meaning::closed},
     Row{"ErrorAccessDenied", Meaning::closed},
     Row{"ErrorAccountDisabled", Meaning::closed},
     Row{"ErrorInvalidLicense", Meaning::closed},
@@ -73,11 +76,13 @@ constexpr std::array rows{
 /// The likely cause, where the server's words do not say it.
 std::string_view explanation(std::string_view code) {
     if (code == "ErrorNonExistentMailbox") return "there is no mailbox of this address: check .user";
+    if (code == "ErrorNonPrimarySmtpAddress") return "this is another address of the mailbox: write its primary one into .user";
     if (code == "ErrorAccessDenied") return "the application or user has no right on this mailbox, or a management scope leaves it out";
     if (code == "ErrorAccountDisabled") return "the account of the mailbox is disabled";
     if (code == "ErrorInvalidLicense") return "the licence of the mailbox has no EWS";
     if (code == "ErrorOrganizationAccessBlocked") return "the whole organisation is blocked";
-    if (code == "ErrorImpersonationRequired") return "an application's request must name the mailbox it acts for: check .user and the credential's grant";
+    if (code == "ErrorImpersonationRequired")
+        return "an application's request must name the mailbox it acts for: check .user and the credential's grant";
     if (meaningOf(code) == Meaning::impersonation)
         return "the account may not act for this mailbox: it needs full_access_as_app (Exchange Online) or the role ApplicationImpersonation "
                "(Exchange Server)";
@@ -99,13 +104,15 @@ Error blocked(const Refused& refused, std::string_view peer, std::string_view du
     const auto application = refused.application.empty() ? std::string{"APPLICATION-ID"} : refused.application;
     std::string text = "403, X-EWS-Policy-Reason: " + refused.reason + ". ";
     if (byPolicy) {
-        text += "This application is not among those the tenant lets use EWS. Until EWS ends an administrator can add it: Get-OrganizationConfig "
-                "-RetrieveEwsOperationAccessPolicy, then Set-OrganizationConfig -EwsAllowedAppIDs with the whole list and " +
-                application + "; it takes up to 24 hours";
+        text +=
+            "This application is not among those the tenant lets use EWS. Until EWS ends an administrator can add it: Get-OrganizationConfig "
+            "-RetrieveEwsOperationAccessPolicy, then Set-OrganizationConfig -EwsAllowedAppIDs with the whole list and " +
+            application + "; it takes up to 24 hours";
     } else {
-        text += "EWS is switched off for the tenant or for this mailbox. Until EWS ends an administrator can switch it on: Set-OrganizationConfig "
-                "-EwsEnabled $true, Set-CASMailbox -Identity " +
-                refused.user + " -EwsEnabled $true";
+        text +=
+            "EWS is switched off for the tenant or for this mailbox. Until EWS ends an administrator can switch it on: Set-OrganizationConfig "
+            "-EwsEnabled $true, Set-CASMailbox -Identity " +
+            refused.user + " -EwsEnabled $true";
     }
     text += ". Exchange Online ends EWS for everybody on 1 April 2027: set protocol = graph for this mailbox";
     return error(Reaction::askOperator, Code::mailboxEwsBlocked, peer, during, text);
@@ -162,9 +169,11 @@ Error refusal(const Refused& refused, std::string_view peer, std::string_view du
     const auto text = refused.said.empty() ? status : status + ", \"" + refused.said + "\"";
     if (refused.status == 403 && !refused.reason.empty()) return blocked(refused, peer, during);
     if (refused.status == 403)
-        return error(Reaction::askOperator, Code::mailboxAccess, peer, during,
-                     text + ": the token is good and the mailbox stays closed: its licence has no EWS (Kiosk, F1 and F3 have none), the application lacks "
-                            "full_access_as_app, or conditional access forbids it");
+        return error(
+            Reaction::askOperator, Code::mailboxAccess, peer, during,
+            text +
+                ": the token is good and the mailbox stays closed: its licence has no EWS (Kiosk, F1 and F3 have none), the application lacks "
+                "full_access_as_app, or conditional access forbids it");
     if (refused.status == 429 || refused.status == 502 || refused.status == 503 || refused.status == 504) {
         auto busy = error(Reaction::retryLater, Code::mailboxThrottled, peer, during, text);
         busy.retryAfter = refused.retryAfter;

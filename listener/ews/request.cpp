@@ -73,6 +73,8 @@ std::string page(std::string_view name, std::uint64_t most, std::uint64_t offset
            "\" BasePoint=\"Beginning\"/>";
 }
 
+std::string silence(Receipts receipts) { return receipts == Receipts::suppressed ? " SuppressReadReceipts=\"true\"" : ""; }
+
 }  // namespace
 
 std::string envelope(const Operation& operation, std::string_view version, std::string_view impersonated) {
@@ -96,8 +98,8 @@ Operation getFolder(const FolderRef& folder) {
 
 Operation findFolders(const FolderRef& below, std::uint64_t offset) {
     const auto shape = element("m:FolderShape", idOnly + fields({"folder:DisplayName", "folder:ParentFolderId", "folder:FolderClass"}));
-    return {"FindFolder", element("m:FindFolder Traversal=\"Deep\"", shape + page("IndexedPageFolderView", folderPage, offset) +
-                                                                         element("m:ParentFolderIds", folderId(below)))};
+    return {"FindFolder", element("m:FindFolder Traversal=\"Deep\"",
+                                  shape + page("IndexedPageFolderView", folderPage, offset) + element("m:ParentFolderIds", folderId(below)))};
 }
 
 Operation createFolder(const FolderRef& parent, std::string_view name) {
@@ -116,9 +118,9 @@ Operation findItems(const std::string& folder, plugin::Wall since, std::uint64_t
     const auto constant = element("t:FieldURIOrConstant", emptyElement("t:Constant", "Value", plugin::utcText(since)));
     const auto restriction = element("m:Restriction", element("t:IsGreaterThanOrEqualTo", field("item:DateTimeReceived") + constant));
     const auto order = element("m:SortOrder", element("t:FieldOrder Order=\"Ascending\"", field("item:DateTimeReceived")));
-    return {"FindItem", element("m:FindItem Traversal=\"Shallow\"",
-                                element("m:ItemShape", idOnly) + page("IndexedPageItemView", itemPage, offset) + restriction + order +
-                                    element("m:ParentFolderIds", folderId({.id = folder})))};
+    return {"FindItem",
+            element("m:FindItem Traversal=\"Shallow\"", element("m:ItemShape", idOnly) + page("IndexedPageItemView", itemPage, offset) + restriction +
+                                                            order + element("m:ParentFolderIds", folderId({.id = folder})))};
 }
 
 Operation getItems(std::span<const std::string> ids, ItemShape shape) {
@@ -137,21 +139,20 @@ Operation getItems(std::span<const std::string> ids, ItemShape shape) {
     return {"GetItem", element("m:GetItem", element("m:ItemShape", content) + itemIds(ids))};
 }
 
-Operation markRead(std::span<const std::string> ids) {
+Operation markRead(std::span<const std::string> ids, Receipts receipts) {
     const auto set = element("t:Updates", element("t:SetItemField", field("message:IsRead") + element("t:Message", element("t:IsRead", "true"))));
     std::string changes;
     for (const auto& id : ids) changes += element("t:ItemChange", emptyElement("t:ItemId", "Id", id) + set);
-    return {"UpdateItem",
-            element("m:UpdateItem ConflictResolution=\"AlwaysOverwrite\" MessageDisposition=\"SaveOnly\" SuppressReadReceipts=\"true\"",
-                    element("m:ItemChanges", changes))};
+    const std::string update = "m:UpdateItem ConflictResolution=\"AlwaysOverwrite\" MessageDisposition=\"SaveOnly\"";
+    return {"UpdateItem", element(update + silence(receipts), element("m:ItemChanges", changes))};
 }
 
 Operation moveItems(std::span<const std::string> ids, const std::string& target) {
     return {"MoveItem", element("m:MoveItem", element("m:ToFolderId", folderId({.id = target})) + itemIds(ids))};
 }
 
-Operation deleteItems(std::span<const std::string> ids) {
-    return {"DeleteItem", element("m:DeleteItem DeleteType=\"MoveToDeletedItems\" SuppressReadReceipts=\"true\"", itemIds(ids))};
+Operation deleteItems(std::span<const std::string> ids, Receipts receipts) {
+    return {"DeleteItem", element("m:DeleteItem DeleteType=\"MoveToDeletedItems\"" + silence(receipts), itemIds(ids))};
 }
 
 Operation subscribe(std::span<const std::string> folders) {

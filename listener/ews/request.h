@@ -49,9 +49,11 @@ enum class ItemShape {
 };
 Operation getItems(std::span<const std::string> ids, ItemShape shape);
 
-Operation markRead(std::span<const std::string> ids);
+/// Whether others are told that their message was read or removed (read receipts): servers before Exchange 2013 SP1 cannot be asked not to.
+enum class Receipts { suppressed, asTheServerDoes };
+Operation markRead(std::span<const std::string> ids, Receipts receipts);
 Operation moveItems(std::span<const std::string> ids, const std::string& target);
-Operation deleteItems(std::span<const std::string> ids);  ///< to the deleted items
+Operation deleteItems(std::span<const std::string> ids, Receipts receipts);  ///< to the deleted items
 
 /// A subscription to what arrives in these folders.
 Operation subscribe(std::span<const std::string> folders);

@@ -26,8 +26,8 @@ FolderRef Session::distinguished(std::string_view use) const {
 }
 
 std::string Session::shown(std::string_view text) const {
-    const bool repeats = (token && auth::repeatsPartOf(token->secret->reveal(), text)) ||
-                         (password && auth::repeatsPartOf(password->password.reveal(), text));
+    const bool repeats =
+        (token && auth::repeatsPartOf(token->secret->reveal(), text)) || (password && auth::repeatsPartOf(password->password.reveal(), text));
     return repeats ? std::string{} : plugin::printable(text);
 }
 

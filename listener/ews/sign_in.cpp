@@ -40,8 +40,7 @@ std::optional<Error> wrongAudience(const Session& session, const auth::diagnosis
     const auto resource = "https://" + (parsed ? parsed->authority : session.peer);
     return Error{Reaction::askOperator, Code::mailboxWrongAudience,
                  session.peer + ": the token is for " + joined(claims.audience) + " and not for this server: set the scopes of credential " +
-                     session.settings.credential + " to " + resource + scope +
-                     (claims.isForGraph() ? ", or protocol = graph for this mailbox" : "")};
+                     session.settings.credential + " to " + resource + scope + (claims.isForGraph() ? ", or protocol = graph for this mailbox" : "")};
 }
 
 Task<Result<void>> obtainToken(Session& session, std::stop_token stop) {

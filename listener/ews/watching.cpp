@@ -93,7 +93,8 @@ Task<Result<std::vector<std::string>>> Notifications::watch(Endpoint& main, Watc
 }
 
 /// One step on the way to news. A failure that may pass is one of at most three in a row.
-Task<Result<void>> Notifications::step(Endpoint& main, const Watching& watching, plugin::Deadline until, std::stop_token stop, std::stop_token either) {
+Task<Result<void>> Notifications::step(Endpoint& main, const Watching& watching, plugin::Deadline until, std::stop_token stop,
+                                       std::stop_token either) {
     if (state_ != State::none && names_ != watching.folders) lose();
     Result<void> done{};
     if (state_ == State::none) {
@@ -140,7 +141,8 @@ Task<Result<void>> Notifications::subscribeTo(Endpoint& main, const Names& names
         failed(answer ? answer->code : answer.error().what);
         co_return Result<void>{};
     }
-    if (answer->subscription.empty()) co_return Error{Reaction::reconnect, Code::mailboxProtocol, session_.peer + ": Subscribe: the answer names none"};
+    if (answer->subscription.empty())
+        co_return Error{Reaction::reconnect, Code::mailboxProtocol, session_.peer + ": Subscribe: the answer names none"};
     subscription_ = answer->subscription;
     state_ = State::subscribed;
     co_return Result<void>{};
@@ -237,7 +239,8 @@ Result<void> Notifications::note(const ResponseMessage& message) {
 void Notifications::failed(std::string_view why) {
     lose();
     if (++failures_ < failuresInARow) {
-        session_.log.debug("listener.ews", "notifications are asked for anew", {{"mailbox", session_.settings.alias}, {"cause", session_.shown(why)}});
+        session_.log.debug("listener.ews", "notifications are asked for anew",
+                           {{"mailbox", session_.settings.alias}, {"cause", session_.shown(why)}});
         return;
     }
     session_.pushRefused = true;

@@ -43,7 +43,7 @@ public:
 
     /// False: it is not such a document, why() tells.
     bool feed(std::string_view bytes);
-    bool finish();  ///< the document has to be whole
+    bool finish();                 ///< the document has to be whole
     void refuse(std::string why);  ///< for the handler: what it was told cannot be
     const std::string& why() const;
 
