@@ -91,10 +91,11 @@ int showMailboxes(Command::Call& call, Ledger& ledger) {
         printArray(call.out, items);
         return ok;
     }
-    Table table({"MAILBOX", "FOLDER", "DELIVERED", "BEFORE START", "UNDER WAY", "ACTIONS DUE", "LAST DELIVERY", "LAST VERIFIED", "BLOCKED"});
+    Table table(
+        {"MAILBOX", "FOLDER", "PROTOCOL", "DELIVERED", "BEFORE START", "UNDER WAY", "ACTIONS DUE", "LAST DELIVERY", "LAST VERIFIED", "BLOCKED"});
     for (const auto& row : *summaries)
-        table.add({row.mailbox, row.folder, std::to_string(row.delivered), std::to_string(row.beforeStart), std::to_string(row.openBatches),
-                   std::to_string(row.dueActions), row.lastDelivery ? utcText(*row.lastDelivery) : "-",
+        table.add({row.mailbox, row.folder, row.protocol, std::to_string(row.delivered), std::to_string(row.beforeStart),
+                   std::to_string(row.openBatches), std::to_string(row.dueActions), row.lastDelivery ? utcText(*row.lastDelivery) : "-",
                    row.lastVerified ? utcText(*row.lastVerified) : "-", row.blocked.empty() ? "-" : row.blocked});
     table.print(call.out);
     std::string last;

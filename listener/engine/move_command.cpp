@@ -97,7 +97,9 @@ int runMove(Command::Call& call) {
     if (!readBy(settings, arguments->protocol)) {
         call.error << "postern: it is not known where mailbox " << arguments->mailbox << " can be read by " << arguments->protocol
                    << ": the credential " << configured.session.credential << " names no provider that has it (credential."
-                   << configured.session.credential << ".provider)\n";
+                   << configured.session.credential
+                   << ".provider). Write .protocol and its server into the configuration instead: what was delivered is found again "
+                      "all the same\n";
         return configuration;
     }
     const auto compared = wait(call, look(host, settings));

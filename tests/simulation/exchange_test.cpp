@@ -330,6 +330,7 @@ SCENARIO("a look with another protocol tells what a move would do, and does noth
     REQUIRE(stage.once() == 0);
     stage.mail().removeByOthers("INBOX", 4);
     stage.mail().arrive("INBOX");
+    stage.more = {"mailbox.box.enabled = false"};
     std::vector<listener::Compared> found;
     stage.live({.mode = Mode::service, .time = 1min, .begun = [&](Process& process) {
                     auto settings = listener::mailboxSettings(*process.configuration(), "box");
@@ -348,7 +349,10 @@ SCENARIO("a look with another protocol tells what a move would do, and does noth
     CHECK(found[0].beforeStart == 0);
     CHECK(found[1].both == 1);
     CHECK(found[1].fresh == 0);
-    CHECK(stage.wrong({1, 2, 3, 4, 5, 6, 7, 8}) == Wrong{});
+    CHECK(stage.wrong(upTo(7)) == Wrong{});
+    stage.more.clear();
+    REQUIRE(stage.once() == 0);
+    CHECK(stage.wrong(upTo(8)) == Wrong{});
 }
 
 namespace {
