@@ -74,10 +74,9 @@ Task<Result<void>> Rematch::look() {
     if (!identified) co_return identified.error();
     auto keys = std::make_shared<CandidateKeys>();
     keys->match.reserve(messages_.size());
-    const bool crosses = mailbox_.rendersAnew() || case_.otherProtocol;
     for (const auto& message : messages_) {
         keys->match.push_back(message.matchKey);
-        if (crosses && message.crossKey != 0) keys->cross.push_back(message.crossKey);
+        if (message.crossKey != 0) keys->cross.push_back(message.crossKey);
     }
     std::sort(keys->match.begin(), keys->match.end());
     std::sort(keys->cross.begin(), keys->cross.end());

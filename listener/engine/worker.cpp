@@ -118,6 +118,7 @@ Task<Result<bool>> Worker::takesAnotherWay() {
     if (!followed) co_return followed.error();
     const bool another = wanted.protocol != current_.protocol;
     current_ = std::move(wanted);
+    if (another) unreadable_.clear();  // its numbers are those of other messages
     co_return another;
 }
 
