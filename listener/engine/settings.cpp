@@ -201,6 +201,12 @@ void checkReach(const Configuration& configuration, const std::string& prefix, c
     if (protocol == "ews" && given("fallback") && urlOf(configuration, prefix, "graph").empty())
         report("fallback", Code::configConflict,
                "the credential names no provider (credential.<name>.provider), so it is not known where Microsoft Graph is", "fallback");
+    const auto credential = "credential." + configuration.text(prefix + "credential");
+    if (protocol == "ews" && given("fallback") && configuration.settings().contains(credential + ".scopes") &&
+        !configuration.text(credential + ".scopes").empty())
+        report("fallback", Code::configConflict,
+               "EWS and Microsoft Graph want other scopes, and " + credential + ".scopes gives the same to both: remove it, the provider's are known",
+               "fallback");
 }
 
 void checkMailbox(const Configuration& configuration, const std::string& alias, std::vector<Problem>& problems) {

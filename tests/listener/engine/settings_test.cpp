@@ -174,6 +174,13 @@ SCENARIO("a mailbox of Exchange is read by EWS or Microsoft Graph at the address
         REQUIRE(readBy(settings, "graph"));
         CHECK(settings.session.url == "https://graph.microsoft.us");
     }
+    GIVEN("scopes that are written, where two protocols want others") {
+        CHECK(problems(mailbox + credential + provider + "credential.ms.scopes = https://outlook.office365.us/.default\nmailbox.m.protocol = ews\n")
+                  .empty());
+        CHECK(problems(mailbox + credential + provider +
+                       "credential.ms.scopes = https://outlook.office365.us/.default\nmailbox.m.protocol = ews\nmailbox.m.fallback = graph\n") ==
+              Told{"PO-1013 mailbox.m.fallback"});
+    }
     GIVEN("a root with a slash at its end") {
         const auto result =
             validated(complete + mailbox + credential + provider + "mailbox.m.protocol = graph\nmailbox.m.url = https://graph.example/\n");
