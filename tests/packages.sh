@@ -11,6 +11,8 @@ have() {
     libpoco-dev) [ -e /usr/include/Poco/Poco.h ] ;;
     libssl-dev) [ -e /usr/include/openssl/ssl.h ] ;;
     libsqlite3-dev) [ -e /usr/include/sqlite3.h ] ;;
+    libexpat1-dev) [ -e /usr/include/expat.h ] ;;
+    libxml2-utils) command -v xmllint >/dev/null ;;
     catch2) [ -e /usr/include/catch2/catch.hpp ] ;;
     dovecot-imapd) [ -x /usr/lib/dovecot/imap ] && [ -x /usr/sbin/dovecot ] ;;
     squid) [ -x /usr/sbin/squid ] && [ -x /usr/lib/squid/basic_ncsa_auth ] ;;
@@ -58,7 +60,7 @@ need() {
     for package in "${missing[@]}"; do have "$package" || { say "$package is installed but not usable"; return 1; }; done
 }
 
-packages_to_build=(g++ cmake ninja-build libpoco-dev libssl-dev libsqlite3-dev)
+packages_to_build=(g++ cmake ninja-build libpoco-dev libssl-dev libsqlite3-dev libexpat1-dev)
 packages_of_servers=(dovecot-imapd nodejs npm openssl ca-certificates)
 
 # install_modules DIRECTORY WHOSE: exactly those of its lock file.

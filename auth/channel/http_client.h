@@ -61,7 +61,7 @@ public:
 
     /// The answer's head; its body is then taken with read(). Whatever is left of it at the next request or begin costs the connection.
     plugin::Task<plugin::Result<HttpAnswer>> begin(HttpRequest request, plugin::Deadline deadline, std::stop_token stop);
-    /// Waits for body bytes and takes what is there. 0 = the body is whole.
+    /// Waits for body bytes and takes what is there. 0 = the body is whole. One that timed out or was stopped has taken nothing and may be repeated.
     plugin::Task<plugin::Result<std::size_t>> read(std::span<char> into, plugin::Deadline deadline, std::stop_token stop);
 
     void close();  ///< drops the connection

@@ -298,3 +298,30 @@ SCENARIO("a body may be taken as a stream", "[http]") {
         }
     }
 }
+
+SCENARIO("waiting for more of a stream can be given up and begun again", "[http]") {
+    std::promise<void> goOn;
+    auto goesOn = goOn.get_future().share();
+    const TlsServer server({}, [goesOn](TlsServer::Stream& stream) {
+        readRequest(stream);
+        stream.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n");
+        goesOn.wait();
+        stream.write("6\r\nsecond\r\n0\r\n\r\n");
+        stream.read();
+    });
+    World world;
+    HttpSession session(*world.dialer);
+    REQUIRE(world.run(session.begin({.url = url(server)}, world.soon(), {})));
+    std::vector<char> into(100);
+    REQUIRE(*world.run(session.read(into, world.soon(), {})) == 5);
+    CHECK(world.run(session.read(into, world.in(std::chrono::milliseconds(20)), {})).error().code == Code::channelTimeout);
+    std::stop_source stopped;
+    stopped.request_stop();
+    CHECK(world.run(session.read(into, world.soon(), stopped.get_token())).error().code == Code::channelStopped);
+    goOn.set_value();
+    const auto got = world.run(session.read(into, world.soon(), {}));
+    REQUIRE(got);
+    CHECK(std::string(into.data(), *got) == "second");
+    CHECK(*world.run(session.read(into, world.soon(), {})) == 0);
+    CHECK(server.accepted() == 1);
+}

@@ -1,0 +1,107 @@
+#include "listener/ews/after.h"
+
+#include "listener/ews/finding.h"
+#include "listener/ews/refusal.h"
+
+#include <algorithm>
+#include <functional>
+#include <optional>
+
+namespace listener::ews {
+
+using plugin::Error;
+using plugin::Result;
+using plugin::Task;
+
+namespace {
+
+constexpr std::size_t itemsAtOnce = 100;
+constexpr int triesOfOne = 3;
+
+using Ids = std::vector<std::string>;
+using MakeOperation = std::function<Operation(std::span<const std::string>)>;
+
+class Doer {
+public:
+    Doer(Session& session, Endpoint& endpoint, std::stop_token stop) : session_(session), endpoint_(endpoint), stop_(std::move(stop)) {}
+
+    /// All of it, whatever becomes of single ones; the first refusal is the answer. `operation` outlives the task.
+    Task<Result<void>> toAll(const MakeOperation& operation, Ids ids) {
+        std::optional<Error> refused;
+        for (int tries = 0; !ids.empty(); ++tries) {
+            Ids left;
+            const auto atOnce = tries == 0 ? itemsAtOnce : std::size_t{1};  // one that is refused may have stopped the others
+            for (std::size_t at = 0; at < ids.size(); at += atOnce) {
+                const auto piece = std::span<const std::string>{ids}.subspan(at, std::min(atOnce, ids.size() - at));
+                auto asked = operation(piece);
+                auto messages = co_await endpoint_.call(std::move(asked), stop_);
+                if (!messages) co_return messages.error();
+                for (std::size_t i = 0; i < piece.size(); ++i) {
+                    const bool mentioned = i < messages->size();
+                    if (mentioned && isDone((*messages)[i])) continue;
+                    if (mentioned && meaningOf((*messages)[i].code) == Meaning::folderGone)
+                        co_return refusal(session_, (*messages)[i], "MoveItem");  // the target, for all of them
+                    if (tries + 1 < triesOfOne)
+                        left.push_back(piece[i]);
+                    else if (mentioned && !refused)
+                        refused = refusal(session_, (*messages)[i], "an after-action");
+                }
+            }
+            ids = std::move(left);
+        }
+        if (refused) co_return std::move(*refused);
+        co_return Result<void>{};
+    }
+
+    Task<Result<void>> move(Ids ids, std::string target) {
+        for (bool again = false;; again = true) {
+            auto finding = findOrMakeFolder(session_, endpoint_, target, stop_);
+            auto folder = co_await finding;
+            if (!folder) co_return folder.error();
+            const MakeOperation operation = [&folder](std::span<const std::string> some) { return moveItems(some, *folder); };
+            auto moving = toAll(operation, ids);
+            auto moved = co_await moving;
+            if (moved || again || moved.error().code != plugin::Code::mailboxFolderMissing) co_return moved;
+            session_.tree.reset();  // it was there when it was looked for last
+        }
+    }
+
+private:
+    static bool isDone(const ResponseMessage& message) { return message.success || meaningOf(message.code) == Meaning::itemGone; }
+
+    Session& session_;
+    Endpoint& endpoint_;
+    std::stop_token stop_;
+};
+
+}  // namespace
+
+Task<Result<void>> carryOut(Session& session, Endpoint& endpoint, AfterRequest request, std::stop_token stop) {
+    using Kind = AfterAction::Kind;
+    const auto kind = request.action.kind;
+    if (kind == Kind::leave) co_return Result<void>{};
+    auto found = co_await session.index.find(session.folder->indexed.number, std::move(request.ordinals));
+    if (!found) co_return found.error();
+    Ids ids;
+    for (auto& item : *found) ids.push_back(std::move(item.id));
+    Doer doer{session, endpoint, std::move(stop)};
+    const auto receipts = session.loweredSchema ? Receipts::asTheServerDoes : Receipts::suppressed;
+    Result<void> done{};
+    if (kind == Kind::seen || kind == Kind::seenAndMove) {
+        const MakeOperation operation = [receipts](std::span<const std::string> some) { return markRead(some, receipts); };
+        auto marking = doer.toAll(operation, ids);
+        done = co_await marking;
+    }
+    if (done && kind == Kind::remove) {
+        const MakeOperation operation = [receipts](std::span<const std::string> some) { return deleteItems(some, receipts); };
+        auto deleting = doer.toAll(operation, ids);
+        done = co_await deleting;
+    }
+    if (done && (kind == Kind::move || kind == Kind::seenAndMove)) {
+        auto moving = doer.move(ids, request.action.target);
+        done = co_await moving;
+    }
+    co_return done;
+}
+
+}  // namespace listener::ews

@@ -1,0 +1,277 @@
+#include "listener/ews/endpoint.h"
+
+#include "auth/sasl/base64.h"
+#include "listener/ews/refusal.h"
+#include "listener/message/sha256.h"
+#include "plugin/contract/text.h"
+
+#include <algorithm>
+#include <array>
+
+namespace listener::ews {
+
+using plugin::Code;
+using plugin::Error;
+using plugin::Reaction;
+using plugin::Result;
+using plugin::Task;
+
+namespace {
+
+constexpr std::size_t bufferSize = 32 * 1024;
+/// Of an answer that is a refusal.
+constexpr std::size_t refusalLimit = 64 * 1024;
+/// A batch of messages is bounded by their sizes; one message has as many octets as it has. What is kept of an answer the reader bounds.
+constexpr std::uint64_t answerLimit = 16ULL << 30;
+constexpr std::string_view olderSchema = "Exchange2010_SP2";
+
+/// A GUID no other request has: of what tells this one from all others. For looking it up in the server's logs.
+std::string requestId(const Session& session, plugin::Wall now) {
+    const auto digest = sha256(session.settings.alias + '\n' + session.settings.user + '\n' + std::to_string(now.time_since_epoch().count()) + '\n' +
+                               std::to_string(session.requests));
+    auto hex = plugin::hexText(std::span{digest}.first(16));
+    for (const std::size_t at : {20, 16, 12, 8}) hex.insert(at, "-");
+    return hex;
+}
+
+/// Never at the end of a co_await: what it makes is to be wiped.
+std::string basic(const auth::Access::Password& password, const std::string& user) {
+    auth::SecretBuilder pair;
+    pair.add(password.username.empty() ? user : password.username).add(':').add(password.password.reveal());
+    const auto secret = pair.finish();
+    const auto encoded = auth::sasl::base64(secret.reveal());
+    return "Basic " + std::string{encoded.reveal()};
+}
+
+/// "X-BackEndOverrideCookie=…" of a Set-Cookie field; "": another cookie.
+std::string affinityOf(const auth::HttpHeaders& headers) {
+    constexpr std::string_view name = "X-BackEndOverrideCookie=";
+    for (const auto& [field, value] : headers.fields()) {
+        static constexpr std::string_view setCookie = "set-cookie";
+        const bool fits = std::equal(field.begin(), field.end(), setCookie.begin(), setCookie.end(),
+                                     [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b; });
+        if (fits && value.starts_with(name)) return value.substr(0, value.find(';'));
+    }
+    return {};
+}
+
+bool isHtml(const auth::HttpHeaders& headers) { return headers.find("Content-Type").value_or("").find("html") != std::string_view::npos; }
+
+}  // namespace
+
+Error refusal(const Session& session, const ResponseMessage& message, std::string_view during) {
+    return refusal(session.shown(message.code), session.shown(message.text), message.backOff, session.peer, during);
+}
+
+Endpoint::Endpoint(Session& session) : session_(session), http_(session.access.dialer()) {}
+
+Task<Result<auth::HttpRequest>> Endpoint::prepare(const Operation& operation, std::stop_token stop) {
+    auto& loop = co_await plugin::thisLoop();
+    const auto& settings = session_.settings;
+    auth::HttpRequest request{.method = "POST", .url = settings.url};
+    if (session_.password) {
+        request.headers.add("Authorization", basic(*session_.password, settings.user));
+    } else {
+        auto identity = session_.identity;
+        auto token = co_await session_.access.tokens().token(std::move(identity), loop.clock().steady() + settings.connectTimeout, stop);
+        if (!token) co_return token.error();
+        session_.token = std::move(*token);
+        request.headers.add("Authorization", "Bearer " + std::string{session_.token->secret->reveal()});
+    }
+    ++session_.requests;
+    request.headers.add("Content-Type", "text/xml; charset=utf-8");
+    request.headers.add("Accept", "text/xml");
+    request.headers.add("User-Agent", session_.agent);
+    request.headers.add("X-AnchorMailbox", settings.user);
+    request.headers.add("client-request-id", requestId(session_, loop.clock().wall()));
+    request.headers.add("return-client-request-id", "true");
+    if (affine) request.headers.add("X-PreferServerAffinity", "true");
+    if (affine && !affinity.empty()) request.headers.add("Cookie", affinity);
+    request.body = envelope(operation, session_.schema, session_.impersonates ? std::string_view{settings.user} : std::string_view{});
+    request.truststore = settings.truststore;
+    request.keystore = settings.keystore;
+    request.keyAlias = settings.keyAlias;
+    request.proxy = settings.proxy;
+    request.limits.body = answerLimit;
+    co_return std::move(request);
+}
+
+Task<Result<void>> Endpoint::begin(Operation operation, std::stop_token stop) {
+    auto& loop = co_await plugin::thisLoop();
+    if (session_.over) co_return *session_.over;
+    reader_.reset();
+    parts_.clear();
+    refusedAs.reset();
+    during_ = operation.name;
+    for (bool repeated = false;;) {
+        auto request = co_await prepare(operation, stop);
+        if (!request) co_return request.error();
+        const auto deadline = loop.clock().steady() + session_.settings.connectTimeout + session_.settings.ioTimeout;
+        auto answer = co_await http_.begin(std::move(*request), deadline, stop);
+        if (!answer && answer.error().code == Code::channelClosed && kept_ && !std::exchange(repeated, true)) {
+            kept_ = false;
+            continue;
+        }
+        if (!answer) co_return ended(answer.error());
+        kept_ = true;
+        if (auto cookie = affinityOf(answer->headers); affine && !cookie.empty()) affinity = std::move(cookie);
+        if (answer->status == 200 && !isHtml(answer->headers)) break;
+        again_ = false;
+        auto judged = co_await judge(*answer, stop);
+        if (!again_) co_return ended(judged.error());
+    }
+    reader_ = std::make_unique<AnswerReader>();
+    if (buffer_.empty()) buffer_.resize(bufferSize);
+    co_return Result<void>{};
+}
+
+/// Why an answer is none, from its status, its headers, and the fault in it, where there is one.
+Task<Result<void>> Endpoint::judge(const auth::HttpAnswer& answer, std::stop_token stop) {
+    const auto text = co_await beginning(stop);
+    const auto diagnostics = session_.shown(answer.headers.find("x-ms-diagnostics").value_or(""));
+    session_.log.debug("listener.ews", "a request is refused",
+                       {{"mailbox", session_.settings.alias},
+                        {"operation", during_},
+                        {"status", answer.status},
+                        {"request_id", session_.shown(answer.headers.find("request-id").value_or(""))},
+                        {"server", session_.shown(answer.headers.find("X-FEServer").value_or(""))},
+                        {"diagnostics", diagnostics}});
+    if (answer.status == 401) co_return signInRefused(answer);
+    Refused refused{.status = answer.status,
+                    .reason = session_.shown(answer.headers.find("X-EWS-Policy-Reason").value_or("")),
+                    .said = session_.shown(std::string_view{text}.substr(0, 120)),
+                    .retryAfter = retryAfter(answer.headers.find("Retry-After")),
+                    .user = session_.settings.user,
+                    .application = session_.application,
+                    .html = isHtml(answer.headers)};
+    if (refused.status == 403) co_return refusal(refused, session_.peer, during_);
+    AnswerReader reader;
+    if (!refused.html && reader.feed(text) && reader.finish() && reader.fault()) {
+        auto error = faultOf(reader).error();
+        if (!error.retryAfter) error.retryAfter = refused.retryAfter;
+        co_return error;
+    }
+    auto error = refusal(refused, session_.peer, during_);
+    error.provider = diagnostics;
+    co_return error;
+}
+
+/// Of a refusal; whatever goes wrong here changes nothing.
+Task<std::string> Endpoint::beginning(std::stop_token stop) {
+    auto& loop = co_await plugin::thisLoop();
+    const auto deadline = loop.clock().steady() + session_.settings.ioTimeout;
+    std::string text;
+    std::array<char, 2048> piece{};
+    while (text.size() < refusalLimit) {
+        auto got = co_await http_.read(piece, deadline, stop);
+        if (!got || *got == 0) break;
+        text.append(piece.data(), *got);
+    }
+    co_return text;
+}
+
+Error Endpoint::signInRefused(const auth::HttpAnswer& answer) {
+    Error error{Reaction::askOperator, Code::mailboxSignInRefused, session_.peer + ": " + std::string{during_} + ": 401"};
+    for (const auto* name : {"x-ms-diagnostics", "WWW-Authenticate"})
+        if (const auto said = session_.shown(answer.headers.find(name).value_or("")); !said.empty())
+            error.what.append(", ").append(name).append(": ").append(said);
+    if (session_.password) return error;
+    error.reaction = Reaction::reauthenticate;
+    session_.access.tokens().refused(session_.identity, *session_.token);
+    return error;
+}
+
+Result<void> Endpoint::faultOf(const AnswerReader& reader) {
+    const auto& fault = reader.fault();
+    if (!fault) return {};
+    refusedAs = meaningOf(fault->code);
+    if (refusedAs == Meaning::version && !std::exchange(session_.loweredSchema, true)) {
+        session_.schema = olderSchema;
+        again_ = true;
+    }
+    return refusal(session_.shown(fault->code), session_.shown(fault->text), fault->backOff, session_.peer, during_);
+}
+
+/// After an Error the connection may be in the middle of something.
+Error Endpoint::ended(Error error) {
+    if ((error.reaction == Reaction::reconnect && !affine) || error.reaction == Reaction::reauthenticate) session_.over = error;
+    abandon();
+    return error;
+}
+
+Error Endpoint::unreadable(std::string_view why) const {
+    return {Reaction::reconnect, Code::mailboxProtocol,
+            session_.peer + ": " + std::string{during_} + ": the answer cannot be read: " + session_.shown(why)};
+}
+
+Task<Result<std::optional<AnswerPart>>> Endpoint::next(std::stop_token stop) {
+    auto& loop = co_await plugin::thisLoop();
+    while (parts_.empty() && reader_) {
+        auto got = co_await http_.read(buffer_, loop.clock().steady() + session_.settings.ioTimeout, stop);
+        if (!got) {
+            auto error = got.error();
+            error.what = std::string{during_} + ": " + error.what;
+            co_return ended(std::move(error));
+        }
+        const bool good = *got == 0 ? reader_->finish() : reader_->feed({buffer_.data(), *got});
+        for (auto& part : reader_->take()) parts_.push_back(std::move(part));
+        if (!good) co_return ended(unreadable(reader_->why()));
+        if (!reader_->server().empty()) session_.software = "Exchange " + session_.shown(reader_->server());
+        if (*got > 0) continue;
+        const auto faulty = faultOf(*reader_);
+        reader_.reset();
+        buffer_ = {};
+        if (!faulty) co_return ended(faulty.error());
+    }
+    if (parts_.empty()) co_return std::optional<AnswerPart>{};
+    auto part = std::move(parts_.front());
+    parts_.pop_front();
+    co_return std::optional<AnswerPart>{std::move(part)};
+}
+
+void Endpoint::abandon() {
+    reader_.reset();
+    buffer_ = {};
+    parts_.clear();
+    kept_ = false;
+    http_.close();
+}
+
+Task<Result<std::vector<ResponseMessage>>> Endpoint::call(Operation operation, std::stop_token stop) {
+    auto begun = co_await begin(std::move(operation), stop);
+    if (!begun) co_return begun.error();
+    std::vector<ResponseMessage> messages;
+    for (;;) {
+        auto part = co_await next(stop);
+        if (!part) co_return part.error();
+        if (!*part) break;
+        auto* message = std::get_if<ResponseMessage>(&**part);
+        if (message == nullptr) continue;
+        const auto meaning = message->success ? Meaning::again : meaningOf(message->code);
+        if (meaning == Meaning::busy || meaning == Meaning::crowded) co_return ended(refusal(session_, *message, during_));
+        messages.push_back(std::move(*message));
+    }
+    if (messages.empty()) co_return ended(unreadable("there is nothing in it"));
+    co_return std::move(messages);
+}
+
+Task<Result<ResponseMessage>> Endpoint::ask(Operation operation, std::stop_token stop) {
+    auto messages = co_await call(std::move(operation), stop);
+    if (!messages) co_return messages.error();
+    co_return std::move(messages->front());
+}
+
+Task<Result<std::optional<std::string>>> Endpoint::listen(plugin::Deadline until, std::stop_token stop) {
+    auto& loop = co_await plugin::thisLoop();
+    reader_.reset();
+    buffer_ = {};
+    std::array<char, 2048> piece;
+    auto got = co_await http_.read(piece, until, stop);
+    if (got) co_return std::optional<std::string>{std::string{piece.data(), *got}};
+    const bool ours = (got.error().code == Code::channelTimeout && loop.clock().steady() >= until) ||
+                      (got.error().code == Code::channelStopped && stop.stop_requested());
+    if (ours) co_return std::optional<std::string>{};
+    co_return got.error();
+}
+
+}  // namespace listener::ews

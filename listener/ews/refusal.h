@@ -1,0 +1,55 @@
+#pragma once
+
+#include "listener/ews/answer.h"
+#include "plugin/contract/result.h"
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace listener::ews {
+
+/// What a ResponseCode means for whoever asked.
+enum class Meaning {
+    busy,           ///< back off as long as it says; no request of any kind meanwhile
+    crowded,        ///< too many requests at a time
+    subscriptions,  ///< too many subscriptions on the mailbox: ask now and then instead
+    tooMuch,        ///< a smaller batch may go
+    transient,      ///< again later
+    resync,         ///< what was known of a folder's state means nothing any more
+    folderGone,     ///<
+    folderExists,   ///<
+    itemGone,       ///< or not readable yet
+    poison,         ///< the server cannot render this one message
+    again,          ///< it was not looked at: resend just that
+    subscription,   ///< a subscription is dead: make a new one
+    impersonation,  ///< the account may not act for the mailbox
+    closed,         ///< the mailbox is not to be had, until somebody changes something
+    version,        ///< the server is older than the schema asked for
+    ourFault,       ///< the request is wrong
+    unknown,        ///< servers know more codes than their schema
+};
+Meaning meaningOf(std::string_view code);
+
+/// What to do about it, with a text for people. `said`: the server's words, fit to be shown. Errors mailboxThrottled, mailboxCommandRefused
+/// (retryLater), mailboxAccess, mailboxProtocol, mailboxFolderMissing (askOperator).
+plugin::Error refusal(std::string_view code, std::string_view said, std::optional<std::chrono::milliseconds> backOff, std::string_view peer,
+                      std::string_view during);
+
+/// An answer that is none of SOAP's: by status and headers. `reason`: X-EWS-Policy-Reason. `said`: its first octets, fit to be shown.
+struct Refused {
+    int status = 0;
+    std::string reason{};
+    std::string said{};
+    std::optional<std::chrono::milliseconds> retryAfter{};
+    std::string user{};         ///< the mailbox
+    std::string application{};  ///< client id of the token; "": not known
+    bool html = false;
+};
+plugin::Error refusal(const Refused& refused, std::string_view peer, std::string_view during);
+
+/// Retry-After (RFC 9110 section 10.2.3) in seconds; nothing: it is a date, or none.
+std::optional<std::chrono::milliseconds> retryAfter(std::optional<std::string_view> field);
+
+}  // namespace listener::ews

@@ -1,0 +1,60 @@
+#pragma once
+
+#include "auth/access.h"
+#include "listener/ews/ews_mailbox.h"
+#include "listener/ews/folder_tree.h"
+#include "listener/ews/request.h"
+#include "listener/item_index.h"
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace listener::ews {
+
+/// The folder entered last.
+struct OpenFolder {
+    std::string name{};
+    std::string id{};
+    IndexedFolder indexed{};
+    bool fresh = false;  ///< its index was brought up to date by select(), and nobody has listed it since
+};
+
+/// What is true of a session, whichever connection a request goes by. Belongs to one loop.
+struct Session {
+    Session(Settings theSettings, auth::Access& theAccess, ItemIndex& theIndex, plugin::Log& theLog, std::string version);
+
+    Settings settings;
+    auth::Access& access;
+    ItemIndex& index;
+    plugin::Log& log;
+    std::string agent;  ///< User-Agent
+    std::string peer;   ///< for people: "mail.example.com"
+
+    auth::Identity identity{};
+    std::optional<auth::Access::Password> password{};  ///< Basic; else a token is asked for before each request
+    std::optional<auth::Token> token{};                ///< the one used last
+    std::string application{};                         ///< client id, as the token tells
+    bool impersonates = false;
+    std::string_view schema = "Exchange2013_SP1";
+    bool loweredSchema = false;
+    std::string software{};
+    std::uint64_t requests = 0;
+    std::optional<plugin::Error> over{};  ///< why nothing more may be asked
+
+    std::string inboxId{};
+    std::optional<FolderTree> tree{};  ///< as it was found last
+    plugin::Steady treeUntil{};        ///< how long that is believed
+    std::optional<OpenFolder> folder{};
+    bool pushRefused = false;
+
+    /// A folder of this mailbox by its use. Who acts for nobody else names the mailbox: the answer is never about another one.
+    FolderRef distinguished(std::string_view use) const;
+    /// Text of the server's for people: escaped, cut, and left out where it repeats what we signed in with.
+    std::string shown(std::string_view text) const;
+};
+
+}  // namespace listener::ews

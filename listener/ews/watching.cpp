@@ -1,0 +1,271 @@
+#include "listener/ews/watching.h"
+
+#include "listener/ews/finding.h"
+#include "listener/ews/refusal.h"
+
+#include <algorithm>
+#include <memory>
+
+namespace listener::ews {
+
+using plugin::Code;
+using plugin::Error;
+using plugin::Reaction;
+using plugin::Result;
+using plugin::Task;
+
+namespace {
+
+constexpr int failuresInARow = 3;
+/// One mail is told of more than once (created, new): so long more is waited for.
+constexpr std::chrono::milliseconds mergeTime{300};
+/// A connection nobody needs is given up after so long: it holds buffers, and the server forgets it anyway.
+constexpr std::chrono::seconds idleTime{60};
+/// For taking leave.
+constexpr std::chrono::milliseconds closeTime{2'000};
+
+/// Stopped when either is.
+class Either {
+public:
+    Either(const std::stop_token& a, const std::stop_token& b) : onA_(a, Ask{source_}), onB_(b, Ask{source_}) {}
+    std::stop_token token() const { return source_.get_token(); }
+
+private:
+    struct Ask {
+        std::stop_source source;
+        void operator()() { source.request_stop(); }
+    };
+    std::stop_source source_{};
+    std::stop_callback<Ask> onA_, onB_;
+};
+
+Error stoppedError(const Session& session) { return {Reaction::retryLater, Code::channelStopped, session.peer + ": stopped while waiting for news"}; }
+
+/// What another try may mend: not what somebody has to change, nor what the server wants us to wait for.
+bool isPassing(const Error& error) {
+    if (error.code == Code::channelStopped || error.code == Code::mailboxThrottled) return false;
+    return error.reaction == Reaction::reconnect || error.code == Code::mailboxCommandRefused;
+}
+
+}  // namespace
+
+Notifications::Notifications(Session& session) : session_(session), endpoint_(session) { endpoint_.affine = true; }
+
+Task<Result<std::vector<std::string>>> Notifications::watch(Endpoint& main, Watching watching, std::stop_token stop) {
+    auto& loop = co_await plugin::thisLoop();
+    const Either either{watching.wake, stop};
+    const auto begun = loop.clock().steady();
+    heard_ = begun;  // what came meanwhile lies in the socket
+    auto until = watching.until;
+    bool idle = false;
+    while (news_.empty()) {
+        const auto now = loop.clock().steady();
+        if (stop.stop_requested()) co_return stoppedError(session_);
+        if (watching.wake.stop_requested() || now >= until) break;
+        if (!idle && now >= begun + idleTime && state_ == State::told) {
+            main.abandon();
+            idle = true;
+        }
+        if (!unknown_.empty() && now >= begun + watching.sweep) {
+            news_.insert(unknown_.begin(), unknown_.end());
+            break;
+        }
+        const auto pause = std::min({until, idle ? until : begun + idleTime, unknown_.empty() ? until : begun + watching.sweep});
+        auto stepping = step(main, watching, pause, stop, either.token());
+        auto done = co_await stepping;
+        if (done && session_.pushRefused) news_.insert(watching.folders.begin(), watching.folders.end());
+        if (!done) co_return done.error();
+    }
+    if (!news_.empty() && state_ == State::told) {
+        const auto merged = loop.clock().steady() + mergeTime;
+        while (state_ == State::told && loop.clock().steady() < merged && !either.token().stop_requested()) {
+            auto listening = listen(merged, either.token());
+            auto done = co_await listening;
+            if (!done) co_return done.error();
+        }
+    }
+    if (stop.stop_requested()) co_return stoppedError(session_);
+    std::vector<std::string> names;
+    for (const auto& folder : watching.folders)
+        if (news_.contains(folder)) names.push_back(folder);
+    news_.clear();
+    co_return std::move(names);
+}
+
+/// One step on the way to news. A failure that may pass is one of at most three in a row.
+Task<Result<void>> Notifications::step(Endpoint& main, const Watching& watching, plugin::Deadline until, std::stop_token stop,
+                                       std::stop_token either) {
+    if (state_ != State::none && names_ != watching.folders) lose();
+    Result<void> done{};
+    if (state_ == State::none) {
+        auto subscribing = subscribeTo(main, watching.folders, stop);
+        done = co_await subscribing;
+    } else if (state_ == State::subscribed) {
+        auto starting = startListening(stop);
+        done = co_await starting;
+    } else {
+        auto listening = listen(until, either);
+        co_return co_await listening;
+    }
+    if (done || session_.over || !isPassing(done.error())) co_return done;
+    failed(done.error().what);
+    if (session_.pushRefused) co_return Result<void>{};
+    auto& loop = co_await plugin::thisLoop();
+    auto pausing = plugin::sleepUntil(loop.clock().steady() + std::chrono::seconds{failures_}, either);
+    co_await pausing;
+    co_return Result<void>{};
+}
+
+Task<Result<void>> Notifications::subscribeTo(Endpoint& main, const Names& names, std::stop_token stop) {
+    byId_.clear();
+    unknown_.clear();
+    names_ = names;
+    std::vector<std::string> ids;
+    for (const auto& name : names) {
+        auto finding = findFolder(session_, main, name, stop);
+        auto id = co_await finding;
+        if (!id) co_return id.error();
+        if (!*id)
+            unknown_.push_back(name);
+        else if (byId_.emplace(**id, name).second)
+            ids.push_back(**id);
+    }
+    if (ids.empty()) co_return folderMissing(session_, names.front());
+    endpoint_.affinity.clear();
+    auto operation = subscribe(ids);
+    auto answer = co_await endpoint_.ask(std::move(operation), stop);
+    if (!answer && endpoint_.refusedAs != Meaning::subscriptions) co_return answer.error();
+    if (answer && !answer->success && meaningOf(answer->code) != Meaning::subscriptions) co_return refusal(session_, *answer, "Subscribe");
+    if (!answer || !answer->success) {
+        failures_ = failuresInARow;
+        failed(answer ? answer->code : answer.error().what);
+        co_return Result<void>{};
+    }
+    if (answer->subscription.empty())
+        co_return Error{Reaction::reconnect, Code::mailboxProtocol, session_.peer + ": Subscribe: the answer names none"};
+    subscription_ = answer->subscription;
+    state_ = State::subscribed;
+    co_return Result<void>{};
+}
+
+Task<Result<void>> Notifications::startListening(std::stop_token stop) {
+    auto& loop = co_await plugin::thisLoop();
+    auto operation = getStreamingEvents(subscription_, connectionMinutes);
+    auto begun = co_await endpoint_.begin(std::move(operation), stop);
+    if (!begun) {
+        if (isPassing(begun.error())) lose();
+        co_return begun;
+    }
+    cutter_ = {};
+    words_ = 0;
+    heard_ = loop.clock().steady();
+    state_ = State::listening;
+    co_return Result<void>{};
+}
+
+/// What comes until then, or nothing.
+Task<Result<void>> Notifications::listen(plugin::Deadline until, std::stop_token either) {
+    auto& loop = co_await plugin::thisLoop();
+    const auto dead = heard_ + silenceLimit;
+    auto listening = endpoint_.listen(std::min(until, dead), either);
+    auto got = co_await listening;
+    if (got && !*got) {
+        if (loop.clock().steady() >= dead) failed("the server has not said a word for " + std::to_string(silenceLimit.count()) + " s");
+        co_return Result<void>{};
+    }
+    if (!got || (*got)->empty()) {
+        failed(got ? "the answer ended without a word" : got.error().what);
+        co_return Result<void>{};
+    }
+    heard_ = loop.clock().steady();
+    cutter_.feed(**got);
+    while (state_ == State::listening || state_ == State::told) {
+        const auto document = cutter_.next();
+        if (!document) break;
+        if (auto read_ = read(*document); !read_) co_return read_;
+    }
+    if (cutter_.overflows()) failed("what the server tells has no end");
+    co_return Result<void>{};
+}
+
+Result<void> Notifications::read(const std::string& document) {
+    AnswerReader reader;
+    if (!reader.feed(document) || !reader.finish()) {
+        failed("what the server tells cannot be read: " + reader.why());
+        return {};
+    }
+    if (const auto& fault = reader.fault()) {
+        const auto error = refusal(session_.shown(fault->code), session_.shown(fault->text), fault->backOff, session_.peer, "GetStreamingEvents");
+        failed(error.what);
+        return isPassing(error) ? Result<void>{} : error;
+    }
+    for (auto& part : reader.take())
+        if (const auto* message = std::get_if<ResponseMessage>(&part))
+            if (auto noted = note(*message); !noted) return noted;
+    return {};
+}
+
+Result<void> Notifications::note(const ResponseMessage& message) {
+    if (!message.success) {
+        const auto error = refusal(session_, message, "GetStreamingEvents");
+        const bool dead = meaningOf(message.code) == Meaning::subscription;
+        failed(error.what);
+        return dead || isPassing(error) ? Result<void>{} : error;
+    }
+    if (!message.deadSubscriptions.empty()) {
+        failed("the subscription is dead");
+        return {};
+    }
+    if (state_ == State::listening) {
+        state_ = State::told;
+        news_.insert(names_.begin(), names_.end());
+    }
+    if (++words_ > 1) failures_ = 0;  // it has lived
+    for (const auto& event : message.events) {
+        if (event.element == "StatusEvent") continue;
+        const auto known = byId_.find(event.folder);
+        if (known != byId_.end())
+            news_.insert(known->second);
+        else
+            news_.insert(names_.begin(), names_.end());  // moved out of one of them; or the server writes its id in another way
+    }
+    if (message.connection == "Closed") {  // in order: the subscription goes on
+        endpoint_.abandon();
+        state_ = State::subscribed;
+    }
+    return {};
+}
+
+void Notifications::failed(std::string_view why) {
+    lose();
+    if (++failures_ < failuresInARow) {
+        session_.log.debug("listener.ews", "notifications are asked for anew",
+                           {{"mailbox", session_.settings.alias}, {"cause", session_.shown(why)}});
+        return;
+    }
+    session_.pushRefused = true;
+    session_.log.notice("listener.ews", "the server does not tell of arrivals after all: the mailbox is asked now and then",
+                        {{"mailbox", session_.settings.alias}, {"cause", session_.shown(why)}});
+}
+
+void Notifications::lose() {
+    endpoint_.abandon();
+    cutter_ = {};
+    subscription_.clear();
+    state_ = State::none;
+}
+
+Task<void> Notifications::close(Endpoint& main, std::stop_token stop) {
+    if (subscription_.empty() || session_.over) co_return;
+    endpoint_.abandon();
+    session_.settings.ioTimeout = std::min(session_.settings.ioTimeout, closeTime);
+    session_.settings.connectTimeout = std::min(session_.settings.connectTimeout, closeTime);
+    main.affine = true;
+    main.affinity = endpoint_.affinity;
+    auto operation = unsubscribe(subscription_);
+    const auto done = co_await main.call(std::move(operation), stop);
+    if (!done) session_.log.debug("listener.ews", "no good-bye", {{"mailbox", session_.settings.alias}, {"cause", done.error().what}});
+    lose();
+}
+
+}  // namespace listener::ews

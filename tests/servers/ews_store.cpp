@@ -1,0 +1,139 @@
+#include "tests/servers/ews_store.h"
+
+#include <openssl/evp.h>
+
+#include <algorithm>
+#include <sstream>
+#include <stdexcept>
+
+namespace servers {
+
+std::string ewsBase64(std::string_view bytes) {
+    std::string out(4 * ((bytes.size() + 2) / 3) + 1, '\0');
+    const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()), reinterpret_cast<const unsigned char*>(bytes.data()),
+                                     static_cast<int>(bytes.size()));
+    out.resize(static_cast<std::size_t>(size));
+    return out;
+}
+
+EwsStore::EwsStore() {
+    for (const auto& [use, name] : std::vector<std::pair<std::string, std::string>>{{"inbox", "Posteingang"},
+                                                                                    {"sentitems", "Sent Items"},
+                                                                                    {"deleteditems", "Deleted Items"},
+                                                                                    {"drafts", "Drafts"},
+                                                                                    {"junkemail", "Junk Email"}})
+        uses_[use] = addFolder("", name);
+    addFolder("", "Calendar", "IPF.Appointment");
+}
+
+/// Two after the other differ in the case of one letter alone.
+std::string EwsStore::newId(const char* kind) {
+    const int number = ids_++;
+    return std::string("AAMkAG") + kind + std::to_string(number / 2) + (number % 2 == 0 ? "Qa+/Xy=" : "QA+/Xy=");
+}
+
+std::string EwsStore::addFolder(const std::string& parent, const std::string& name, const std::string& folderClass) {
+    const auto id = newId("Folder");
+    folders_[id] = EwsFolder{id, parent, name, folderClass};
+    return id;
+}
+
+void EwsStore::removeFolder(std::string id) {  // a copy: it may stand in what is removed
+    folders_.erase(id);
+    history_.erase(id);
+    std::erase_if(items_, [&id](const auto& each) { return each.second.folder == id; });
+}
+
+std::string EwsStore::add(EwsItem item) {
+    if (!folders_.contains(item.folder)) throw std::logic_error("a message for a folder that is not there");
+    item.id = newId("Item");
+    const auto id = item.id;
+    history_[item.folder].push_back({EwsChange::Kind::created, id});
+    items_[id] = std::move(item);
+    return id;
+}
+
+void EwsStore::remove(const std::string& id) {
+    const auto found = items_.find(id);
+    if (found == items_.end()) return;
+    history_[found->second.folder].push_back({EwsChange::Kind::removed, id});
+    items_.erase(found);
+}
+
+std::string EwsStore::move(const std::string& id, const std::string& folder) {
+    auto copy = items_.at(id);
+    copy.folder = folder;
+    remove(id);
+    return add(std::move(copy));
+}
+
+void EwsStore::markRead(const std::string& id) {
+    auto& item = items_.at(id);
+    item.isRead = true;
+    history_[item.folder].push_back({EwsChange::Kind::read, id});
+}
+
+EwsItem* EwsStore::item(const std::string& id) {
+    const auto found = items_.find(id);
+    return found == items_.end() ? nullptr : &found->second;
+}
+EwsFolder* EwsStore::folder(const std::string& id) {
+    const auto found = folders_.find(id);
+    return found == folders_.end() ? nullptr : &found->second;
+}
+EwsFolder* EwsStore::child(const std::string& parent, const std::string& name) {
+    for (auto& [id, folder] : folders_)
+        if (folder.parent == parent && folder.name == name) return &folder;
+    return nullptr;
+}
+std::vector<EwsItem*> EwsStore::itemsOf(const std::string& folder) {
+    std::vector<EwsItem*> found;
+    for (auto& [id, item] : items_)
+        if (item.folder == folder) found.push_back(&item);
+    return found;
+}
+std::string EwsStore::distinguished(const std::string& use) const {
+    const auto found = uses_.find(use);
+    return found == uses_.end() || !folders_.contains(found->second) ? std::string() : found->second;
+}
+
+/// A state is "epoch folder low high offset": of what happened between low and high, the first so many were told.
+std::optional<EwsStore::Page> EwsStore::changesSince(const std::string& folder, const std::string& state, std::size_t most) const {
+    const auto found = history_.find(folder);
+    static const std::vector<EwsChange> nothing;
+    const auto& history = found == history_.end() ? nothing : found->second;
+    std::size_t low = 0, high = history.size(), offset = 0;
+    if (!state.empty()) {
+        std::string bytes(state.size(), '\0');
+        const int size = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()), reinterpret_cast<const unsigned char*>(state.data()),
+                                         static_cast<int>(state.size()));
+        if (size < 0) return std::nullopt;
+        std::istringstream in(bytes.substr(0, static_cast<std::size_t>(size)));
+        int epoch = 0;
+        std::string whose;
+        if (!(in >> epoch >> whose >> low >> high >> offset) || epoch != epoch_ || whose != folder || high > history.size()) return std::nullopt;
+        if (low == high) high = history.size();
+    }
+    std::vector<EwsChange> net;
+    std::set<std::string> seen;
+    for (auto at = high; at > low; --at) {
+        const auto& change = history[at - 1];
+        if (!seen.insert(change.id).second) continue;
+        const auto begin = history.begin() + static_cast<std::ptrdiff_t>(low), end = history.begin() + static_cast<std::ptrdiff_t>(at);
+        const bool isNew = std::any_of(begin, end, [&](const auto& each) { return each.id == change.id && each.kind == EwsChange::Kind::created; });
+        const bool removed = change.kind == EwsChange::Kind::removed;
+        if (isNew && removed) continue;
+        net.push_back({isNew ? EwsChange::Kind::created : change.kind, change.id});
+    }
+    Page page;
+    const auto end = std::min(net.size(), offset + most);
+    page.changes.assign(net.begin() + static_cast<std::ptrdiff_t>(std::min(offset, net.size())), net.begin() + static_cast<std::ptrdiff_t>(end));
+    page.last = end == net.size();
+    if (page.last) low = high, offset = 0;
+    const auto text = std::to_string(epoch_) + " " + folder + " " + std::to_string(low) + " " + std::to_string(high) + " " +
+                      std::to_string(page.last ? 0 : end) + " ";
+    page.state = ewsBase64(text + std::string((3 - text.size() % 3) % 3, ' '));
+    return page;
+}
+
+}  // namespace servers
