@@ -22,6 +22,8 @@ struct FolderView {
     std::uint64_t validity = 0;  ///< IMAP UIDVALIDITY: positions of another validity mean nothing
     std::uint64_t next = 0;      ///< every later arrival has an ordinal of at least this (IMAP UIDNEXT)
     std::uint64_t exists = 0;    ///< messages in it
+    /// Since when what arrives is given ordinals, where finding that out takes time: what came meanwhile may be below `next`. None: at this moment.
+    std::optional<plugin::Wall> begun{};
 };
 
 /// Which messages of a folder to list.

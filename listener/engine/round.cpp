@@ -133,6 +133,8 @@ Task<Result<void>> Round::rematch(RematchCase what) {
 }
 
 Task<Result<void>> Round::begin(FolderView view, Start start) {
+    // Listing a large folder the first time takes its time, and perhaps several tries: what comes meanwhile is new.
+    if (start.kind == Start::Kind::now && view.begun) start = {Start::Kind::since, std::chrono::floor<std::chrono::seconds>(*view.begun)};
     FolderRecord fresh{.mailbox = parts_.settings.alias, .protocol = protocol_, .name = folder_, .validity = view.validity, .start = start};
     switch (fresh.start.kind) {
         case Start::Kind::now:

@@ -98,7 +98,7 @@ Task<Result<void>> receivedSince(Session& session, Endpoint& endpoint, plugin::W
                     session.peer + ": FindItem: too much is removed from the folder while it is searched"};
 }
 
-FolderView viewOf(const IndexedFolder& indexed) { return {indexed.validity, indexed.next, indexed.exists}; }
+FolderView viewOf(const IndexedFolder& indexed) { return {indexed.validity, indexed.next, indexed.exists, indexed.begun}; }
 
 }  // namespace
 

@@ -147,7 +147,7 @@ Task<Result<FolderView>> selectFolder(Session& session, std::string folder, std:
     if (!drained) co_return drained.error();
     session.folder.fresh = true;
     const auto& known = session.folder.index;
-    co_return FolderView{known.validity, known.next, known.exists};
+    co_return FolderView{known.validity, known.next, known.exists, known.begun};
 }
 
 Task<Result<Listing>> listFolder(Session& session, ListRequest request, std::stop_token stop) {

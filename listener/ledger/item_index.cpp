@@ -55,6 +55,7 @@ std::optional<IndexedFolder> find(Transaction& transaction, const Key& key) {
     IndexedFolder folder{.number = row.integer(0), .validity = number(row, 1), .next = number(row, 2), .exists = number(row, 3)};
     folder.sync = row.text(4);
     folder.whole = row.integer(5) != 0;
+    folder.begun = stored::time(row.integer(6));
     row.reset();
     return folder;
 }
@@ -74,11 +75,12 @@ IndexedFolder begin(Transaction& transaction, const Key& key, plugin::Wall now) 
     if (auto known = find(transaction, key)) return *known;
     const auto mailbox = writing::mailboxId(transaction, key.mailbox);
     const auto validity = freshValidity(transaction, mailbox, now);
-    transaction.prepare("INSERT INTO listener_index (mailbox_id, protocol, folder_key, validity) VALUES (?, ?, ?, ?)")
+    transaction.prepare("INSERT INTO listener_index (mailbox_id, protocol, folder_key, validity, begun) VALUES (?, ?, ?, ?, ?)")
         .bind(0, mailbox)
         .bind(1, key.protocol)
         .bindBlob(2, bytes(key.folder))
         .bind(3, validity)
+        .bind(4, stored::time(now))
         .run();
     return find(transaction, key).value();
 }
@@ -88,13 +90,14 @@ class Applying {
 public:
     Applying(Transaction& transaction, std::int64_t index, plugin::Wall now) : transaction_(transaction), index_(index), now_(stored::time(now)) {
         auto& row = transaction_.prepare(
-            "SELECT validity, next, present, sync, whole, listing, under_way FROM listener_index WHERE index_id = ? AND forgotten = 0");
+            "SELECT validity, next, present, sync, whole, listing, under_way, begun FROM listener_index WHERE index_id = ? AND forgotten = 0");
         if (!row.bind(0, index).step()) begunAnew();
         folder_ = {.number = index, .validity = number(row, 0), .next = number(row, 1), .exists = number(row, 2)};
         folder_.sync = row.text(3);
         folder_.whole = row.integer(4) != 0;
         listing_ = row.integer(5);
         underWay_ = row.integer(6) != 0;
+        folder_.begun = stored::time(row.integer(7));
         row.reset();
     }
 

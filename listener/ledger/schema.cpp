@@ -140,6 +140,7 @@ CREATE TABLE listener_index (
     folder_key BLOB NOT NULL,
     forgotten  INTEGER NOT NULL DEFAULT 0,  -- an operator restarted the mailbox
     validity   INTEGER NOT NULL,
+    begun      INTEGER NOT NULL,
     next       INTEGER NOT NULL DEFAULT 1,
     present    INTEGER NOT NULL DEFAULT 0,
     sync       TEXT NOT NULL DEFAULT '',

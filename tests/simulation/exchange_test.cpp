@@ -88,6 +88,33 @@ SCENARIO("whenever a process ends, the next one goes on with the octets a sink m
     }
 }
 
+SCENARIO("what arrives while a folder is listed for the first time is new mail", "[exchange]") {
+    const auto* protocol = GENERATE("ews", "graph");
+    const bool interrupted = GENERATE(false, true);
+    GIVEN(std::string("a folder of three pages, read by ") + protocol + " from now on" + (interrupted ? ", at the second try" : "")) {
+        ExchangeStage stage(5);
+        stage.protocol = protocol;
+        stage.start = "now";
+        for (int i = 0; i < 10; ++i) stage.mail().arrive("INBOX");
+        stage.clock().jump(5s);
+        int pages = 0;
+        stage.mail().pageTold = [&] {
+            if (++pages != 2) return;
+            stage.clock().jump(2s);
+            stage.mail().arrive("INBOX");
+            if (interrupted) stage.mail().moodOneIn = 1;
+        };
+        if (interrupted) {
+            stage.live({.mode = Mode::service, .time = 1min});
+            stage.mail().moodOneIn = 0;
+        }
+        CHECK(stage.once() == 0);
+        stage.mail().arrive("INBOX");
+        CHECK(stage.once() == 0);
+        THEN("it is delivered, and nothing that was there before") { CHECK(stage.wrong({11, 12}) == Wrong{}); }
+    }
+}
+
 SCENARIO("a message that others move between watched folders is not delivered again", "[exchange]") {
     const auto* protocol = GENERATE("ews", "graph");
     GIVEN(std::string("two folders read by ") + protocol) {

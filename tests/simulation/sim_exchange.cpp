@@ -132,7 +132,7 @@ public:
         number_ = opened->number;
         auto synced = co_await sync(std::move(*opened));
         if (!synced) co_return synced.error();
-        co_return FolderView{synced->validity, synced->next, synced->exists};
+        co_return FolderView{synced->validity, synced->next, synced->exists, synced->begun};
     }
 
     Task<Result<Listing>> list(ListRequest request, std::stop_token) override {
@@ -252,6 +252,7 @@ private:
             if (!applied) co_return applied.error();
             next_ = applied->next;
             if (last) co_return std::move(*applied);
+            if (exchange_.pageTold) exchange_.pageTold();
             auto answered = co_await answer();
             if (!answered) co_return answered.error();
             known = std::move(*applied);

@@ -45,6 +45,7 @@ public:
     std::size_t pageSize = 4;     ///< changes told at a time
     std::uint64_t fetches = 0, renderings = 0;
     std::uint64_t wholeListings = 0;                        ///< begun
+    std::function<void()> pageTold{};                       ///< after each page of changes but the last
     std::function<bool()> effect{};                         ///< before each answer; true: the process is dead
     std::function<void(const Item&, std::string)> acted{};  ///< an after-action is about to be carried out
     std::string blocked{};                                  ///< the protocol that is not let in any more
