@@ -347,6 +347,37 @@ SCENARIO("an operator moves a mailbox to another protocol and back, while the se
     }
 }
 
+SCENARIO("an operator has such a mailbox delivered again from its beginning", "[exchange]") {
+    const auto* protocol = GENERATE("ews", "graph");
+    ExchangeStage stage(10);
+    stage.protocol = protocol;
+    stage.start = "now";
+    stage.mail().arrive("INBOX");
+    stage.clock().jump(2s);
+    REQUIRE(stage.once() == 0);
+    stage.clock().jump(2s);
+    for (int i = 0; i < 4; ++i) stage.mail().arrive("INBOX", i != 1);
+    REQUIRE(stage.once() == 0);
+    const auto before = stage.hooked();
+    CHECK(before.size() == 4);
+    stage.more = {"mailbox.box.enabled = false"};
+    stage.live({.mode = Mode::service, .time = 1min, .begun = [&](Process& process) {
+                    const auto ledger = listener::makeLedger(process.database(), stage.clock());
+                    REQUIRE(process.wait(ledger->restart("box", {listener::Start::Kind::all})));
+                }});
+    stage.more.clear();
+    REQUIRE(stage.once() == 0);
+    THEN("all of it comes, what a sink has already under the id it has") {
+        CHECK(stage.hooked().size() == 5);
+        CHECK(stage.hook().repeats == 4);
+        CHECK(stage.mail().fetches == 9);
+        for (const auto& [serial, ids] : before) CHECK(stage.hooked().at(serial) == ids);
+        auto wrong = stage.wrong(upTo(5));
+        dropOctets(wrong);
+        CHECK(wrong == Wrong{});
+    }
+}
+
 SCENARIO("a look with another protocol tells what a move would do, and does nothing", "[exchange]") {
     ExchangeStage stage(9);
     stage.protocol = "imap";
