@@ -50,6 +50,7 @@ struct Session {
     plugin::Steady treeUntil{};        ///< how long that is believed
     std::optional<OpenFolder> folder{};
     bool pushRefused = false;
+    bool oneAtATime = false;  ///< the server has said that two requests at a time are too many
 
     /// A folder of this mailbox by its use. Who acts for nobody else names the mailbox: the answer is never about another one.
     FolderRef distinguished(std::string_view use) const;

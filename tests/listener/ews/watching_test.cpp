@@ -56,6 +56,12 @@ SCENARIO("the folders that are told of are those where something came", "[ews]")
     REQUIRE(*fixture.watch(both) == both);
     fixture.server.deliver(invoices, mail("1"));
     CHECK(*fixture.watch(both) == Names{"INBOX/Invoices"});
+    GIVEN("the same in another order") {
+        const auto asked = fixture.server.requests().size();
+        fixture.watchFor = 60s;
+        CHECK(fixture.watch({"INBOX/Invoices", "INBOX"})->empty());
+        CHECK(fixture.server.requests().size() == asked);
+    }
     GIVEN("other folders from now on") {
         CHECK(*fixture.watch({"INBOX"}) == Names{"INBOX"});
         fixture.server.deliver(invoices, mail("2"));
