@@ -76,6 +76,16 @@ SCENARIO("the folders that are told of are those where something came", "[ews]")
     }
 }
 
+SCENARIO("a mail nobody tells of is found when the folder is looked into", "[ews]") {
+    Watched watched;
+    watched.server.tellsNothing = true;
+    watched.deliverIn(10s);
+    watched.watchFor = 5min;
+    CHECK(watched.watch()->empty());
+    REQUIRE(watched.select("INBOX"));
+    CHECK(watched.list()->ordinals == std::vector<std::uint64_t>{1});
+}
+
 SCENARIO("waiting ends when it shall, and the answer stays open", "[ews]") {
     Watched watched;
     GIVEN("its time") {
