@@ -16,23 +16,6 @@ using plugin::Result;
 
 namespace {
 
-/// The machine's secrets, and those that are sealed.
-class OpeningReader final : public SecretReader {
-public:
-    OpeningReader(SecretReader& machine, Sealer& sealer) : machine_(machine), sealer_(sealer) {}
-    Result<Content> file(const std::string& path) override { return machine_.file(path); }
-    std::optional<Stamp> stamp(const std::string& path) override { return machine_.stamp(path); }
-    std::optional<Secret> environment(const std::string& name) override { return machine_.environment(name); }
-    Result<Secret> command(const std::vector<std::string>& words) override { return machine_.command(words); }
-    Result<Secret> sealed(std::string_view bytes) override {
-        return sealer_.open(bytes, sealedForConfiguration, "a sealed value of the configuration");
-    }
-
-private:
-    SecretReader& machine_;
-    Sealer& sealer_;
-};
-
 class ConfiguredAccess final : public Access {
 public:
     explicit ConfiguredAccess(const AccessParts& parts)
@@ -46,15 +29,18 @@ public:
           endpoint_({dialer_, secrets_, parts.clock, parts.random}),
           grants_(parts.lasting ? makeGrantStore(parts.lasting->database, sealer_) : nullptr),
           endings_({configuration_, secrets_, parts.clock, parts.log, parts.metrics, parts.lasting ? &parts.lasting->database : nullptr}) {
+        if (parts.lasting != nullptr) callbacks_.emplace(login::CallbackDesk::Parts{parts.lasting->database, sealer_, *grants_, parts.clock});
         if (parts.lasting != nullptr)
             storage_.emplace(TokenStorage{parts.lasting->database, *grants_, parts.lasting->locks, parts.lasting->notesAll});
         tokens_ = makeTokenSource(
             {configuration_, dialer_, secrets_, parts.clock, parts.random, parts.log, parts.metrics, storage_ ? &*storage_ : nullptr});
-        connector_.emplace(login::Connector::Parts{configuration_, dialer_, secrets_, parts.clock, parts.random, *tokens_, grants_.get()});
+        connector_.emplace(login::Connector::Parts{configuration_, dialer_, secrets_, parts.clock, parts.random, *tokens_, grants_.get(),
+                                                   callbacks_ ? &*callbacks_ : nullptr});
     }
 
     Dialer& dialer() override { return dialer_; }
     login::Connector& connector() override { return *connector_; }
+    login::CallbackDesk* callbacks() override { return callbacks_ ? &*callbacks_ : nullptr; }
     TokenSource& tokens() override { return *tokens_; }
 
     Result<Kind> kind(std::string_view name) const override {
@@ -117,6 +103,7 @@ private:
     Dialer& dialer_;
     TokenEndpoint endpoint_;
     std::unique_ptr<GrantStore> grants_;
+    std::optional<login::CallbackDesk> callbacks_{};
     std::optional<TokenStorage> storage_{};
     std::unique_ptr<TokenSource> tokens_{};
     std::optional<login::Connector> connector_{};

@@ -22,8 +22,9 @@
 namespace auth {
 
 namespace login {
+class CallbackDesk;
 class Connector;
-}
+}  // namespace login
 
 /// From a name to a trusted connection. `main` builds one and lends it through Host::access(). Thread-safe.
 class Access {
@@ -54,6 +55,8 @@ public:
     virtual SecretReader& secrets() { throw std::logic_error("this access reads no secrets"); }
     /// Tokens for whoever asks by name, and the sign-in of persons.
     virtual login::Connector& connector() { throw std::logic_error("nobody signs in here"); }
+    /// Where the service puts what browsers bring to its admin port; null: nowhere (AccessParts::lasting).
+    virtual login::CallbackDesk* callbacks() { return nullptr; }
     /// Where grants with a refresh token are kept; null: nowhere (AccessParts::lasting).
     virtual GrantStore* grants() { return nullptr; }
     /// "${sealed:...}" of a secret, for the configuration, under this instance's key; with `mayMake` a missing one is made. Blocks. Errors:

@@ -3,6 +3,7 @@
 namespace auth {
 
 // Times are milliseconds since 1970. A forgotten grant keeps its row, without tokens, so that its versions go on.
+// auth_callback: sign-ins that wait for a browser at the admin port, and what it has brought, sealed.
 std::vector<plugin::Migration> migrations() {
     return {{1, R"(
 CREATE TABLE auth_grant (
@@ -15,6 +16,11 @@ CREATE TABLE auth_result (
     asked_scopes TEXT NOT NULL, granted_scopes TEXT NOT NULL, expires_at INTEGER, refresh_token INTEGER NOT NULL, second_secret INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX auth_result_credential ON auth_result (credential, id);
+)"},
+            {2, R"(
+CREATE TABLE auth_callback (
+    state_hash TEXT PRIMARY KEY, expires_at INTEGER NOT NULL, answer BLOB
+) STRICT, WITHOUT ROWID;
 )"}};
 }
 

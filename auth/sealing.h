@@ -73,4 +73,21 @@ private:
 /// What a ${sealed:...} of the configuration is bound to.
 inline constexpr std::string_view sealedForConfiguration = "configuration";
 
+/// The machine's secrets, and those that are sealed. Thread-safe; what it was made of outlives it.
+class OpeningReader final : public SecretReader {
+public:
+    OpeningReader(SecretReader& machine, Sealer& sealer) : machine_(machine), sealer_(sealer) {}
+    plugin::Result<Content> file(const std::string& path) override { return machine_.file(path); }
+    std::optional<Stamp> stamp(const std::string& path) override { return machine_.stamp(path); }
+    std::optional<Secret> environment(const std::string& name) override { return machine_.environment(name); }
+    plugin::Result<Secret> command(const std::vector<std::string>& words) override { return machine_.command(words); }
+    plugin::Result<Secret> sealed(std::string_view bytes) override {
+        return sealer_.open(bytes, sealedForConfiguration, "a sealed value of the configuration");
+    }
+
+private:
+    SecretReader& machine_;
+    Sealer& sealer_;
+};
+
 }  // namespace auth

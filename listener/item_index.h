@@ -42,7 +42,9 @@ struct IndexChanges {
 };
 
 /// Gives messages of one mailbox that are named by opaque ids a number that rises in the order they were met, and keeps it: with it a folder is
-/// read as one of IMAP is (Mailbox::list, fetch). An id that goes and comes back has its old number. Thread-safe. Errors: 7xxx.
+/// read as one of IMAP is (Mailbox::list, fetch). An id that goes and comes back has its old number, unless the folder has been read past that and
+/// nothing is known of the message: then it is as good as new, and has a new one. Thread-safe. Errors: 7xxx; reconnect storeChanged: an operator has
+/// restarted the mailbox, and the index is another one now.
 class ItemIndex {
 public:
     template <class T>

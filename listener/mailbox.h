@@ -86,6 +86,7 @@ struct Identified {
     std::optional<plugin::Wall> received{};  ///< none: the server tells no date that can be read
     std::optional<std::uint64_t> size{};     ///< as the server claims: some estimate it
     Digest matchKey{};                       ///< as Head::matchKey
+    std::uint64_t crossKey = 0;              ///< as Head::crossKey; 0: not told
 };
 /// An Error ends the pass with this Error, and the session.
 using IdentifiedTaker = std::function<plugin::Result<void>(Identified)>;

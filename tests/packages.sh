@@ -17,6 +17,7 @@ have() {
     dovecot-imapd) [ -x /usr/lib/dovecot/imap ] && [ -x /usr/sbin/dovecot ] ;;
     squid) [ -x /usr/sbin/squid ] && [ -x /usr/lib/squid/basic_ncsa_auth ] ;;
     dante-server) [ -x /usr/sbin/danted ] ;;
+    chromium) [ -x /usr/bin/chromium ] ;;
     ca-certificates) [ -e /etc/ssl/certs/ca-certificates.crt ] ;;
     *) dpkg -s "$1" >/dev/null 2>&1 ;;
     esac
@@ -62,13 +63,14 @@ need() {
 packages_to_build=(g++ cmake ninja-build libpoco-dev libssl-dev libsqlite3-dev libexpat1-dev)
 packages_of_servers=(dovecot-imapd nodejs npm openssl ca-certificates)
 
-# The identity provider's modules, exactly those of its lock file.
-install_identity_provider() {
-    local idp=$1/tests/servers/idp
-    [ "$idp/node_modules/.package-lock.json" -nt "$idp/package-lock.json" ] && return 0
-    say "Installing the identity provider's modules with npm"
-    (cd "$idp" && npm ci --no-audit --no-fund --loglevel=error >&2 && touch node_modules/.package-lock.json)
+# install_modules DIRECTORY WHOSE: exactly those of its lock file.
+install_modules() {
+    [ "$1/node_modules/.package-lock.json" -nt "$1/package-lock.json" ] && return 0
+    say "Installing the modules of $2 with npm"
+    (cd "$1" && npm ci --no-audit --no-fund --loglevel=error >&2 && touch node_modules/.package-lock.json)
 }
+install_identity_provider() { install_modules "$1/tests/servers/idp" "the identity provider"; }
+install_browser_driver() { install_modules "$1/tests/browser" "the browser's driver"; }
 
 # configure ROOT PRESET OPTIONS...
 configure() {

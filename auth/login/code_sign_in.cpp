@@ -2,6 +2,7 @@
 #include "auth/login/loopback_listener.h"
 #include "auth/login/redirect.h"
 #include "auth/login/sign_in.h"
+#include "auth/token/either_secret.h"
 #include "plugin/contract/log.h"
 #include "plugin/contract/loop.h"
 
@@ -18,6 +19,8 @@ using plugin::Task;
 using plugin::Wake;
 
 namespace {
+
+constexpr std::chrono::milliseconds betweenLooks{250};
 
 /// The answer to one authorization request, however it comes: by the browser, or pasted. The first that has the right state counts.
 class Return {
@@ -43,6 +46,21 @@ public:
             if (!take(queryOf(*line)) && !settled() && !line->empty())
                 dialogue_.remark(
                     "that is not the answer to this sign-in; paste the whole address of the page it ended on, it has code= and state= in it");
+        }
+    }
+
+    /// Until the answer has come to the admin port. Looks again and again, since another process takes it.
+    Task<void> byDesk(CallbackDesk* desk, std::stop_token stop) {
+        bool told = false;
+        while (!settled()) {
+            auto& loop = co_await plugin::thisLoop();
+            auto pause = plugin::sleepUntil(loop.clock().steady() + betweenLooks, stop);
+            if (co_await pause == Wake::stopped) co_return;
+            auto looking = desk->look(state_);
+            const auto brought = co_await looking;
+            if (brought && *brought) take((*brought)->reveal());
+            if (!brought && !std::exchange(told, true))
+                dialogue_.remark("whether the browser has come back cannot be seen: " + plugin::describe(brought.error()));
         }
     }
 
@@ -80,12 +98,21 @@ private:
     plugin::Event changed_{};
 };
 
-/// Waits for the browser at the listener, if there is one, and for pasted lines. Both have ended when it answers.
-Task<Result<Redirect>> comeBack(Return* back, LoopbackListener* listener, const Credential& credential, Deadline deadline, std::stop_token stop) {
+/// Where the browser comes back to; one of them at most. Neither: its address is pasted.
+struct Way {
+    LoopbackListener* listener = nullptr;
+    CallbackDesk* desk = nullptr;
+};
+
+/// Waits for the browser, and for pasted lines. Both have ended when it answers.
+Task<Result<Redirect>> comeBack(Return* back, Way way, const Credential& credential, Deadline deadline, std::stop_token stop) {
     auto& loop = co_await plugin::thisLoop();
     std::stop_source over;
-    const auto lines = plugin::start(loop, back->byLines(listener == nullptr, over.get_token()));
+    auto* listener = way.listener;
+    const bool nothingElse = listener == nullptr && way.desk == nullptr;
+    const auto lines = plugin::start(loop, back->byLines(nothingElse, over.get_token()));
     std::shared_ptr<plugin::Shared<plugin::Nothing>> browser;
+    if (way.desk != nullptr) browser = plugin::start(loop, back->byDesk(way.desk, over.get_token()));
     if (listener != nullptr)
         browser = plugin::start(loop, listener->serve([back](std::string_view query) { return back->byBrowser(query); }, over.get_token()));
     auto came = back->wait(deadline, stop);
@@ -112,14 +139,41 @@ std::optional<Error> otherIssuer(const std::string& redirected, const Granted& r
         "the answer is from " + plugin::printable(redirected) + ", the token from " + plugin::printable(result.account->issuer) + " (RFC 9207)"};
 }
 
+/// What the token request repeats of the authorization request; outlives it.
+struct Redeemed {
+    const std::string& redirectUri;
+    const std::string& scopes;
+    const ProofKey& proofKey;
+};
+
+Task<Result<Granted>> redeem(SignInTools tools, std::shared_ptr<const Credential> credential, Redeemed asked, Redirect redirect,
+                             std::stop_token stop) {
+    const auto issuer = redirect.issuer;
+    const auto code = codeOf(std::move(redirect), credential->issuer);
+    if (!code) {
+        auto error = code.error();
+        error.what = "credential " + credential->name + ": " + error.what;
+        co_return error;
+    }
+    EitherSecret client(tools.endpoint, credential, tools.second);
+    const auto make = [&code, asked] { return Result<GrantParameters>(authorizationCodeGrant(*code, asked.redirectUri, asked.proofKey.verifier)); };
+    auto asking = client.ask(make, stop);
+    auto exchange = co_await asking;
+    auto result = granted(std::move(exchange), *credential, asked.scopes, client.usesSecond());
+    if (!result) co_return result;
+    if (auto error = otherIssuer(issuer, *result)) co_return *error;
+    co_return result;
+}
+
 }  // namespace
 
 Task<Result<Granted>> signInByCode(SignInTools tools, std::shared_ptr<const Credential> credential, SignInWishes wishes, Deadline deadline,
                                    std::stop_token stop) {
     auto& loop = co_await plugin::thisLoop();
-    std::unique_ptr<LoopbackListener> listener;
     auto redirectUri = credential->redirectUri;
-    if (auto loopback = parseLoopbackUri(redirectUri)) {
+    const bool atService = tools.callbacks != nullptr && redirectUri == tools.callbackUri;
+    std::unique_ptr<LoopbackListener> listener;
+    if (auto loopback = parseLoopbackUri(redirectUri); loopback && !atService) {
         auto opened = LoopbackListener::open(loop, std::move(*loopback));
         if (!opened) co_return opened.error();
         listener = std::move(*opened);
@@ -130,26 +184,26 @@ Task<Result<Granted>> signInByCode(SignInTools tools, std::shared_ptr<const Cred
     const auto scopes = wishes.scopes.value_or(credential->scopes);
     const auto proofKey = makeProofKey(tools.random);
     const auto state = makeState(tools.random);
+    if (atService) {
+        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - loop.clock().steady());
+        auto expecting = tools.callbacks->expect(state, loop.clock().wall() + left);
+        if (auto expected = co_await expecting; !expected) co_return expected.error();
+    }
     tools.dialogue.visit(
         authorizationUrl(*credential, {redirectUri, scopes, state, proofKey.challenge, wishes.usePrompt.value_or(credential->usePrompt)}),
-        listener != nullptr);
+        listener != nullptr || atService);
     Return back(state, tools.dialogue);
-    auto redirect = co_await comeBack(&back, listener.get(), *credential, deadline, stop);
+    const Way way{listener.get(), atService ? tools.callbacks : nullptr};
+    auto waiting = comeBack(&back, way, *credential, deadline, stop);
+    auto redirect = co_await waiting;
     listener.reset();
-    if (!redirect) co_return redirect.error();
-    const auto issuer = redirect->issuer;
-    const auto code = codeOf(std::move(*redirect), credential->issuer);
-    if (!code) {
-        auto error = code.error();
-        error.what = "credential " + credential->name + ": " + error.what;
-        co_return error;
+    if (atService) {
+        auto forgetting = tools.callbacks->forget(state);
+        static_cast<void>(co_await forgetting);  // what stays ends with its time
     }
-    auto grant = authorizationCodeGrant(*code, redirectUri, proofKey.verifier);
-    auto exchange = co_await tools.endpoint.ask(credential, std::move(grant), stop);
-    auto result = granted(std::move(exchange), *credential, scopes);
-    if (!result) co_return result;
-    if (auto error = otherIssuer(issuer, *result)) co_return *error;
-    co_return result;
+    if (!redirect) co_return redirect.error();
+    auto redeeming = redeem(tools, credential, Redeemed{redirectUri, scopes, proofKey}, std::move(*redirect), stop);
+    co_return co_await redeeming;
 }
 
 }  // namespace auth::login

@@ -1,5 +1,6 @@
 #include "auth/login/connector.h"
 
+#include "auth/token/either_secret.h"
 #include "plugin/contract/log.h"
 #include "plugin/contract/loop.h"
 #include "plugin/contract/text.h"
@@ -34,6 +35,7 @@ Granted fromToken(const Token& token, const std::string& askedScopes, plugin::Wa
     if (token.refreshToken) result.token.refreshToken = copyOf(*token.refreshToken);
     if (token.expiresIn) result.expires = token.expiresAt;
     result.scopes = token.grantedScopes.empty() ? askedScopes : token.grantedScopes;
+    result.secondSecret = token.secondSecret;
     return result;
 }
 
@@ -53,16 +55,19 @@ Task<Result<Granted>> Connector::serverLogin(std::string name, std::optional<std
         if (!token) co_return token.error();
         co_return fromToken(*token, asked, parts_.clock.wall());
     }
-    auto grant = clientCredentialsGrant(asked);
-    auto exchange = co_await endpoint_.ask(*found, std::move(grant), stop);
-    co_return granted(std::move(exchange), **found, asked);
+    EitherSecret client(endpoint_, *found, withNextSecret(*configuration, **found));
+    const auto make = [asked] { return Result<GrantParameters>(clientCredentialsGrant(asked)); };
+    auto asking = client.ask(make, stop);
+    auto exchange = co_await asking;
+    co_return granted(std::move(exchange), **found, asked, client.usesSecond());
 }
 
 Task<Result<Granted>> Connector::userLogin(std::string name, SignInWishes wishes, Dialogue& dialogue, Deadline deadline, std::stop_token stop) {
     const auto configuration = parts_.configuration.get();
     auto found = named(*configuration, name);
     if (!found) co_return found.error();
-    const SignInTools tools{endpoint_, parts_.random, dialogue};
+    const SignInTools tools{
+        endpoint_, parts_.random, dialogue, parts_.callbacks, callbackUri(*configuration), withNextSecret(*configuration, **found)};
     auto result = co_await signIn(tools, *found, std::move(wishes), deadline, stop);
     co_return result;
 }
@@ -72,9 +77,11 @@ Task<Result<Granted>> Connector::refresh(std::string name, Secret refreshToken, 
     auto found = named(*configuration, name);
     if (!found) co_return found.error();
     if (!refreshToken.empty()) {
-        auto grant = refreshTokenGrant(refreshToken, {});
-        auto exchange = co_await endpoint_.ask(*found, std::move(grant), stop);
-        co_return granted(std::move(exchange), **found, (*found)->scopes);
+        EitherSecret client(endpoint_, *found, withNextSecret(*configuration, **found));
+        const auto make = [&refreshToken] { return Result<GrantParameters>(refreshTokenGrant(refreshToken, {})); };
+        auto asking = client.ask(make, {});  // what comes in place of this token is nowhere else
+        auto exchange = co_await asking;
+        co_return granted(std::move(exchange), **found, (*found)->scopes, client.usesSecond());
     }
     if (!isStored((*found)->grant))
         co_return Error{
@@ -166,6 +173,11 @@ std::optional<Error> otherAccount(const Granted& granted, const std::string& cre
                  "credential " + credential + ": " + granted.account->name + " has signed in, " + list + " was expected; nothing was stored"};
 }
 
+std::string secondSecretTaken(const std::string& credential) {
+    return "the client secret was refused, the other one was taken: put what credential." + credential +
+           ".client_secret_next reads in the place of " + ".client_secret";
+}
+
 std::vector<std::string> remarksOn(const Granted& granted, const Credential& credential, const std::vector<std::string>& expected) {
     std::vector<std::string> remarks;
     const bool told = granted.account && std::any_of(expected.begin(), expected.end(),
@@ -173,6 +185,7 @@ std::vector<std::string> remarksOn(const Granted& granted, const Credential& cre
     if (!expected.empty() && !told)
         remarks.push_back(
             "whether the right account has signed in cannot be told: the provider does not say whose the token is; the scope openid may help");
+    if (granted.secondSecret) remarks.push_back(secondSecretTaken(credential.name));
     if (granted.token.refreshToken.empty()) {
         const bool google = credential.authorizationEndpoint.find("//accounts.google.com/") != std::string::npos;
         const auto end = granted.expires ? "it ends at " + plugin::utcText(*granted.expires) : std::string("it ends when the provider says so");

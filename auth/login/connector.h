@@ -27,7 +27,8 @@ public:
         plugin::Clock& clock;
         plugin::Random& random;
         TokenSource& tokens;
-        GrantStore* grants = nullptr;  ///< null: there is no place to keep anything
+        GrantStore* grants = nullptr;       ///< null: there is no place to keep anything
+        CallbackDesk* callbacks = nullptr;  ///< null: no answer can come by the admin port
     };
     explicit Connector(Parts parts) : parts_(std::move(parts)), endpoint_({parts_.dialer, parts_.secrets, parts_.clock, parts_.random}) {}
 
@@ -38,8 +39,8 @@ public:
     plugin::Task<plugin::Result<Granted>> userLogin(std::string credential, SignInWishes wishes, Dialogue& dialogue, plugin::Deadline deadline,
                                                     std::stop_token stop);
 
-    /// Another access token for a refresh token. One that is given is used once, and what comes is kept nowhere; an empty one stands for the stored
-    /// grant, which is renewed as the service renews it. tokenSignInNeeded: none is given and none is stored.
+    /// Another access token for a refresh token. One that is given is used once, and what comes is kept nowhere: `stop` does not end that request. An
+    /// empty one stands for the stored grant, which is renewed as the service renews it. tokenSignInNeeded: none is given and none is stored.
     plugin::Task<plugin::Result<Granted>> refresh(std::string credential, Secret refreshToken, std::stop_token stop);
 
     /// Keeps what a person's sign-in brought in place of what was kept before; durable when answered. Errors: those of the GrantStore.
@@ -64,7 +65,11 @@ int connectorStatus(ConnectorKind kind, const plugin::Error& error);
 /// expected   any of these is right; none: nobody is expected
 std::optional<plugin::Error> otherAccount(const Granted& granted, const std::string& credential, const std::vector<std::string>& expected);
 
-/// What is to be said to whoever signed in, beside the success: that nobody could be compared, that no refresh token came and what to ask for.
+/// What people are told where Granted::secondSecret is set.
+std::string secondSecretTaken(const std::string& credential);
+
+/// What is to be said to whoever signed in, beside the success: that nobody could be compared, which secret was taken, that no refresh token came and
+/// what to ask for.
 std::vector<std::string> remarksOn(const Granted& granted, const Credential& credential, const std::vector<std::string>& expected);
 
 }  // namespace auth::login

@@ -1,6 +1,7 @@
 #include "auth/json_object.h"
 #include "auth/login/device_code.h"
 #include "auth/login/sign_in.h"
+#include "auth/token/either_secret.h"
 #include "plugin/contract/loop.h"
 
 #include <algorithm>
@@ -49,8 +50,10 @@ Task<Result<Granted>> signInAtDevice(SignInTools tools, std::shared_ptr<const Cr
                                      std::stop_token stop) {
     auto& loop = co_await plugin::thisLoop();
     const auto scopes = wishes.scopes.value_or(credential->scopes);
-    auto wanted = scopeAlone(scopes);
-    auto begun = co_await tools.endpoint.ask(credential, std::move(wanted), stop, Endpoint::device);
+    EitherSecret client(tools.endpoint, credential, tools.second);
+    const auto offer = [scopes] { return Result<GrantParameters>(scopeAlone(scopes)); };
+    auto beginning = client.ask(offer, stop, Endpoint::device);
+    auto begun = co_await beginning;
     auto device = authorization(std::move(begun), *credential);
     if (!device) co_return device.error();
     tools.dialogue.enterCode(device->prompt);
@@ -68,12 +71,13 @@ Task<Result<Granted>> signInAtDevice(SignInTools tools, std::shared_ptr<const Cr
         auto pause = plugin::sleepUntil(next, stop);
         const auto woke = co_await pause;
         if (woke == Wake::stopped) co_return givenUp(*credential);
-        auto grant = deviceCodeGrant(device->deviceCode);
-        auto exchange = co_await tools.endpoint.ask(credential, std::move(grant), stop);
+        const auto make = [&device] { return Result<GrantParameters>(deviceCodeGrant(device->deviceCode)); };
+        auto asking = client.ask(make, stop);
+        auto exchange = co_await asking;
         const auto error = errorName(exchange);
         const auto outcome = exchange.outcome ? std::optional<Error>{} : exchange.outcome.error();
         if (polling.after(error, outcome) == Polling::Next::askAgain) continue;
-        auto result = granted(std::move(exchange), *credential, scopes);
+        auto result = granted(std::move(exchange), *credential, scopes, client.usesSecond());
         if (!result) co_return deviceRefusal(error, result.error());
         co_return result;
     }

@@ -21,7 +21,7 @@ Error givenUp(const Credential& credential) {
     return {Reaction::retryLater, Code::tokenSignInAbandoned, "credential " + credential.name + ": the sign-in was given up"};
 }
 
-Result<Granted> granted(TokenExchange exchange, const Credential& credential, const std::string& askedScopes) {
+Result<Granted> granted(TokenExchange exchange, const Credential& credential, const std::string& askedScopes, bool secondSecret) {
     if (!exchange.outcome) {
         auto error = std::move(exchange.outcome).error();
         if (error.code == Code::channelStopped) return givenUp(credential);
@@ -34,6 +34,7 @@ Result<Granted> granted(TokenExchange exchange, const Credential& credential, co
     const auto answer = JsonObject::parse(exchange.answer.reveal());
     const auto idToken = answer ? answer->string("id_token").value_or("") : "";
     result.account = accountOf(idToken, result.token.accessToken.reveal());
+    result.secondSecret = secondSecret;
     return result;
 }
 

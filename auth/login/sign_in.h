@@ -1,6 +1,7 @@
 #pragma once
 
 #include "auth/login/account.h"
+#include "auth/login/callback_desk.h"
 #include "auth/login/dialogue.h"
 #include "auth/token/credential.h"
 #include "auth/token/token_endpoint.h"
@@ -22,16 +23,20 @@ struct Granted {
     std::optional<plugin::Wall> expires{};  ///< of the access token; none: the server did not say
     std::string scopes{};                   ///< as the server said, else as they were asked for (RFC 6749 5.1)
     std::optional<Account> account{};       ///< of a person, where a token says who
+    bool secondSecret = false;              ///< client_secret was refused, client_secret_next taken
 };
 
 /// The exchange made into what it brought. Errors begin with "credential NAME, ENDPOINT: ".
-plugin::Result<Granted> granted(TokenExchange exchange, const Credential& credential, const std::string& askedScopes);
+plugin::Result<Granted> granted(TokenExchange exchange, const Credential& credential, const std::string& askedScopes, bool secondSecret);
 
 /// What one sign-in is made with; all outlive it.
 struct SignInTools {
     TokenEndpoint& endpoint;
     plugin::Random& random;
     Dialogue& dialogue;
+    CallbackDesk* callbacks = nullptr;           ///< null: nobody brings answers from the admin port
+    std::string callbackUri{};                   ///< which redirect URI these are; "": none
+    std::shared_ptr<const Credential> second{};  ///< the credential with client_secret_next; null: it has none
 };
 
 /// Instead of what the credential says.

@@ -172,6 +172,11 @@ std::string hostOfProvider(const Configuration& configuration, std::string_view 
     return preset == nullptr ? std::string{} : std::string(preset->host(protocol));
 }
 
+std::string urlOfProvider(const Configuration& configuration, std::string_view name, std::string_view protocol) {
+    const auto* const preset = Written(configuration, name).preset();
+    return preset == nullptr ? std::string{} : preset->url(protocol);
+}
+
 std::vector<std::string> missingKeys(const Configuration& configuration, std::string_view name) {
     const Written written(configuration, name);
     const auto grant = grantOf(configuration, name);

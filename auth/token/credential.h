@@ -95,6 +95,9 @@ std::string scopesFor(const Credential& credential, std::string_view protocol);
 /// The host where a mailbox of this credential is read, where its provider is known; "": not known.
 std::string hostOfProvider(const plugin::Configuration& configuration, std::string_view name, std::string_view protocol);
 
+/// The same for protocols with an address of HTTP: ProviderPreset::url().
+std::string urlOfProvider(const plugin::Configuration& configuration, std::string_view name, std::string_view protocol);
+
 /// Reads and types it. Errors askOperator PO-3009: no such credential, or incomplete (every missing key is named); PO-1009, PO-1011: its
 /// secret's source is none.
 plugin::Result<Credential> credential(const plugin::Configuration& configuration, std::string_view name);

@@ -59,6 +59,11 @@ std::string_view ProviderPreset::host(std::string_view protocol) const {
     return protocol == "imap" || protocol == "pop3" ? mail : std::string_view{};
 }
 
+std::string ProviderPreset::url(std::string_view protocol) const {
+    if (protocol == "graph") return std::string(graph);
+    return protocol == "ews" && microsoft ? std::string(resource) + "/EWS/Exchange.asmx" : std::string{};
+}
+
 const ProviderPreset* presetCalled(std::string_view name) {
     const auto* const found = std::find_if(presets.begin(), presets.end(), [&](const ProviderPreset& each) { return each.name == name; });
     return found == presets.end() ? nullptr : found;

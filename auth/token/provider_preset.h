@@ -27,6 +27,8 @@ struct ProviderPreset {
     std::chrono::hours refreshIdleLimit() const { return std::chrono::days(microsoft ? 90 : 180); }
     /// Where mailboxes are read: imap, pop3, smtp; "" for all others.
     std::string_view host(std::string_view protocol) const;
+    /// The same for ews (the endpoint) and graph (the root, without "/" at the end); "" for all others, and where there is none.
+    std::string url(std::string_view protocol) const;
 };
 
 /// Null: no such preset ("custom", "").

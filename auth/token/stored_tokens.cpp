@@ -121,6 +121,28 @@ Task<Result<void>> StoredTokens::saveUnsaved(std::string credential) {
     co_return kept.error();
 }
 
+Task<std::vector<Error>> StoredTokens::keepRest() {
+    std::vector<std::pair<std::string, std::string>> unsaved;  // the credential, and its grant
+    {
+        const std::lock_guard guard(mutex_);
+        for (const auto& [name, each] : unsaved_) unsaved.emplace_back(name, each.grant.by);
+    }
+    std::vector<Error> lost;
+    for (const auto& [name, by] : unsaved) {
+        auto saving = saveUnsaved(name);
+        const auto saved = co_await saving;
+        if (saved) continue;
+        auto error = saved.error();
+        error.what = "credential " + name +
+                     ": the refresh token that came in place of the one before cannot be stored, and is lost with this process: " + error.what +
+                     ". Afterwards " +
+                     (by == grantName(Grant::refreshToken) ? "put another one where credential." + name + ".refresh_token reads it"
+                                                           : "sign in again: `postern login " + name + "`");
+        lost.push_back(std::move(error));
+    }
+    co_return lost;
+}
+
 Task<Result<StoredTokens::Seen>> StoredTokens::look(std::shared_ptr<const Credential> credential) {
     auto finding = parts_.store.find(credential->name);
     auto found = co_await finding;

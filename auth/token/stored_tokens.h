@@ -15,6 +15,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace auth {
 
@@ -62,6 +63,9 @@ public:
     /// is no refresh token, or the refresh token is not taken any more (invalid_grant): that one is not tried again by this process. With grant
     /// refresh_token the last is tokenRequestRefused. retryLater storeChanged: somebody else is at it.
     plugin::Task<StoredAnswer> renew(StoredWish wish, Ask ask);
+
+    /// What came in place of a refresh token and could not be stored: tried once more. Answers what still cannot, and why.
+    plugin::Task<std::vector<plugin::Error>> keepRest();
 
 private:
     struct Seen;

@@ -1,6 +1,7 @@
 #include "auth/token/token_source.h"
 
 #include "auth/diagnosis/diagnosis.h"
+#include "auth/token/either_secret.h"
 #include "auth/token/grant_parameters.h"
 #include "auth/token/renewal.h"
 #include "auth/token/stored_tokens.h"
@@ -39,7 +40,6 @@ constexpr std::chrono::seconds betweenLooks{1};    // at the store, for a sign-i
 constexpr std::chrono::seconds betweenForced{60};  // more often, and Entra sees a loop (AADSTS50196)
 
 using Flight = plugin::Shared<Result<Token>>;
-using MakeGrant = std::function<Result<GrantParameters>()>;
 
 std::string_view resultName(Code code) {
     if (code == Code::tokenClientRefused || code == Code::tokenRequestRefused || code == Code::tokenScopeRefused) return "refused";
@@ -117,6 +117,8 @@ public:
     bool stores() const { return stored_.has_value(); }
     static Task<void> lookAtStore(std::shared_ptr<State> state, std::shared_ptr<const Want> want);
     bool refreshing() const { return refreshing_ > 0; }
+    void beginNoMore() { closing_ = true; }
+    static Task<std::vector<Error>> keepRest(std::shared_ptr<State> state);
     void refused(const Want& want, const Token& token);
     void stop() { stop_.request_stop(); }
 
@@ -127,6 +129,7 @@ private:
     static Task<Landing> ask(std::shared_ptr<State> state, std::shared_ptr<const Want> want, MakeGrant make, std::stop_token stop);
     static Task<TokenExchange> refreshWith(std::shared_ptr<State> state, std::shared_ptr<const Want> want, std::shared_ptr<bool> second,
                                            std::shared_ptr<const Secret> token);
+    static Task<TokenExchange> notBegun(std::shared_ptr<State> state);
     static Task<Landing> renew(std::shared_ptr<State> state, std::shared_ptr<const Want> want);
     StoredWish wishFor(const Want& want);
     bool prefersSecond(const Want& want, const Stamps& now);
@@ -143,6 +146,7 @@ private:
     TokenEndpoint endpoint_;
     std::optional<StoredTokens> stored_{};
     std::atomic<int> refreshing_{0};
+    std::atomic<bool> closing_{false};
     std::stop_source stop_{};
     std::mutex mutex_{};
     std::shared_ptr<const plugin::Configuration> known_{};  // entries are by this snapshot
@@ -157,8 +161,11 @@ public:
     UnderWay(const UnderWay&) = delete;
     UnderWay& operator=(const UnderWay&) = delete;
     ~UnderWay() { end(); }
-    void begin() {
+    /// False: none is begun any more. Counted first: who closes sees it, or is seen.
+    bool begin() {
         if (!std::exchange(counted_, true)) ++state_->refreshing_;
+        if (state_->closing_) end();
+        return counted_;
     }
     void end() {
         if (std::exchange(counted_, false)) --state_->refreshing_;
@@ -287,32 +294,14 @@ Task<Landing> State::ask(std::shared_ptr<State> state, std::shared_ptr<const Wan
     auto& loop = co_await plugin::thisLoop();
     auto looking = plugin::offload(loop, [state, want] { return state->stampsNow(*want); });
     const auto stamps = co_await looking;
-    bool second = state->prefersSecond(*want, stamps);
-    auto making = plugin::offload(loop, make);
-    auto grant = co_await making;
-    if (!grant) {
-        TokenExchange unasked{state->parts_.clock.steady(), state->parts_.clock.wall(), {}, false, {}, grant.error()};
-        co_return Landing{std::move(unasked), false, std::nullopt};
-    }
-    auto asking = state->endpoint_.ask(second ? want->second : want->credential, std::move(*grant), stop);
+    EitherSecret client(state->endpoint_, want->credential, want->second, state->prefersSecond(*want, stamps));
+    auto asking = client.ask(std::move(make), stop);
     auto exchange = co_await asking;
-    const auto refused = [](const TokenExchange& each) { return !each.outcome && each.outcome.error().code == Code::tokenClientRefused; };
-    if (want->second && refused(exchange)) {
-        auto makingAgain = plugin::offload(loop, make);  // what was asked with serves once
-        auto grantAgain = co_await makingAgain;
-        if (!grantAgain) co_return Landing{std::move(exchange), second, std::nullopt};
-        auto again = state->endpoint_.ask(second ? want->credential : want->second, std::move(*grantAgain), stop);
-        auto other = co_await again;
-        const bool taken =
-            other.outcome || other.outcome.error().code == Code::tokenRequestRefused || other.outcome.error().code == Code::tokenScopeRefused;
-        if (taken) second = !second;
-        if (taken || (other.sent && !refused(other))) exchange = std::move(other);
-        if (taken)
-            state->parts_.log.notice(logger, "a client secret was refused, the other one is in use",
-                                     {{"credential", want->credential->name}, {"in_use", second ? "client_secret_next" : "client_secret"}});
-    }
-    state->chose(*want, stamps, second);
-    co_return Landing{std::move(exchange), second, std::nullopt};
+    if (client.hasChanged())
+        state->parts_.log.notice(logger, "a client secret was refused, the other one is in use",
+                                 {{"credential", want->credential->name}, {"in_use", client.usesSecond() ? "client_secret_next" : "client_secret"}});
+    if (exchange.sent) state->chose(*want, stamps, client.usesSecond());
+    co_return Landing{std::move(exchange), client.usesSecond(), std::nullopt};
 }
 
 Task<Landing> State::renew(std::shared_ptr<State> state, std::shared_ptr<const Want> want) {
@@ -321,7 +310,7 @@ Task<Landing> State::renew(std::shared_ptr<State> state, std::shared_ptr<const W
     // Once a refresh token is on its way, what comes in its place is waited for.
     const auto underWay = std::make_shared<UnderWay>(state);
     auto refresh = [state, want, second, underWay](std::shared_ptr<const Secret> token) -> Task<TokenExchange> {
-        underWay->begin();
+        if (!underWay->begin()) return notBegun(state);
         return refreshWith(state, want, second, std::move(token));
     };
     auto renewing = state->stored_->renew(std::move(wish), std::move(refresh));
@@ -330,6 +319,18 @@ Task<Landing> State::renew(std::shared_ptr<State> state, std::shared_ptr<const W
     landing.stored.emplace(std::move(stored));
     underWay->end();
     co_return std::move(landing);
+}
+
+Task<TokenExchange> State::notBegun(std::shared_ptr<State> state) {
+    const auto& clock = state->parts_.clock;
+    Error stopping{Reaction::retryLater, Code::channelStopped, "no refresh is begun any more: the program is stopping"};
+    co_return TokenExchange{clock.steady(), clock.wall(), {}, false, {}, std::move(stopping)};
+}
+
+Task<std::vector<Error>> State::keepRest(std::shared_ptr<State> state) {
+    if (!state->stored_) co_return std::vector<Error>{};
+    auto keeping = state->stored_->keepRest();
+    co_return co_await keeping;
 }
 
 StoredWish State::wishFor(const Want& want) {
@@ -426,6 +427,7 @@ void State::tell(const Want& want, const Landed& landed, const std::optional<Err
         const auto result = error ? resultName(error->code) : std::string_view("ok");
         parts_.metrics.add(requestsMetric, {{"credential", name}, {"result", std::string(result)}}, 1);
     }
+    if (error && error->code == Code::channelStopped) return;  // we are going: whoever asked is told
     if (error) return parts_.log.warning(logger, "no token", failureFields(*want.credential, *error));
     const auto end = std::chrono::duration_cast<std::chrono::seconds>((*landed.answer).expiresAt.time_since_epoch());
     parts_.metrics.set(expiryMetric, {{"credential", name}}, static_cast<double>(end.count()));
@@ -447,6 +449,7 @@ Result<Token> State::succeed(Entry& entry, TokenExchange& landing, bool renewabl
     if (!grant.refreshToken.empty()) token.refreshToken = std::make_shared<const Secret>(std::move(grant.refreshToken));
     token.number = ++lastNumber_;
     token.clockOffset = landing.clockOffset;
+    token.secondSecret = landing.sent && entry.second;
     if (entry.refused && landing.sent) entry.lastForced = landing.requested;
 
     entry.token = token;
@@ -529,6 +532,8 @@ public:
         if (const auto want = wantOf(*configuration, identity)) state_->refused(**want, token);
     }
     bool refreshing() const override { return state_->refreshing(); }
+    void beginNoMore() override { state_->beginNoMore(); }
+    Task<std::vector<Error>> keepRest() override { return State::keepRest(state_); }
 
 private:
     std::shared_ptr<State> state_;

@@ -46,6 +46,7 @@ struct Token {
     std::uint64_t number = 0;                       ///< counts the tokens of one identity: tells an old from the current one
     /// The token endpoint's clock minus this machine's, when the token was made; none: not known.
     std::optional<std::chrono::seconds> clockOffset{};
+    bool secondSecret = false;  ///< client_secret was refused, client_secret_next taken
 };
 
 /// Thread-safe. One token request per identity at a time, whoever asks (for stored grants: in whatever process); renewed ahead of its end; a token
@@ -60,8 +61,14 @@ public:
     /// the current one and at most once per 60 s; else token() answers tokenRenewalTooSoon (retryLater with the time left).
     /// Never call it for "authenticated but not connected", 403 or access denied.
     virtual void refused(const Identity& identity, const Token& token) = 0;
-    /// A refresh token is on its way: who ends the process now may lose what comes in its place. For some seconds at most.
+    /// A refresh token is on its way: who ends the process now may lose what comes in its place. For a minute at most, two requests.
     virtual bool refreshing() const { return false; }
+    /// From now on none is sent any more: who ends the process calls this, and waits until refreshing() is false. What needs one answers
+    /// channelStopped.
+    virtual void beginNoMore() {}
+    /// Tries once more to store what came in place of refresh tokens and could not be stored. Answers what still cannot, and why: it is lost with the
+    /// process.
+    virtual plugin::Task<std::vector<plugin::Error>> keepRest() { co_return std::vector<plugin::Error>{}; }
 };
 
 /// Where grants with a refresh token are kept, and what came of token requests. All outlive the source.

@@ -2,6 +2,7 @@
 
 #include "auth/settings_behind.h"
 #include "auth/token/client_proof.h"
+#include "auth/token/either_secret.h"
 #include "auth/token/grant_parameters.h"
 
 #include <utility>
@@ -29,12 +30,7 @@ Result<std::shared_ptr<const Want>> wantOf(const plugin::Configuration& configur
     if (belongsToUser(*found)) want->user = identity.user;
     want->key = behind(configuration, found->name) + ' ' + found->name + ' ' + want->scopes + '\n' + want->user;
     want->endpoint = shownEndpoint(*found);
-    if (found->clientSecretNext) {
-        auto second = credential(configuration, identity.credential);  // secrets' sources are not copied, but read again
-        second->clientSecret = std::move(*second->clientSecretNext);
-        second->clientSecretNext.reset();
-        want->second = std::make_shared<const Credential>(std::move(*second));
-    }
+    want->second = withNextSecret(configuration, *found);
     want->credential = std::make_shared<const Credential>(std::move(*found));
     return std::shared_ptr<const Want>(std::move(want));
 }

@@ -89,13 +89,13 @@ Result<std::string> OutboxFiles::keepAlone(plugin::Directory& directory, const R
     return name;
 }
 
-Result<std::vector<Kept>> OutboxFiles::keep(std::span<const Request> requests) {
+Result<std::vector<Kept>> OutboxFiles::keep(std::span<const Request> requests, bool passing) {
     std::uint64_t bytes = 0;
     for (const auto& [message, shared] : requests) {
         if (message->content.size() > 0 && !hasBytes(message->content)) throw std::logic_error("message " + message->id + " has no content");
         bytes += message->content.size();
     }
-    if (limit_ != 0 && used_ + bytes > limit_)
+    if (limit_ != 0 && !passing && used_ + bytes > limit_)
         return Error{Reaction::retryLater, Code::outboxFull,
                      "the outbox holds " + std::to_string(used_) + " of " + std::to_string(limit_) + " octets, and has no room for " +
                          std::to_string(bytes) + " more"};

@@ -33,8 +33,9 @@ public:
         const Message* message = nullptr;
         bool shared = false;  ///< somebody else is still at work with its file: it is copied, never given a name
     };
-    /// Durable when it answers; beside the requests. Errors: outboxFull, messageStaging (retryLater): nothing of it is kept.
-    plugin::Result<std::vector<Kept>> keep(std::span<const Request> requests);
+    /// Durable when it answers; beside the requests. Errors: outboxFull, messageStaging (retryLater): nothing of it is kept. `passing`: sinks are at
+    /// work that will take all of it in a moment, and it may go beyond the limit for so long.
+    plugin::Result<std::vector<Kept>> keep(std::span<const Request> requests, bool passing = false);
     /// Durable when it answers. The same message may come again. Whoever goes on needing it counts it with use().
     plugin::Result<Kept> quarantine(const Message& message);
     /// Answers the absolute path.
@@ -57,7 +58,7 @@ public:
     void use(std::uint64_t bytes) { used_ += bytes; }
     void release(std::uint64_t bytes) {
         used_ -= std::min<std::uint64_t>(bytes, used_);
-        tight_ = false;
+        if (bytes > 0) tight_ = false;
     }
     void recounted(std::uint64_t bytes) {
         used_ = bytes;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <limits>
 
 namespace listener {
 
@@ -40,6 +41,8 @@ Task<Result<void>> Batcher::take(Fetched fetched) {
     message.flags = std::move(fetched.flags);
     message.messageId = std::move(fetched.head.messageId);
     message.matchKey = fetched.head.matchKey;
+    message.crossKey = fetched.head.crossKey;
+    message.rendered = parts_.rendersAnew;
     message.content = std::move(fetched.content);
     const auto known = guidance_.ids.find(message.position.ordinal);
     message.id = known != guidance_.ids.end()
@@ -98,7 +101,9 @@ Task<Result<void>> Batcher::join() {
 /// The batch without those that may be known from elsewhere; the others under the id they have to have.
 Task<Result<Batcher::Batch>> Batcher::recognise(Batch batch) {
     std::vector<Newcomer> newcomers;
-    for (const auto& message : batch) newcomers.push_back({message.position.ordinal, message.id, message.content.sha256()});
+    for (const auto& message : batch)
+        newcomers.push_back({message.position.ordinal, message.id, message.content.sha256(), message.matchKey, message.crossKey,
+                             message.position.text, message.rendered});
     auto answers = co_await parts_.ledger.recognise(record_.id, std::move(newcomers));
     if (!answers) co_return answers.error();
     Batch rest;
@@ -131,7 +136,7 @@ Task<Result<std::int64_t>> Batcher::intend(const Batch& batch) {
     std::vector<Identity> identities;
     for (const auto& message : batch) {
         ordinals.push_back(message.position.ordinal);
-        identities.push_back({message.id, message.content.size(), message.content.sha256(), message.matchKey});
+        identities.push_back({message.id, message.content.size(), message.content.sha256(), message.matchKey, message.crossKey});
     }
     co_return co_await parts_.ledger.intend(record_.id, std::move(ordinals), std::move(identities));
 }
@@ -177,6 +182,14 @@ Task<std::vector<Settled>> Batcher::setAside(Batch& batch) {
     co_return std::move(defects);
 }
 
+/// What a sink says to a message that is too large for it and that it is not to be told of either.
+std::optional<Error> Batcher::refusedForSize(const Outlet& outlet, const Message& message) {
+    const auto& settings = outlet.settings();
+    if (!settings.maxSize || message.content.size() <= *settings.maxSize || settings.oversize != SinkSettings::Oversize::quarantine)
+        return std::nullopt;
+    return Error{plugin::Reaction::setAside, plugin::Code::messageTooLarge, "larger than sink." + settings.name + ".max_size allows"};
+}
+
 /// What one sink makes of a batch. A message too large for it is not offered, or by its place only.
 Task<std::vector<Outlet::Offered>> Batcher::offerTo(Outlet& outlet, std::shared_ptr<const Batch> batch) {
     using Answer = Outlet::Offered::Answer;
@@ -187,13 +200,12 @@ Task<std::vector<Outlet::Offered>> Batcher::offerTo(Outlet& outlet, std::shared_
     std::vector<Message> messages;
     for (std::size_t i = 0; i < batch->size(); ++i) {
         auto message = (*batch)[i];
+        if (auto refusal = refusedForSize(outlet, message)) {
+            answers[i].answer = Answer::refused;
+            answers[i].error = std::move(refusal);
+            continue;
+        }
         if (limit && message.content.size() > *limit) {
-            if (outlet.settings().oversize == SinkSettings::Oversize::quarantine) {
-                answers[i].answer = Answer::refused;
-                answers[i].error = Error{plugin::Reaction::setAside, plugin::Code::messageTooLarge,
-                                         "larger than sink." + outlet.settings().name + ".max_size allows"};
-                continue;
-            }
             auto refer = plugin::offload(loop, [&files = parts_.files, &message] { return files.refer(message); });
             auto path = co_await refer;
             if (!path) {
@@ -254,12 +266,15 @@ Settled Batcher::judge(const Message& message, const Offers& offers, std::size_t
     return one;
 }
 
+bool Batcher::allSinksWork() const {
+    return std::all_of(parts_.outlets.begin(), parts_.outlets.end(),
+                       [](const auto* outlet) { return outlet->view().state == SinkHealth::State::working; });
+}
+
 /// While a sink takes nothing the outbox will have to have all of it: what it has no room for is offered to nobody, or the others got it again with
 /// each attempt.
 void Batcher::leaveWhatHasNoRoom(Batch& batch) {
-    const bool allWork = std::all_of(parts_.outlets.begin(), parts_.outlets.end(),
-                                     [](const auto* outlet) { return outlet->view().state == SinkHealth::State::working; });
-    if (allWork) return;
+    if (allSinksWork()) return;
     auto room = parts_.files.room();
     const auto end = std::find_if(batch.begin(), batch.end(), [&room](const Message& message) {
         if (message.content.size() > room) return true;
@@ -284,7 +299,8 @@ Task<std::vector<Settled>> Batcher::keepRest(std::vector<Settled> judged, const 
     std::vector<OutboxFiles::Request> requests;
     std::vector<Settled*> waiting;
     std::vector<Settled> aside;
-    const auto room = parts_.files.room();
+    const bool passing = parts_.rendersAnew && allSinksWork();  // it is kept for the moment only
+    const auto room = passing ? std::numeric_limits<std::uint64_t>::max() : parts_.files.room();
     std::uint64_t bytes = 0;
     for (std::size_t i = 0; i < judged.size(); ++i) {
         auto& one = judged[i];
@@ -310,7 +326,7 @@ Task<std::vector<Settled>> Batcher::keepRest(std::vector<Settled> judged, const 
     }
     report(plugin::Code::messageUnfit, "a sink can never take these messages: they are set aside", aside);
     if (!requests.empty()) {
-        auto keep = plugin::offload(loop, [&files = parts_.files, &requests] { return files.keep(requests); });
+        auto keep = plugin::offload(loop, [&files = parts_.files, &requests, passing] { return files.keep(requests, passing); });
         auto kept = co_await keep;
         if (!kept && !failure_) failure_ = kept.error();
         for (std::size_t i = 0; kept && i < waiting.size(); ++i) waiting[i]->kept = std::move((*kept)[i]);
@@ -390,6 +406,7 @@ Task<Result<void>> Batcher::deliver(Batch batch) {
     }
     leaveWhatHasNoRoom(batch);
     if (batch.empty()) co_return *failure_;
+    if (parts_.rendersAnew) co_return co_await deliverKept(std::move(batch));
     auto intent = co_await intend(batch);
     if (!intent) co_return intent.error();
     plugin::faultPoint("intended");

@@ -11,7 +11,8 @@
 namespace listener {
 
 /// Gathers fetched messages into batches and delivers one while the next is being fetched.
-/// INTENT → sinks, outbox → VERDICT of a batch happen here, one batch after the other.
+/// INTENT → sinks, outbox → VERDICT of a batch happen here, one batch after the other; where messages are rendered anew at each fetch
+/// (batcher_kept.cpp) outbox, INTENT → sinks → VERDICT of each.
 class Batcher final : public Receiver {
 public:
     /// Where the cursor may stand once these ordinals are final too.
@@ -47,6 +48,11 @@ private:
     plugin::Task<plugin::Result<void>> deliver(Batch batch);
     plugin::Task<plugin::Result<std::int64_t>> intend(const Batch& batch);
     using Offers = std::vector<std::vector<Outlet::Offered>>;  ///< by outlet, beside the messages
+    plugin::Task<plugin::Result<void>> deliverKept(Batch batch);
+    plugin::Task<plugin::Result<void>> secure(std::vector<Settled> settled);
+    plugin::Task<void> offerKept(std::shared_ptr<const Batch> batch);
+    Offers untried(const Batch& batch, plugin::Wall now) const;
+    static std::optional<plugin::Error> refusedForSize(const Outlet& outlet, const Message& message);
     plugin::Task<Offers> offerToAll(std::shared_ptr<const Batch> batch);
     plugin::Task<std::vector<Outlet::Offered>> offerTo(Outlet& outlet, std::shared_ptr<const Batch> batch);
     plugin::Task<std::vector<Settled>> keepRest(std::vector<Settled> judged, const Offers& offers);
@@ -54,6 +60,7 @@ private:
     plugin::Task<plugin::Result<Batch>> recognise(Batch batch);
     plugin::Task<std::vector<Settled>> setAside(Batch& batch);
     Settled judge(const Message& message, const Offers& offers, std::size_t index) const;
+    bool allSinksWork() const;
     void leaveWhatHasNoRoom(Batch& batch);
     plugin::Error outboxFull() const;
     struct Totals {

@@ -2,6 +2,7 @@
 
 #include "listener/engine/command_support.h"
 #include "listener/engine/ledger_check.h"
+#include "listener/engine/move_command.h"
 #include "listener/engine/outbox_commands.h"
 #include "listener/engine/settings.h"
 #include "listener/engine/validate.h"
@@ -11,6 +12,7 @@
 #include <algorithm>
 #include <charconv>
 #include <ostream>
+#include <utility>
 
 namespace listener {
 
@@ -56,6 +58,11 @@ int restart(Command::Call& call, Ledger& ledger) {
     return ok;
 }
 
+/// The configuration still says what the detour leads away from.
+bool inForce(const Command::Call& call, const MailboxSummary& row) {
+    return row.detour && call.host.configuration()->text("mailbox." + row.mailbox + ".protocol") == row.detour->insteadOf;
+}
+
 int showMailboxes(Command::Call& call, Ledger& ledger) {
     if (!call.arguments.empty()) return misused(call, "mailboxes: unexpected argument " + call.arguments.front());
     auto summaries = wait(call, ledger.summaries());
@@ -78,17 +85,24 @@ int showMailboxes(Command::Call& call, Ledger& ledger) {
                 .number("open_batches", row.openBatches);
             item.number("due_actions", row.dueActions).number("uidvalidity", row.validity).number("cursor", row.cursor);
             item.time("last_delivery", row.lastDelivery).time("last_verified", row.lastVerified);
-            items.push_back(item.raw("blocked", row.blocked.empty() ? "null" : jsonText(row.blocked)).str());
+            item.raw("blocked", row.blocked.empty() ? "null" : jsonText(row.blocked));
+            items.push_back(item.raw("read_by", inForce(call, row) ? jsonText(row.detour->protocol) : "null").str());
         }
         printArray(call.out, items);
         return ok;
     }
-    Table table({"MAILBOX", "FOLDER", "DELIVERED", "BEFORE START", "UNDER WAY", "ACTIONS DUE", "LAST DELIVERY", "LAST VERIFIED", "BLOCKED"});
+    Table table(
+        {"MAILBOX", "FOLDER", "PROTOCOL", "DELIVERED", "BEFORE START", "UNDER WAY", "ACTIONS DUE", "LAST DELIVERY", "LAST VERIFIED", "BLOCKED"});
     for (const auto& row : *summaries)
-        table.add({row.mailbox, row.folder, std::to_string(row.delivered), std::to_string(row.beforeStart), std::to_string(row.openBatches),
-                   std::to_string(row.dueActions), row.lastDelivery ? utcText(*row.lastDelivery) : "-",
+        table.add({row.mailbox, row.folder, row.protocol, std::to_string(row.delivered), std::to_string(row.beforeStart),
+                   std::to_string(row.openBatches), std::to_string(row.dueActions), row.lastDelivery ? utcText(*row.lastDelivery) : "-",
                    row.lastVerified ? utcText(*row.lastVerified) : "-", row.blocked.empty() ? "-" : row.blocked});
     table.print(call.out);
+    std::string last;
+    for (const auto& row : *summaries)
+        if (inForce(call, row) && row.mailbox != std::exchange(last, row.mailbox))
+            call.out << "mailbox " << row.mailbox << " is read by " << row.detour->protocol << ", not by " << row.detour->insteadOf
+                     << " as configured: " << plugin::printable(row.detour->why) << "\n";
     return ok;
 }
 
@@ -171,6 +185,11 @@ std::vector<Command> commands() {
         {"ledger", "ledger [--mailbox M] [--state S] [--find TEXT] [--limit N] | ledger --check [--mailbox M] [--mend]",
          "messages and what became of them, newest first; or compare the mailboxes with what is known", mendWrites, runLedger},
     };
+    const auto moveWrites = [](const std::vector<std::string>& arguments) {
+        return std::find(arguments.begin(), arguments.end(), "--plan") != arguments.end() ? Command::Store::read : Command::Store::write;
+    };
+    all.push_back(
+        {"move", "move MAILBOX --to imap|ews|graph [--plan]", "read a mailbox by another protocol, and deliver nothing twice", moveWrites, runMove});
     for (auto& each : outboxCommands()) all.push_back(std::move(each));
     for (auto& each : validationCommands()) all.push_back(std::move(each));
     return all;

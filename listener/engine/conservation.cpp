@@ -13,7 +13,8 @@ using plugin::Task;
 Task<Result<std::optional<Conservation>>> examine(Ledger& ledger, Mailbox& mailbox, std::string alias, std::string folder, std::stop_token stop) {
     auto view = co_await mailbox.select(folder, stop);
     if (!view) co_return view.error();
-    auto found = co_await ledger.folder(std::move(alias), "imap", std::move(folder));
+    std::string protocol(mailbox.protocol());
+    auto found = co_await ledger.folder(std::move(alias), std::move(protocol), std::move(folder));
     if (!found) co_return found.error();
     if (!*found || !inOrder(**found, *view)) co_return std::optional<Conservation>{};
     Conservation seen{.record = std::move(**found)};
@@ -39,16 +40,18 @@ Task<Result<std::optional<Conservation>>> examine(Ledger& ledger, Mailbox& mailb
 Task<Result<void>> recordAsMissing(Ledger& ledger, FolderRecord record, std::vector<std::uint64_t> ordinals, std::uint64_t cursor, plugin::Wall now) {
     std::vector<Settled> settled;
     std::vector<Newcomer> newcomers;
-    for (const auto ordinal : ordinals) {
+    auto positions = co_await ledger.positions(record.id, ordinals);
+    if (!positions) co_return positions.error();
+    for (auto& position : *positions) {
         Settled one{.state = MessageState::missing};
         auto& message = one.message;
         message.mailbox = record.mailbox;
         message.folder = record.name;
         message.protocol = record.protocol;
-        message.position = numberedPosition(record.validity, ordinal);
+        message.position = std::move(position);
         message.received = std::chrono::floor<std::chrono::seconds>(now);
         message.id = deliveryId(message.received, message.mailbox, message.protocol, message.folder, message.position.text);
-        newcomers.push_back({ordinal, message.id, {}});
+        newcomers.push_back({message.position.ordinal, message.id, {}});
         settled.push_back(std::move(one));
     }
     auto known = co_await ledger.recognise(record.id, std::move(newcomers));

@@ -75,7 +75,7 @@ Case factsOf(const plugin::Configuration& snapshot, const MailboxSettings& setti
     facts.user = settings.session.user;
     facts.credential = settings.session.credential;
     facts.mailbox = settings.alias;
-    if (const auto protocol = snapshot.text("mailbox." + settings.alias + ".protocol"); !protocol.empty()) facts.protocol = protocol;
+    facts.protocol = settings.protocol;
     if (const auto credential = auth::credential(snapshot, facts.credential)) {
         facts.application = credential->clientId;
         facts.tokenEndpoint = credential->tokenEndpoint;

@@ -3,7 +3,6 @@
 #include "auth/settings_behind.h"
 #include "listener/engine/alert_settings.h"
 #include "listener/engine/conditions.h"
-#include "listener/imap/imap_mailbox.h"
 
 #include <algorithm>
 #include <limits>
@@ -43,7 +42,7 @@ void describeMetrics(plugin::Metrics& metrics) {
 
 }  // namespace
 
-Engine::Engine(plugin::Host& host, Programs& programs)
+Engine::Engine(plugin::Host& host, Programs& programs, MailboxMaker make)
     : host_(host),
       configuration_(host.configuration()),
       ledger_(makeLedger(host.database(), host.clock())),
@@ -66,7 +65,7 @@ Engine::Engine(plugin::Host& host, Programs& programs)
              host.dataDirectory() + "/staging",
              configuration_->duration("ledger.retention"),
              host.version(),
-             [this](const MailboxSettings& settings) { return imap::makeMailbox(settings.session, host_.access(), host_.log(), host_.version()); }} {
+             [this, make = std::move(make)](const MailboxSettings& settings) { return make(settings, host_); }} {
     outlets_.configure(*configuration_);
     for (const auto& alias : configuration_->aliases("mailbox")) fill(alias);
     describeMetrics(host_.metrics());

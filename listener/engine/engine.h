@@ -1,6 +1,7 @@
 #pragma once
 
 #include "listener/alerting/alerts.h"
+#include "listener/engine/mailboxes.h"
 #include "listener/engine/outlets.h"
 #include "listener/engine/worker.h"
 #include "plugin/contract/host.h"
@@ -26,8 +27,8 @@ public:
     /// And how long after a reload that changes or removes their mailbox.
     static constexpr std::chrono::seconds patienceToChange{60};
 
-    /// Blocks nothing, begins nothing. `host` and `programs` outlive the engine.
-    Engine(plugin::Host& host, Programs& programs);
+    /// Blocks nothing, begins nothing. `host` and `programs` outlive the engine. `make`: other sessions than real ones, for tests.
+    Engine(plugin::Host& host, Programs& programs, MailboxMaker make = makeMailbox);
     ~Engine();
 
     /// Begins work; `ended` as plugin::Package::start says.

@@ -3,8 +3,8 @@
 #include "auth/access.h"
 #include "listener/engine/command_support.h"
 #include "listener/engine/conservation.h"
+#include "listener/engine/mailboxes.h"
 #include "listener/engine/settings.h"
-#include "listener/imap/imap_mailbox.h"
 
 #include <algorithm>
 #include <ostream>
@@ -29,7 +29,9 @@ struct Finding {
 
 Task<Result<std::vector<Finding>>> look(plugin::Host& host, MailboxSettings settings, bool mend) {
     const auto ledger = makeLedger(host.database(), host.clock());
-    const auto mailbox = imap::makeMailbox(settings.session, host.access(), host.log(), host.version());
+    auto followed = co_await followDetour(*ledger, settings);
+    if (!followed) co_return followed.error();
+    const auto mailbox = makeShadowMailbox(settings, host);
     const std::stop_token stop;
     auto opened = co_await mailbox->open(stop);
     if (!opened) co_return opened.error();

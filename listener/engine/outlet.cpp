@@ -88,7 +88,7 @@ Task<std::vector<Outlet::Offered>> Outlet::offer(std::vector<Message> messages, 
     std::vector<Offered> answers;
     for (const auto& job : jobs) {
         answers.push_back(job->answer(loop_.clock(), retryPause(0, settings_.retryMaxInterval, parts_.random), reserve));
-        if (answers.back().answer == Answer::underWay) answers.back().job = job;
+        if (answers.back().answer != Answer::notTried) answers.back().job = job;
     }
     std::erase_if(queue_, [&](const JobPtr& each) {
         if (each->group != group) return false;
@@ -255,6 +255,44 @@ void Outlet::owe(std::size_t count, std::vector<JobPtr> underWay) {
         wake_.set();
         show();
     });
+}
+
+Outlet::Hold::Hold(std::shared_ptr<Outlet> outlet, std::vector<std::string> ids) : outlet_(std::move(outlet)), ids_(std::move(ids)) {
+    const std::lock_guard lock(outlet_->mutex_);
+    outlet_->held_.insert(ids_.begin(), ids_.end());
+}
+
+Outlet::Hold::~Hold() {
+    if (!outlet_) return;
+    const std::lock_guard lock(outlet_->mutex_);
+    for (const auto& id : ids_) outlet_->held_.erase(outlet_->held_.find(id));
+}
+
+/// By a call, or by a round that offers it.
+bool Outlet::isTaken(const std::string& id) const {
+    if (inHand_.contains(id)) return true;
+    const std::lock_guard lock(mutex_);
+    return held_.contains(id);
+}
+
+Task<bool> Outlet::settleOffered(std::size_t count, std::vector<JobPtr> jobs) {
+    const auto self = shared_from_this();
+    waiting_ += count;
+    ++busy_;
+    std::vector<OutboxOutcome> outcomes;
+    for (const auto& job : jobs) {
+        job->adopted = true;
+        if (job->stage != OutletJob::Stage::ended || stopped(*job)) continue;
+        outcomes.push_back(outcomeOf(*job));
+        co_await layOutAside(job);
+    }
+    bool written = true;
+    if (!outcomes.empty()) written = co_await conclude(std::move(outcomes), Tell::nobody);
+    --busy_;
+    changed_.set();
+    wake_.set();
+    show();
+    co_return written;
 }
 
 OutboxOutcome Outlet::outcomeOf(const OutletJob& job) {

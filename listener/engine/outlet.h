@@ -56,19 +56,35 @@ public:
             delivered,
             known,
             refused,   ///< `error` says why
-            underWay,  ///< the sink is still at work with it: adopt() `job` once the outbox has the message
+            underWay,  ///< the sink is still at work with it: owe() `job` once the outbox has the message
             notTried,  ///< the sink rests, or its queue is full
         };
         Answer answer = Answer::notTried;
         std::optional<plugin::Error> error{};
-        std::shared_ptr<OutletJob> job{};
-        plugin::Wall next{};  ///< not tried before, where the outbox takes it
+        std::shared_ptr<OutletJob> job{};  ///< null: it never came into the queue
+        plugin::Wall next{};               ///< not tried before, where the outbox takes it
         std::uint32_t attempts = 0;
     };
     /// Answers beside the messages, at `until` at the latest, when `stop` is asked, or when all have a verdict.
     plugin::Task<std::vector<Offered>> offer(std::vector<Message> messages, plugin::Deadline until, std::stop_token stop);
     /// Any thread. The outbox has so many messages more for this sink; these of them are under way.
     void owe(std::size_t count, std::vector<std::shared_ptr<OutletJob>> underWay);
+
+    /// Messages the outbox has before they are offered: while one of these is alive, its part leaves them alone. Any thread.
+    class Hold {
+    public:
+        Hold(std::shared_ptr<Outlet> outlet, std::vector<std::string> ids);
+        ~Hold();
+        Hold(Hold&&) noexcept = default;
+        Hold& operator=(Hold&&) = delete;
+
+    private:
+        std::shared_ptr<Outlet> outlet_;
+        std::vector<std::string> ids_;
+    };
+    /// Writes down what came of so many messages the outbox had before they were offered, and adopts what is under way. No mailbox is told: whoever
+    /// offered them looks after what is due. False: it could not be written, and they are tried again under the same ids.
+    plugin::Task<bool> settleOffered(std::size_t count, std::vector<std::shared_ptr<OutletJob>> jobs);
 
     /// Delivers what the outbox has, until `finish`.
     plugin::Task<void> run(std::stop_token finish, std::stop_token giveUp);
@@ -118,7 +134,9 @@ private:
     plugin::Task<void> step(std::stop_token finish);
     plugin::Task<void> attempt(std::vector<OutboxEntry> entries);
     plugin::Task<JobPtr> jobOf(OutboxEntry entry, bool* troubled);
-    plugin::Task<bool> conclude(std::vector<OutboxOutcome> outcomes);
+    enum class Tell { mailbox, nobody };
+    plugin::Task<bool> conclude(std::vector<OutboxOutcome> outcomes, Tell tell = Tell::mailbox);
+    bool isTaken(const std::string& id) const;
     plugin::Task<bool> postpone(std::int64_t row);
     plugin::Task<void> expire();
     plugin::Task<void> rest(std::stop_token finish);
@@ -135,6 +153,7 @@ private:
     std::size_t calls_ = 0;                ///< under way
     std::size_t busy_ = 0;                 ///< with a call, or with writing down what came of one
     std::multiset<std::string> inHand_{};  ///< ids that a call is at work with
+    std::multiset<std::string> held_{};    ///< ids of Hold; under mutex_
     std::set<std::string> stuck_{};        ///< ids; people have been told of them
     plugin::Event changed_{};              ///< a call has ended, or the queue is shorter
     plugin::Event wake_{};                 ///< of the outbox's part

@@ -236,7 +236,7 @@ Task<void> Outlet::attempt(std::vector<OutboxEntry> entries) {
         const auto size = entry.message.content.size();
         if (size <= Content::memoryLimit && bytes > 0 && bytes + size > callBytes) break;
         (resting ? probed_ : swept_) = entry.number;
-        if (inHand_.contains(entry.message.id)) continue;
+        if (isTaken(entry.message.id)) continue;
         auto job = co_await jobOf(std::move(entry), &troubled);
         if (!job) {
             unreadable = true;
@@ -280,7 +280,7 @@ Task<void> Outlet::attempt(std::vector<OutboxEntry> entries) {
     co_await breath;
 }
 
-Task<bool> Outlet::conclude(std::vector<OutboxOutcome> outcomes) {
+Task<bool> Outlet::conclude(std::vector<OutboxOutcome> outcomes, Tell tell) {
     using Kind = OutboxOutcome::Kind;
     for (const auto& outcome : outcomes)
         if (outcome.kind == Kind::dead || outcome.kind == Kind::aside)
@@ -309,7 +309,7 @@ Task<bool> Outlet::conclude(std::vector<OutboxOutcome> outcomes) {
         parts_.metrics.add("postern_messages_total", {{"mailbox", final.mailbox}, {"result", result}}, 1);
         if (final.state == MessageState::delivered)
             parts_.metrics.add("postern_message_bytes_total", {{"mailbox", final.mailbox}}, static_cast<double>(final.size));
-        if (final.actionDue) mailboxes.insert(final.mailbox);
+        if (final.actionDue && tell == Tell::mailbox) mailboxes.insert(final.mailbox);
     }
     for (const auto& mailbox : mailboxes) parts_.mailboxHasWork(mailbox);
     waiting_ -= std::min(waiting_, ended->ended);
@@ -327,7 +327,7 @@ Task<void> Outlet::expire() {
         if (!ids || ids->empty()) co_return;
         std::vector<OutboxOutcome> outcomes;
         for (auto& id : *ids)
-            if (!inHand_.contains(id))
+            if (!isTaken(id))
                 outcomes.push_back({.id = std::move(id),
                                     .sink = settings_.name,
                                     .kind = OutboxOutcome::Kind::dead,

@@ -50,7 +50,7 @@ Task<Result<void>> Recognition::visitAll(const std::vector<Suspect>& suspects) {
             place->second.lowest = fresh ? like.ordinal : std::min(place->second.lowest, like.ordinal);
         }
     if (places_.empty()) co_return Result<void>{};
-    auto records = co_await parts_.ledger.records(parts_.settings.alias, "imap");
+    auto records = co_await parts_.ledger.records(parts_.settings.alias);
     if (!records) co_return records.error();
     for (const auto& record : *records) {
         const auto place = places_.find(record.id);

@@ -1,5 +1,6 @@
 #include "listener/engine/rematch.h"
 
+#include "listener/engine/key_matching.h"
 #include "listener/engine/matching.h"
 
 #include <algorithm>
@@ -71,10 +72,14 @@ Task<Result<void>> Rematch::look() {
     };
     auto identified = co_await mailbox_.identify(std::move(taker), stop_);
     if (!identified) co_return identified.error();
-    auto keys = std::make_shared<std::vector<Digest>>();
-    keys->reserve(messages_.size());
-    for (const auto& message : messages_) keys->push_back(message.matchKey);
-    std::sort(keys->begin(), keys->end());
+    auto keys = std::make_shared<CandidateKeys>();
+    keys->match.reserve(messages_.size());
+    for (const auto& message : messages_) {
+        keys->match.push_back(message.matchKey);
+        if (message.crossKey != 0) keys->cross.push_back(message.crossKey);
+    }
+    std::sort(keys->match.begin(), keys->match.end());
+    std::sort(keys->cross.begin(), keys->cross.end());
     auto sources = case_.sources;
     auto candidates = co_await parts_.ledger.candidates(std::move(sources), std::move(keys));
     if (!candidates) co_return candidates.error();
@@ -82,8 +87,22 @@ Task<Result<void>> Rematch::look() {
     co_return Result<void>{};
 }
 
+/// By content where both sides have had the same octets, else by keys.
 Task<Result<void>> Rematch::match() {
-    Matching matching(messages_, candidates_);
+    if (mailbox_.rendersAnew() || case_.otherProtocol) {
+        found_ = matchByKeys(messages_, candidates_);
+        co_return Result<void>{};
+    }
+    const auto rendered = std::stable_partition(candidates_.begin(), candidates_.end(), [](const Candidate& one) { return !one.rendered; });
+    const auto count = static_cast<std::size_t>(rendered - candidates_.begin());
+    auto compared = co_await matchByContent(std::span(candidates_).first(count));
+    if (!compared) co_return compared;
+    if (count < candidates_.size()) found_ = matchByKeys(messages_, candidates_, std::move(found_), count);
+    co_return Result<void>{};
+}
+
+Task<Result<void>> Rematch::matchByContent(std::span<const Candidate> candidates) {
+    Matching matching(messages_, candidates);
     for (auto ordinals = matching.question(); !ordinals.empty(); ordinals = matching.question()) {
         Hashes hashes;
         auto fetched = co_await mailbox_.fetch(std::move(ordinals), hashes, staging_, stop_);
@@ -98,7 +117,11 @@ Task<Result<void>> Rematch::match() {
 Result<Rebuild> Rematch::conclude() const {
     Rebuild rebuild;
     auto& record = rebuild.record;
-    record = {.mailbox = parts_.settings.alias, .protocol = "imap", .name = case_.folder, .validity = case_.view.validity, .start = case_.start};
+    record = {.mailbox = parts_.settings.alias,
+              .protocol = std::string(mailbox_.protocol()),
+              .name = case_.folder,
+              .validity = case_.view.validity,
+              .start = case_.start};
     if (case_.replaces) rebuild.replaces = case_.replaces->id;
     const auto moment = startMoment(case_.start);
     std::uint64_t undecided = 0;
@@ -141,9 +164,13 @@ void Rematch::report(const Rebuilt& rebuilt) const {
     const auto matched = static_cast<std::uint64_t>(std::count_if(found_.begin(), found_.end(), [](const auto& each) { return each.has_value(); }));
     const auto& record = rebuilt.record;
     const auto all = std::max<std::uint64_t>(messages_.size(), listed_.size());
-    parts_.log.notice(logger, case_.replaces ? "a folder was rebuilt at the server" : "a folder begins, of which messages are known",
+    const auto* what = case_.replaces && case_.replaces->protocol != record.protocol ? "a folder is read with another protocol from now on"
+                       : case_.replaces                                              ? "a folder was rebuilt at the server"
+                                                                                     : "a folder begins, of which messages are known";
+    parts_.log.notice(logger, what,
                       {{"mailbox", record.mailbox},
                        {"folder", record.name},
+                       {"protocol", record.protocol},
                        {"matched", matched},
                        {"new", all - matched - record.beforeStart},
                        {"before_start", record.beforeStart},

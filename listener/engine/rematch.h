@@ -10,20 +10,23 @@
 
 namespace listener {
 
-/// Finds the known messages of a folder again whose positions tell nothing: its UIDVALIDITY changed, its UIDNEXT fell, it was renamed.
+struct RematchCase {
+    FolderView view;  ///< of the folder, which is the one entered last
+    std::string folder;
+    Start start;
+    std::optional<FolderRecord> replaces{};  ///< the record in force
+    std::vector<std::int64_t> sources{};     ///< records whose rows may be its messages, the likeliest first
+    bool otherProtocol = false;              ///< some of them were made with another protocol
+};
+
+/// Finds the known messages of a folder again whose positions tell nothing: its UIDVALIDITY changed, its UIDNEXT fell, it was renamed, or it is read
+/// with another protocol.
 /// identify → candidates → Matching → (contents of the ambiguous ones) → one transaction. Whatever ends it before, it begins anew with the
-/// same result. Memory: about 72 octets a message on the server, 110 a candidate; bodies go by one after another.
+/// same result. Memory: about 80 octets a message on the server, 120 a candidate; bodies go by one after another.
 class Rematch {
 public:
-    struct Case {
-        FolderView view;  ///< of the folder, which is the one entered last
-        std::string folder;
-        Start start;
-        std::optional<FolderRecord> replaces{};  ///< the record in force
-        std::vector<std::int64_t> sources{};     ///< records whose rows may be its messages, the likeliest first
-    };
     /// All references outlive the object.
-    Rematch(const RoundParts& parts, Mailbox& mailbox, plugin::Directory& staging, Case what, std::stop_token stop)
+    Rematch(const RoundParts& parts, Mailbox& mailbox, plugin::Directory& staging, RematchCase what, std::stop_token stop)
         : parts_(parts), mailbox_(mailbox), staging_(staging), case_(std::move(what)), stop_(std::move(stop)) {}
 
     /// The folder's new record. None: an operator acted meanwhile; enter the folder again.
@@ -34,13 +37,14 @@ public:
 private:
     plugin::Task<plugin::Result<void>> look();
     plugin::Task<plugin::Result<void>> match();
+    plugin::Task<plugin::Result<void>> matchByContent(std::span<const Candidate> candidates);
     plugin::Result<Rebuild> conclude() const;
     void report(const Rebuilt& rebuilt) const;
 
     const RoundParts& parts_;
     Mailbox& mailbox_;
     plugin::Directory& staging_;
-    Case case_;
+    RematchCase case_;
     std::stop_token stop_;
     std::vector<std::uint64_t> listed_{};
     std::vector<Identified> messages_{};  ///< by rising ordinal

@@ -50,25 +50,30 @@ Task<Result<void>> Round::enter() {
     began_ = std::chrono::floor<std::chrono::seconds>(loop.clock().wall());
     auto view = co_await mailbox_.select(folder_, stops_.giveUp);
     if (!view) co_return view.error();
-    auto found = co_await parts_.ledger.folder(parts_.settings.alias, "imap", folder_);
+    auto found = co_await parts_.ledger.folder(parts_.settings.alias, protocol_, folder_);
     if (!found) co_return found.error();
     if (*found && inOrder(**found, *view)) {
         record_ = std::move(**found);
         co_return Result<void>{};
     }
-    auto records = co_await parts_.ledger.records(parts_.settings.alias, "imap");
+    auto records = co_await parts_.ledger.records(parts_.settings.alias);
     if (!records) co_return records.error();
     auto missing = co_await missingOf(*records);
     if (!missing) co_return missing.error();
     auto start = co_await startOf(*records);
     if (!start) co_return start.error();
-    if (*found) *start = (*found)->start;
     // Its own rows first: the record in force, then what earlier rebuilds did not find again, then folders that are there no more.
     std::vector<std::int64_t> sources, elsewhere;
+    auto replaces = std::move(*found);
+    bool otherProtocol = false;
     for (const auto& record : *records) {
-        if (record.name == folder_) sources.insert(sources.begin(), record.id);
+        const bool own = record.name == folder_;
+        if (own && !record.superseded && !replaces) replaces = record;  // of the protocol the mailbox was read with before
+        if (own) sources.insert(sources.begin(), record.id);
         if (missing->contains(record.name)) elsewhere.push_back(record.id);
+        otherProtocol = otherProtocol || ((own || missing->contains(record.name)) && record.protocol != protocol_);
     }
+    if (replaces) *start = replaces->start;
     sources.insert(sources.end(), elsewhere.begin(), elsewhere.end());
     if (away_) {
         view = co_await mailbox_.select(folder_, stops_.giveUp);
@@ -76,7 +81,9 @@ Task<Result<void>> Round::enter() {
         away_ = false;
     }
     if (sources.empty()) co_return co_await begin(*view, *start);
-    co_return co_await rematch(*view, *start, std::move(*found), std::move(sources));
+    RematchCase what{.view = *view, .folder = folder_, .start = *start, .replaces = std::move(replaces), .sources = std::move(sources)};
+    what.otherProtocol = otherProtocol;
+    co_return co_await rematch(std::move(what));
 }
 
 /// From where a folder without a record begins: where an operator said, else where the mailbox began, else as the configuration says.
@@ -112,11 +119,10 @@ Task<Result<std::set<std::string>>> Round::missingOf(const std::vector<FolderRec
     co_return std::move(missing);
 }
 
-Task<Result<void>> Round::rematch(FolderView view, Start start, std::optional<FolderRecord> replaces, std::vector<std::int64_t> sources) {
+Task<Result<void>> Round::rematch(RematchCase what) {
     auto opened = co_await openStaging();
     if (!opened) co_return opened;
-    Rematch rematch(parts_, mailbox_, *staging_,
-                    {.view = view, .folder = folder_, .start = start, .replaces = std::move(replaces), .sources = std::move(sources)}, stops_.giveUp);
+    Rematch rematch(parts_, mailbox_, *staging_, std::move(what), stops_.giveUp);
     auto record = co_await rematch.run();
     if (!record) co_return record.error();
     if (!*record)
@@ -127,7 +133,7 @@ Task<Result<void>> Round::rematch(FolderView view, Start start, std::optional<Fo
 }
 
 Task<Result<void>> Round::begin(FolderView view, Start start) {
-    FolderRecord fresh{.mailbox = parts_.settings.alias, .protocol = "imap", .name = folder_, .validity = view.validity, .start = start};
+    FolderRecord fresh{.mailbox = parts_.settings.alias, .protocol = protocol_, .name = folder_, .validity = view.validity, .start = start};
     switch (fresh.start.kind) {
         case Start::Kind::now:
             fresh.cursor = view.next == 0 ? 0 : view.next - 1;
@@ -149,15 +155,17 @@ Task<Result<void>> Round::begin(FolderView view, Start start) {
     if (!begun) co_return begun.error();
     record_ = std::move(*begun);
     parts_.log.notice(logger, "folder begins",
-                      {{"mailbox", record_.mailbox}, {"folder", folder_}, {"above_uid", record_.cursor}, {"before_start", record_.beforeStart}});
+                      {{"mailbox", record_.mailbox}, {"folder", folder_}, {"above", record_.cursor}, {"before_start", record_.beforeStart}});
     co_return Result<void>{};
 }
 
 Task<Result<void>> Round::openStaging() {
     auto& loop = co_await plugin::thisLoop();
     auto opened = plugin::offload(loop, [this] {
-        auto own = parts_.outlets.size() == 1 ? parts_.outlets[0]->sink().staging(parts_.settings.alias)
-                                              : Result<std::shared_ptr<plugin::Directory>>(std::shared_ptr<plugin::Directory>{});
+        // What is kept before a sink sees it is named in the outbox: the sink makes its own.
+        auto own = parts_.outlets.size() == 1 && !parts_.rendersAnew
+                       ? parts_.outlets[0]->sink().staging(parts_.settings.alias)
+                       : Result<std::shared_ptr<plugin::Directory>>(std::shared_ptr<plugin::Directory>{});
         return own && *own ? own : parts_.disk.directory(parts_.stagingPath, true);
     });
     auto directory = co_await opened;

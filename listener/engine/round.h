@@ -34,6 +34,7 @@ struct RoundParts {
     std::string stagingPath;  ///< server.data/staging
     plugin::Log& log;
     plugin::Metrics& metrics;
+    bool rendersAnew = false;  ///< as Mailbox::rendersAnew(): set by the round
 };
 
 /// Messages of one folder that are listed and not handed out: since when, by ordinal.
@@ -48,6 +49,7 @@ struct RoundEnd {
 };
 
 struct Guidance;
+struct RematchCase;
 struct Suspect;
 
 /// Two ways to be asked to end: `finish` = begin nothing new; `giveUp` = let go of the network now. What is in hand is settled either way.
@@ -57,7 +59,8 @@ struct Stops {
 };
 
 /// One turn of one folder: the order of effects, and the only place that knows it.
-/// list → fetch → INTENT → sinks, outbox → VERDICT → after-actions → cleared; before that, what an earlier process left open.
+/// list → fetch → INTENT → sinks, outbox → VERDICT → after-actions → cleared; before that, what an earlier process left open. Where messages are
+/// rendered anew at each fetch the outbox has them first: list → fetch → outbox, INTENT → sinks → VERDICT of each → after-actions → cleared.
 class Round {
 public:
     static constexpr std::size_t batchMessages = 200;
@@ -70,7 +73,14 @@ public:
 
     /// `unreadable` outlives the round, and is kept between the rounds of the folder.
     Round(RoundParts parts, Mailbox& mailbox, std::string folder, Stops stops, Unreadable& unreadable)
-        : parts_(std::move(parts)), mailbox_(mailbox), folder_(std::move(folder)), stops_(std::move(stops)), unreadable_(unreadable) {}
+        : parts_(std::move(parts)),
+          mailbox_(mailbox),
+          protocol_(mailbox.protocol()),
+          folder_(std::move(folder)),
+          stops_(std::move(stops)),
+          unreadable_(unreadable) {
+        parts_.rendersAnew = mailbox_.rendersAnew();
+    }
     /// Errors: whatever failed. What a sink refuses is no failure as long as the outbox can keep it. The cursor is where it may be, whatever happens.
     plugin::Task<plugin::Result<RoundEnd>> run();
 
@@ -79,7 +89,7 @@ private:
     plugin::Task<plugin::Result<Start>> startOf(const std::vector<FolderRecord>& records);
     plugin::Task<plugin::Result<std::set<std::string>>> missingOf(const std::vector<FolderRecord>& records);
     plugin::Task<plugin::Result<void>> begin(FolderView view, Start start);
-    plugin::Task<plugin::Result<void>> rematch(FolderView view, Start start, std::optional<FolderRecord> replaces, std::vector<std::int64_t> sources);
+    plugin::Task<plugin::Result<void>> rematch(RematchCase what);
     plugin::Task<plugin::Result<void>> redeliverOpenBatches();
     plugin::Task<plugin::Result<void>> rework();
     plugin::Task<plugin::Result<void>> fetchAgain(std::vector<Unfetched> unfetched);
@@ -103,6 +113,7 @@ private:
 
     RoundParts parts_;
     Mailbox& mailbox_;
+    std::string protocol_;
     std::string folder_;
     Stops stops_;
     Unreadable& unreadable_;

@@ -1,5 +1,6 @@
 #include "listener/engine/settings.h"
 
+#include "auth/channel/http_parser.h"
 #include "auth/token/credential.h"
 #include "listener/engine/alert_settings.h"
 #include "listener/engine/sink_settings.h"
@@ -8,6 +9,7 @@
 #include <algorithm>
 #include <cctype>
 #include <charconv>
+#include <utility>
 
 namespace listener {
 
@@ -39,23 +41,30 @@ void addMailboxKeys(std::vector<Key>& keys) {
          .type = KeyType::choice,
          .required = true,
          .doc = "how the mailbox is read",
-         .choices = {"imap"},
-         .later = {"ews", "graph", "pop3"}});
+         .choices = {"imap", "ews", "graph"},
+         .later = {"pop3"}});
     add({.pattern = "mailbox.<alias>.host",
          .type = KeyType::host,
-         .doc = "the server, as its certificate names it; may be left out where the credential's provider has one"});
-    add({.pattern = "mailbox.<alias>.port", .type = KeyType::integer, .doc = "993 with TLS, else 143", .minimum = 1, .maximum = 65535});
+         .doc = "imap: the server, as its certificate names it; may be left out where the credential's provider has one"});
+    add({.pattern = "mailbox.<alias>.url",
+         .type = KeyType::url,
+         .doc = "ews: the endpoint (.../EWS/Exchange.asmx); graph: the root; may be left out where the credential's provider has one"});
+    add({.pattern = "mailbox.<alias>.fallback",
+         .type = KeyType::choice,
+         .doc = "ews: graph: when Exchange Online blocks EWS, the mailbox is read by Microsoft Graph from then on",
+         .choices = {"graph"}});
+    add({.pattern = "mailbox.<alias>.port", .type = KeyType::integer, .doc = "imap: 993 with TLS, else 143", .minimum = 1, .maximum = 65535});
     add({.pattern = "mailbox.<alias>.tls",
          .type = KeyType::choice,
          .fallback = "implicit",
-         .doc = "implicit: TLS from the first byte; starttls: agreed on before the sign-in, never left out; none: for tests on this machine",
+         .doc = "imap: implicit: TLS from the first byte; starttls: agreed on before the sign-in, never left out; none: for tests on this machine",
          .choices = {"implicit", "starttls", "none"}});
     add({.pattern = "mailbox.<alias>.user", .required = true, .doc = "the mailbox's address"});
     add({.pattern = "mailbox.<alias>.credential", .required = true, .reference = "credential", .doc = "what to sign in with"});
     add({.pattern = "mailbox.<alias>.sasl",
          .type = KeyType::choice,
          .fallback = "auto",
-         .doc = "auto takes what credential and server allow",
+         .doc = "imap: auto takes what credential and server allow",
          .choices = {"auto", "xoauth2", "oauthbearer", "plain"}});
     add({.pattern = "mailbox.<alias>.truststore", .reference = "truststore", .doc = "whose certificates to trust instead of the system's roots"});
     add({.pattern = "mailbox.<alias>.keystore",
@@ -75,7 +84,7 @@ void addMailboxKeys(std::vector<Key>& keys) {
     add({.pattern = "mailbox.<alias>.push",
          .type = KeyType::boolean,
          .fallback = "true",
-         .doc = "true: arrivals are waited for where the server tells of them (IDLE, NOTIFY)"});
+         .doc = "true: arrivals are waited for where the server tells of them (IDLE, NOTIFY; streaming notifications)"});
     add({.pattern = "mailbox.<alias>.reconcile",
          .type = KeyType::duration,
          .fallback = "5m",
@@ -123,11 +132,13 @@ void addMailboxKeys(std::vector<Key>& keys) {
          .doc = "without one byte from the server while an answer is due",
          .minimum = 1,
          .maximum = 3600});
-    add({.pattern = "mailbox.<alias>.disable_capabilities", .type = KeyType::words, .doc = "by blanks: what the server offers and must not be used"});
+    add({.pattern = "mailbox.<alias>.disable_capabilities",
+         .type = KeyType::words,
+         .doc = "imap: by blanks: what the server offers and must not be used"});
     add({.pattern = "mailbox.<alias>.proxy",
          .reference = "proxy",
          .doc = "through which proxy the server is reached; none: the default one, if there is one"});
-    for (const auto* name : {"url", "fallback", "rule.<n>"}) add(planned(std::string("mailbox.<alias>.") + name, "not in this version"));
+    add(planned("mailbox.<alias>.rule.<n>", "not in this version"));
 }
 
 /// INBOX in any case is the inbox; written one way everywhere, since the name is part of the delivery id.
@@ -149,11 +160,54 @@ bool isSpecialUse(std::string_view name) {
 /// As written, else that of the credential's provider.
 std::string hostOf(const Configuration& configuration, const std::string& prefix) {
     const auto written = configuration.text(prefix + "host");
-    return written.empty() ? auth::hostOfProvider(configuration, configuration.text(prefix + "credential"), configuration.text(prefix + "protocol"))
-                           : written;
+    return written.empty() ? auth::hostOfProvider(configuration, configuration.text(prefix + "credential"), "imap") : written;
+}
+
+/// As written, where it is written for this protocol; else that of the credential's provider. Without "/" at the end.
+std::string urlOf(const Configuration& configuration, const std::string& prefix, const std::string& protocol) {
+    auto url = configuration.text(prefix + "protocol") == protocol ? configuration.text(prefix + "url") : std::string{};
+    if (url.empty()) url = auth::urlOfProvider(configuration, configuration.text(prefix + "credential"), protocol);
+    while (url.ends_with('/')) url.pop_back();
+    return url;
 }
 
 bool sameFolder(const std::string& one, const std::string& other) { return folderName(one) == folderName(other); }
+
+/// Where it is, by its protocol; and keys that belong to another one.
+void checkReach(const Configuration& configuration, const std::string& prefix, const std::string& protocol, std::vector<Problem>& problems) {
+    const auto report = [&](const std::string& name, Code code, std::string what, const std::string& placed) {
+        problems.push_back({Problem::Severity::error, code, prefix + name, std::move(what), configuration.place(prefix + placed)});
+    };
+    const auto given = [&](const std::string& name) {
+        const auto found = configuration.settings().find(prefix + name);
+        return found != configuration.settings().end() && found->second.given;
+    };
+    const bool imap = protocol == "imap";
+    if (imap ? hostOf(configuration, prefix).empty() : urlOf(configuration, prefix, protocol).empty())
+        report(imap ? "host" : "url", Code::configMissingKey, "this key is missing, and the credential names no provider whose server it could be",
+               "protocol");
+    for (const auto* name : {"host", "port", "tls", "sasl", "disable_capabilities"})
+        if (!imap && given(name))
+            report(name, Code::configConflict,
+                   "means nothing to a mailbox of protocol " + protocol + ": it belongs to imap; " + protocol + " has .url", name);
+    if (imap && given("url"))
+        report("url", Code::configConflict, "means nothing to a mailbox of protocol imap, which has .host; it belongs to ews and graph", "url");
+    if (protocol != "ews" && given("fallback"))
+        report("fallback", Code::configConflict, "means nothing to a mailbox of protocol " + protocol + ": it belongs to ews", "fallback");
+    if (imap) return;
+    const auto url = auth::parseHttpUrl(urlOf(configuration, prefix, protocol));
+    if (protocol == "graph" && url && url->target != "/")
+        report("url", Code::configBadValue, "must be the root alone, without a path: https://graph.microsoft.com", "url");
+    if (protocol == "ews" && given("fallback") && urlOf(configuration, prefix, "graph").empty())
+        report("fallback", Code::configConflict,
+               "the credential names no provider (credential.<name>.provider), so it is not known where Microsoft Graph is", "fallback");
+    const auto credential = "credential." + configuration.text(prefix + "credential");
+    if (protocol == "ews" && given("fallback") && configuration.settings().contains(credential + ".scopes") &&
+        !configuration.text(credential + ".scopes").empty())
+        report("fallback", Code::configConflict,
+               "EWS and Microsoft Graph want other scopes, and " + credential + ".scopes gives the same to both: remove it, the provider's are known",
+               "fallback");
+}
 
 void checkMailbox(const Configuration& configuration, const std::string& alias, std::vector<Problem>& problems) {
     const auto prefix = "mailbox." + alias + ".";
@@ -161,11 +215,9 @@ void checkMailbox(const Configuration& configuration, const std::string& alias, 
         const auto key = prefix + std::string(name);
         problems.push_back({severity, code, key, std::move(what), configuration.place(key)});
     };
-    if (hostOf(configuration, prefix).empty())
-        problems.push_back({Problem::Severity::error, Code::configMissingKey, prefix + "host",
-                            "this key is missing, and the credential names no provider whose server it could be",
-                            configuration.place(prefix + "protocol")});
-    if (configuration.text(prefix + "tls") == "none") {
+    const auto protocol = configuration.text(prefix + "protocol");
+    checkReach(configuration, prefix, protocol, problems);
+    if (protocol == "imap" && configuration.text(prefix + "tls") == "none") {
         if (plugin::isLoopback(configuration.text(prefix + "host")))
             report("tls", Code::configPlainHttp, "without TLS the sign-in and all mail travel in clear (allowed to this machine only)",
                    Problem::Severity::warning);
@@ -195,7 +247,9 @@ void checkMailbox(const Configuration& configuration, const std::string& alias, 
                Problem::Severity::warning);
     const auto sasl = configuration.text(prefix + "sasl");
     const auto grant = configuration.text("credential." + configuration.text(prefix + "credential") + ".grant");
-    if (!grant.empty() && sasl != "auto" && (sasl == "plain") != (grant == "user_password"))
+    if (protocol != "imap" && grant == "user_password")
+        report("credential", Code::configConflict, "signs in with a password, but " + protocol + " wants a token");
+    if (protocol == "imap" && !grant.empty() && sasl != "auto" && (sasl == "plain") != (grant == "user_password"))
         report("sasl", Code::configConflict,
                "is " + sasl + ", but the credential's grant is " + grant + ": plain goes with user_password, xoauth2 and oauthbearer with tokens");
     if (const auto user = configuration.text(prefix + "user");
@@ -260,32 +314,72 @@ std::optional<AfterAction> parseAfter(std::string_view text) {
     return std::nullopt;
 }
 
-MailboxSettings mailboxSettings(const Configuration& configuration, const std::string& alias) {
-    const auto prefix = "mailbox." + alias + ".";
+namespace {
+
+/// None: it is not known where its server is.
+std::optional<SessionSettings> sessionBy(const std::string& protocol, const Configuration& configuration, const std::string& prefix) {
     const auto text = [&](const char* name) { return configuration.text(prefix + name); };
-    MailboxSettings settings;
-    settings.alias = alias;
-    settings.enabled = configuration.boolean(prefix + "enabled");
-    auto& session = settings.session;
-    session.alias = alias;
+    SessionSettings session;
+    auto& target = session.target;
     using Tls = auth::Target::Tls;
-    session.target.host = hostOf(configuration, prefix);
-    session.target.tls = text("tls") == "none" ? Tls::none : text("tls") == "starttls" ? Tls::starttls : Tls::implicit;
-    const std::int64_t usualPort = session.target.tls == Tls::implicit ? 993 : 143;
-    session.target.port = static_cast<std::uint16_t>(configuration.has(prefix + "port") ? configuration.integer(prefix + "port") : usualPort);
-    session.target.truststore = text("truststore");
-    session.target.proxy = text("proxy");
-    session.target.keystore = text("keystore");
-    session.target.keyAlias = text("key_alias");
+    if (protocol == "imap") {
+        target.host = hostOf(configuration, prefix);
+        if (target.host.empty()) return std::nullopt;
+        target.tls = text("tls") == "none" ? Tls::none : text("tls") == "starttls" ? Tls::starttls : Tls::implicit;
+        const std::int64_t usualPort = target.tls == Tls::implicit ? 993 : 143;
+        target.port = static_cast<std::uint16_t>(configuration.has(prefix + "port") ? configuration.integer(prefix + "port") : usualPort);
+    } else {
+        session.url = urlOf(configuration, prefix, protocol);
+        const auto url = auth::parseHttpUrl(session.url);
+        if (!url) return std::nullopt;
+        target.host = url->host;
+        target.port = url->port;
+        target.tls = url->tls ? Tls::implicit : Tls::none;
+    }
+    target.truststore = text("truststore");
+    target.proxy = text("proxy");
+    target.keystore = text("keystore");
+    target.keyAlias = text("key_alias");
     session.push = configuration.boolean(prefix + "push");
     session.user = text("user");
     session.credential = text("credential");
+    session.application = configuration.text("credential." + session.credential + ".grant") == "client_credentials";
     session.sasl = text("sasl");
     session.connectTimeout = configuration.duration(prefix + "timeout.connect");
     session.ioTimeout = configuration.duration(prefix + "timeout.io");
     for (auto name : configuration.words(prefix + "disable_capabilities")) {
         std::transform(name.begin(), name.end(), name.begin(), [](char c) { return static_cast<char>(std::toupper(static_cast<unsigned char>(c))); });
         session.disabledCapabilities.insert(std::move(name));
+    }
+    return session;
+}
+
+}  // namespace
+
+bool readBy(MailboxSettings& settings, const std::string& protocol) {
+    if (protocol == settings.protocol) return true;
+    const auto other = settings.others.find(protocol);
+    if (other == settings.others.end()) return false;
+    auto session = std::move(other->second);
+    settings.others.erase(other);
+    settings.others.emplace(std::exchange(settings.protocol, protocol), std::exchange(settings.session, std::move(session)));
+    return true;
+}
+
+MailboxSettings mailboxSettings(const Configuration& configuration, const std::string& alias) {
+    const auto prefix = "mailbox." + alias + ".";
+    const auto text = [&](const char* name) { return configuration.text(prefix + name); };
+    MailboxSettings settings;
+    settings.alias = alias;
+    settings.enabled = configuration.boolean(prefix + "enabled");
+    settings.protocol = text("protocol");
+    settings.fallsBack = text("fallback") == "graph";
+    for (const auto* protocol : {"imap", "ews", "graph"}) {
+        auto session = sessionBy(protocol, configuration, prefix);
+        if (session && protocol == settings.protocol)
+            settings.session = std::move(*session);
+        else if (session)
+            settings.others.emplace(protocol, std::move(*session));
     }
     for (auto& folder : configuration.list(prefix + "folders")) settings.folders.push_back(folderName(std::move(folder)));
     settings.sinks = configuration.list(prefix + "deliver");

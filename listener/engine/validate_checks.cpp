@@ -5,7 +5,7 @@
 #include "auth/channel/proxy.h"
 #include "auth/token/credential.h"
 #include "auth/token/grant_parameters.h"
-#include "listener/imap/imap_mailbox.h"
+#include "listener/engine/mailboxes.h"
 #include "plugin/contract/text.h"
 
 #include <algorithm>
@@ -92,7 +92,7 @@ std::string tokenDetail(const auth::Token& token) {
 
 }  // namespace
 
-Task<Result<bool>> trySecret(plugin::Host& host, std::string credential, std::string user, Steps& steps, Seen& seen) {
+Task<Result<bool>> trySecret(plugin::Host& host, std::string credential, std::string user, std::string protocol, Steps& steps, Seen& seen) {
     auto& access = host.access();
     const auto kind = access.kind(credential);
     if (!kind) {
@@ -111,7 +111,7 @@ Task<Result<bool>> trySecret(plugin::Host& host, std::string credential, std::st
         co_return static_cast<bool>(password);
     }
     const auto name = credential;
-    auth::Identity identity{std::move(credential), std::move(user), std::nullopt};
+    auth::Identity identity{std::move(credential), std::move(user), std::nullopt, protocol == "imap" ? std::string{} : std::move(protocol)};
     auto token = co_await access.tokens().token(std::move(identity), loop.clock().steady() + tokenPatience, std::stop_token{});
     if (!token) {
         auto error = token.error();
@@ -132,10 +132,12 @@ namespace {
 std::string said(const MailboxSettings& settings) {
     const auto& session = settings.session;
     using Tls = auth::Target::Tls;
-    std::string text = "imap " + session.target.host + ":" + std::to_string(session.target.port) + ", tls " +
-                       (session.target.tls == Tls::none       ? "none"
-                        : session.target.tls == Tls::starttls ? "starttls"
-                                                              : "implicit");
+    auto text = settings.protocol + " " + session.url;
+    if (session.url.empty())
+        text += session.target.host + ":" + std::to_string(session.target.port) + ", tls " +
+                (session.target.tls == Tls::none       ? "none"
+                 : session.target.tls == Tls::starttls ? "starttls"
+                                                       : "implicit");
     text += ", user " + session.user + ", credential " + session.credential;
     return text + (settings.enabled ? "" : "; enabled = false: the service does not read it");
 }
@@ -175,7 +177,7 @@ Task<void> readOne(Mailbox& mailbox, std::vector<Folder> folders, Steps& steps) 
     };
     auto identified = co_await mailbox.identify(std::move(taker), std::stop_token{});
     if (first)
-        steps.ok("message", "UID " + std::to_string(*first) + " of " + smallest.name + " is handed out");
+        steps.ok("message", (mailbox.protocol() == "imap" ? "UID " : "number ") + std::to_string(*first) + " of " + smallest.name + " is handed out");
     else if (!identified)
         steps.failed("message", identified.error());
     else
@@ -200,7 +202,8 @@ Task<Result<bool>> tryFolders(Mailbox& mailbox, MailboxSettings settings, Steps&
         auto wanted = name;
         auto view = co_await mailbox.select(std::move(wanted), std::stop_token{});
         if (view) {
-            steps.ok("folder " + name, std::to_string(view->exists) + " messages, UIDVALIDITY " + std::to_string(view->validity));
+            steps.ok("folder " + name, std::to_string(view->exists) + " messages, " + (mailbox.protocol() == "imap" ? "UIDVALIDITY " : "index ") +
+                                           std::to_string(view->validity));
             found.push_back({name, view->exists});
             continue;
         }
@@ -217,6 +220,13 @@ Task<Result<bool>> tryFolders(Mailbox& mailbox, MailboxSettings settings, Steps&
 }  // namespace
 
 Task<Result<void>> checkMailbox(plugin::Host& host, MailboxSettings settings, Steps& steps, Seen& seen) {
+    const auto ledger = makeLedger(host.database(), host.clock());
+    const auto followed = co_await followDetour(*ledger, settings);
+    if (!followed) {
+        steps.failed("configuration", followed.error());
+        steps.notTried({"token", "sign-in", "folders", "message"});
+        co_return Result<void>{};
+    }
     steps.ok("configuration", said(settings));
     auto target = settings.session.target;
     auto reached = co_await tryWay(host, std::move(target), settings.session.connectTimeout, steps);
@@ -225,13 +235,13 @@ Task<Result<void>> checkMailbox(plugin::Host& host, MailboxSettings settings, St
         steps.notTried({"token", "sign-in", "folders", "message"});
         co_return Result<void>{};
     }
-    auto secret = co_await trySecret(host, settings.session.credential, settings.session.user, steps, seen);
+    auto secret = co_await trySecret(host, settings.session.credential, settings.session.user, settings.protocol, steps, seen);
     if (!secret) co_return secret.error();
     if (!*secret) {
         steps.notTried({"sign-in", "folders", "message"});
         co_return Result<void>{};
     }
-    const auto mailbox = imap::makeMailbox(settings.session, host.access(), host.log(), host.version());
+    const auto mailbox = makeShadowMailbox(settings, host);
     auto opened = co_await mailbox->open(std::stop_token{});
     if (!opened) {
         steps.failed(signInStep(settings, opened.error().code), opened.error());
@@ -254,10 +264,11 @@ std::string said(auth::ClientAuthentication authentication) {
     return std::string(auth::authenticationName(authentication)) + (body ? " (meant for servers that cannot do Basic)" : "");
 }
 
-/// Of the first mailbox that signs in with a credential, for tokens that belong to one user; "": there is none.
-std::string userOf(const plugin::Configuration& configuration, const std::string& credential) {
+/// What the first mailbox says that signs in with a credential: .user, for tokens that belong to one; .protocol, for scopes that depend on it. "":
+/// there is none.
+std::string inMailboxOf(const plugin::Configuration& configuration, const std::string& credential, const std::string& key) {
     for (const auto& alias : configuration.aliases("mailbox"))
-        if (configuration.text("mailbox." + alias + ".credential") == credential) return configuration.text("mailbox." + alias + ".user");
+        if (configuration.text("mailbox." + alias + ".credential") == credential) return configuration.text("mailbox." + alias + "." + key);
     return {};
 }
 
@@ -273,7 +284,7 @@ Task<Result<void>> checkCredential(plugin::Host& host, std::string name, Steps& 
     Seen seen;
     if (credential->grant == auth::Grant::userPassword) {
         steps.ok("configuration", "grant user_password");
-        auto read = co_await trySecret(host, name, {}, steps, seen);
+        auto read = co_await trySecret(host, name, {}, {}, steps, seen);
         if (!read) co_return read.error();
         co_return Result<void>{};
     }
@@ -296,14 +307,15 @@ Task<Result<void>> checkCredential(plugin::Host& host, std::string name, Steps& 
         steps.notTried({"token"});
         co_return Result<void>{};
     }
-    auto user = auth::belongsToUser(*credential) ? userOf(*configuration, name) : std::string{};
-    auto token = co_await trySecret(host, name, std::move(user), steps, seen);
+    auto user = auth::belongsToUser(*credential) ? inMailboxOf(*configuration, name, "user") : std::string{};
+    auto protocol = inMailboxOf(*configuration, name, "protocol");
+    auto token = co_await trySecret(host, name, std::move(user), std::move(protocol), steps, seen);
     if (!token) co_return token.error();
     co_return Result<void>{};
 }
 
 Task<Result<std::optional<Error>>> tryToOpen(plugin::Host& host, MailboxSettings settings) {
-    const auto mailbox = imap::makeMailbox(settings.session, host.access(), host.log(), host.version());
+    const auto mailbox = makeShadowMailbox(settings, host);
     auto opened = co_await mailbox->open(std::stop_token{});
     if (!opened) co_return std::optional<Error>(opened.error());
     std::string inbox = "INBOX";

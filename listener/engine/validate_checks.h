@@ -31,8 +31,9 @@ plugin::Task<plugin::Result<void>> checkSink(plugin::Host& host, std::string nam
 
 /// Dials once and hangs up. False: a step has failed.
 plugin::Task<plugin::Result<bool>> tryWay(plugin::Host& host, auth::Target target, std::chrono::milliseconds patience, Steps& steps);
-/// The token, or the password. False: a step has failed.
-plugin::Task<plugin::Result<bool>> trySecret(plugin::Host& host, std::string credential, std::string user, Steps& steps, Seen& seen);
+/// The token, or the password. `protocol`: as auth::Identity. False: a step has failed.
+plugin::Task<plugin::Result<bool>> trySecret(plugin::Host& host, std::string credential, std::string user, std::string protocol, Steps& steps,
+                                             Seen& seen);
 
 /// Whether this credential opens another mailbox, as it should not. Nothing: it does; else why not.
 plugin::Task<plugin::Result<std::optional<plugin::Error>>> tryToOpen(plugin::Host& host, MailboxSettings settings);

@@ -81,7 +81,7 @@ Task<Result<void>> tryWebhook(plugin::Host& host, HttpSettings settings, std::ch
         steps.ok("secret");
     if (!settings.credential.empty()) {
         Seen seen;
-        auto token = co_await trySecret(host, settings.credential, {}, steps, seen);
+        auto token = co_await trySecret(host, settings.credential, {}, {}, steps, seen);
         if (!token) co_return token.error();
     }
     auth::Target target{url->host, url->port, url->tls ? auth::Target::Tls::implicit : auth::Target::Tls::none, settings.truststore, settings.proxy};

@@ -2,6 +2,7 @@
 
 #include "auth/diagnosis/diagnosis.h"
 #include "listener/engine/conservation.h"
+#include "listener/engine/mailboxes.h"
 
 #include <algorithm>
 #include <exception>
@@ -36,6 +37,7 @@ Worker::Worker(const WorkerParts& parts, plugin::Loop& loop, MailboxSettings set
     : parts_(parts),
       loop_(loop),
       settings_(std::move(settings)),
+      current_(settings_),
       outlets_(std::move(outlets)),
       status_(settings_.alias, settings_.interval, loop.clock().steady()),
       backoff_(parts.random) {
@@ -60,6 +62,8 @@ Task<bool> Worker::run(Mode mode, Stops stops) {
         const auto& error = ended.error();
         if (stops_.finish.stop_requested()) break;
         if (isNoFailure(error)) continue;
+        const bool other = co_await fallsBack(error);
+        if (other) continue;
         if (error.reaction == Reaction::reauthenticate && !std::exchange(renewed, true)) continue;
         const auto wait = backoff_.failed(error, loop_.clock().steady());
         note(error, wait);
@@ -81,6 +85,7 @@ void Worker::note(const Error& error, std::chrono::milliseconds wait) {
     std::vector<plugin::Field> fields{{"mailbox", settings_.alias}, {"again_in_ms", std::int64_t{wait.count()}}};
     auth::diagnosis::Case seen{.error = error, .user = settings_.session.user, .credential = settings_.session.credential};
     seen.mailbox = settings_.alias;
+    seen.protocol = current_.protocol;
     for (auto& field : auth::diagnosis::logFields(seen)) fields.push_back(std::move(field));
     parts_.log.write(level, logger, plugin::describe(error), fields);
 }
@@ -106,10 +111,39 @@ Task<Result<void>> Worker::checkBlocked() {
     co_return Result<void>{};
 }
 
+/// Whether somebody has decided that another protocol is the right one.
+Task<Result<bool>> Worker::takesAnotherWay() {
+    auto wanted = settings_;
+    auto followed = co_await followDetour(parts_.ledger, wanted);
+    if (!followed) co_return followed.error();
+    const bool another = wanted.protocol != current_.protocol;
+    current_ = std::move(wanted);
+    if (another) unreadable_.clear();  // its numbers are those of other messages
+    co_return another;
+}
+
+/// The server lets nobody in by EWS any more: by Microsoft Graph from now on, where the configuration allows that.
+Task<bool> Worker::fallsBack(Error error) {
+    if (error.code != plugin::Code::mailboxEwsBlocked || !settings_.fallsBack || current_.protocol != "ews" || !current_.others.contains("graph"))
+        co_return false;
+    Detour detour{.protocol = "graph", .insteadOf = settings_.protocol, .why = error.what};
+    auto taken = co_await parts_.ledger.take(settings_.alias, std::move(detour));
+    if (!taken) {
+        parts_.log.error(logger, plugin::describe(taken.error()), {{"mailbox", settings_.alias}});
+        co_return false;
+    }
+    parts_.log.warning(
+        logger,
+        "the mailbox is read by Microsoft Graph from now on: set mailbox." + settings_.alias + ".protocol = graph. " + plugin::describe(error),
+        {{"mailbox", settings_.alias}});
+    co_return true;
+}
+
 /// What the first turn will ask for, so that it can be on the way with the sign-in. Of a folder that begins now or at a date that is not known.
 Task<Result<void>> Worker::tellExpected(Mailbox& mailbox) {
     const auto& first = settings_.folders.front();
-    auto record = co_await parts_.ledger.folder(settings_.alias, "imap", first);
+    std::string protocol(mailbox.protocol());
+    auto record = co_await parts_.ledger.folder(settings_.alias, std::move(protocol), first);
     if (!record) co_return record.error();
     if (*record || settings_.start.kind == Start::Kind::all) mailbox.expect(first, *record ? (*record)->cursor : 0);
     co_return Result<void>{};
@@ -126,9 +160,11 @@ Task<Result<Worker::Ended>> Worker::session(Mode mode) {
     acted_->reset();
     auto allowed = co_await checkBlocked();
     if (!allowed) co_return allowed.error();
-    auto turn = plugin::sleepUntil(parts_.pacer.reserve(settings_.session.target.host, loop_.clock().steady()), stops_.finish);
+    auto way = co_await takesAnotherWay();
+    if (!way) co_return way.error();
+    auto turn = plugin::sleepUntil(parts_.pacer.reserve(current_.session.target.host, loop_.clock().steady()), stops_.finish);
     if (co_await turn == plugin::Wake::stopped) co_return Ended::lookAgain;
-    const auto mailbox = parts_.makeMailbox(settings_);
+    const auto mailbox = parts_.makeMailbox(current_);
     auto told = co_await tellExpected(*mailbox);
     if (!told) co_return told.error();
     auto opened = co_await mailbox->open(stops_.giveUp);
@@ -190,6 +226,9 @@ Task<Result<Worker::Ended>> Worker::workUntilStopped(Mailbox& mailbox, Mode mode
         heard.clear();
         auto allowed = co_await checkBlocked();
         if (!allowed) co_return allowed.error();
+        auto another = co_await takesAnotherWay();
+        if (!another) co_return another.error();
+        if (*another) co_return Ended::lookAgain;
     }
 }
 
@@ -208,7 +247,7 @@ Task<Result<std::vector<std::string>>> Worker::watchedFolders(Mailbox& mailbox) 
 
 /// The target of after-actions may be named by its use ("\\Archive"): whatever folder this server has for it.
 Task<Result<void>> Worker::resolveAfter(Mailbox& mailbox) {
-    working_ = settings_;
+    working_ = current_;
     auto after = co_await resolve(mailbox, working_.after.target, "after");
     if (!after) co_return after;
     co_return co_await resolve(mailbox, working_.afterQuarantine.target, "after_quarantine");

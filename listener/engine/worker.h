@@ -79,6 +79,8 @@ private:
     plugin::Task<plugin::Result<RoundEnd>> turnOf(Mailbox& mailbox, std::string folder, plugin::Mode mode);
     plugin::Task<plugin::Result<std::vector<std::string>>> pause(Mailbox& mailbox, std::vector<std::string> folders, plugin::Deadline until);
     plugin::Task<plugin::Result<void>> checkBlocked();
+    plugin::Task<plugin::Result<bool>> takesAnotherWay();
+    plugin::Task<bool> fallsBack(plugin::Error error);
     plugin::Task<plugin::Result<void>> tellExpected(Mailbox& mailbox);
     plugin::Task<plugin::Result<Ended>> guarded(plugin::Mode mode);
     plugin::Task<void> rest(std::chrono::milliseconds time);
@@ -92,6 +94,7 @@ private:
     const WorkerParts& parts_;
     plugin::Loop& loop_;
     MailboxSettings settings_;
+    MailboxSettings current_;    ///< by the protocol it is read with now
     MailboxSettings working_{};  ///< for the rounds of this session: the target of after-actions by its name
     std::vector<Outlet*> outlets_;
     std::map<std::string, Unreadable> unreadable_{};  ///< by folder

@@ -39,7 +39,7 @@ public:
     Task<Result<void>> take(Fetched message) override {
         if (!message.sourceDefect)
             came.push_back({message.position.ordinal, message.received, message.tooLarge.value_or(0) > 0 ? message.tooLarge : std::nullopt,
-                            message.head.matchKey});
+                            message.head.matchKey, message.head.crossKey});
         co_return Result<void>{};
     }
     std::optional<std::uint64_t> sizeLimit() const override { return 0; }

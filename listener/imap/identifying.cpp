@@ -88,7 +88,7 @@ private:
         auto head = std::exchange(head_, std::nullopt);
         if (!fetch.uid || !fetch.fields || fetch.fields->kind == Body::Kind::nil) return;
         if (fetch.fields->kind == Body::Kind::inside) head = readHead(fetch.fields->text);
-        if (head) came_[*fetch.uid] = {*fetch.uid, fetch.internalDate, fetch.size, head->matchKey};
+        if (head) came_[*fetch.uid] = {*fetch.uid, fetch.internalDate, fetch.size, head->matchKey, head->crossKey};
     }
 
     /// The answer to a whole command. OK without a message: it is gone.

@@ -26,7 +26,8 @@ public:
         return write<std::int64_t>([folder, ordinals = std::move(ordinals), identities = std::move(identities), now = clock_.wall()](
                                        Transaction& transaction) { return writing::intend(transaction, folder, ordinals, identities, now); });
     }
-    Answer<std::vector<std::string>> settle(std::int64_t folder, std::int64_t batch, std::vector<Settled> settled, std::uint64_t cursor) override {
+    Answer<std::vector<std::string>> settle(std::int64_t folder, std::optional<std::int64_t> batch, std::vector<Settled> settled,
+                                            std::uint64_t cursor) override {
         return write<std::vector<std::string>>([folder, batch, settled = std::move(settled), cursor, now = clock_.wall()](Transaction& transaction) {
             return writing::settle(transaction, folder, batch, settled, cursor, now);
         });
@@ -55,12 +56,19 @@ public:
         return write<void>([messages = std::move(messages)](Transaction& transaction) { writing::cleared(transaction, messages); });
     }
 
-    Answer<std::vector<FolderRecord>> records(std::string mailbox, std::string protocol) override {
-        return read<std::vector<FolderRecord>>([mailbox = std::move(mailbox), protocol = std::move(protocol)](Transaction& transaction) {
-            return reading::records(transaction, mailbox, protocol);
+    Answer<std::vector<FolderRecord>> records(std::string mailbox) override {
+        return read<std::vector<FolderRecord>>(
+            [mailbox = std::move(mailbox)](Transaction& transaction) { return reading::records(transaction, mailbox); });
+    }
+    Answer<std::vector<Position>> positions(std::int64_t folder, std::vector<std::uint64_t> ordinals) override {
+        return read<std::vector<Position>>([folder, ordinals = std::move(ordinals)](Transaction& transaction) {
+            const reading::Places places(transaction, folder);
+            std::vector<Position> all;
+            for (const auto ordinal : ordinals) all.push_back(places.at(ordinal));
+            return all;
         });
     }
-    Answer<std::vector<Candidate>> candidates(std::vector<std::int64_t> folders, std::shared_ptr<const std::vector<Digest>> keys) override {
+    Answer<std::vector<Candidate>> candidates(std::vector<std::int64_t> folders, std::shared_ptr<const CandidateKeys> keys) override {
         return read<std::vector<Candidate>>([folders = std::move(folders), keys = std::move(keys)](Transaction& transaction) {
             return reading::candidates(transaction, folders, *keys);
         });
@@ -86,9 +94,17 @@ public:
             auto step = co_await steps;
             if (!step) co_return step.error();
             gone += step->gone;
-            if (step->last == 0) co_return gone;
+            if (step->last == 0) break;
             after = step->last;
         }
+        for (bool more = true; more;) {
+            auto steps =
+                write<std::uint64_t>([folder, moment](Transaction& transaction) { return writing::forgetItems(transaction, folder, moment); });
+            auto step = co_await steps;
+            if (!step) co_return step.error();
+            more = *step > 0;
+        }
+        co_return gone;
     }
     Answer<std::optional<std::string>> blocked(std::string mailbox) override {
         return read<std::optional<std::string>>(
@@ -110,6 +126,14 @@ public:
     Answer<std::optional<Start>> restartedWith(std::string mailbox) override {
         return read<std::optional<Start>>(
             [mailbox = std::move(mailbox)](Transaction& transaction) { return reading::restartedWith(transaction, mailbox); });
+    }
+    Answer<std::optional<Detour>> detour(std::string mailbox) override {
+        return read<std::optional<Detour>>(
+            [mailbox = std::move(mailbox)](Transaction& transaction) { return reading::detour(transaction, mailbox); });
+    }
+    Answer<void> take(std::string mailbox, std::optional<Detour> detour) override {
+        return write<void>(
+            [mailbox = std::move(mailbox), detour = std::move(detour)](Transaction& transaction) { writing::take(transaction, mailbox, detour); });
     }
     Answer<std::int64_t> operatorChanges() override { return read<std::int64_t>(reading::operatorChanges); }
     Answer<void> verified(std::vector<std::pair<std::string, plugin::Wall>> mailboxes) override {

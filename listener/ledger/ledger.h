@@ -1,5 +1,6 @@
 #pragma once
 
+#include "listener/item_index.h"
 #include "listener/mailbox.h"
 #include "listener/message/message.h"
 #include "plugin/contract/database.h"
@@ -43,6 +44,7 @@ struct Identity {
     std::uint64_t size = 0;
     Digest sha256{};
     Digest matchKey{};
+    std::uint64_t crossKey = 0;
 };
 
 enum class MessageState { pending, delivered, filtered, quarantined, dead, missing };
@@ -83,17 +85,25 @@ struct OpenBatch {
     std::vector<Identity> identities{};  ///< beside `ordinals`; empty: begun by a version that kept none
 };
 
-/// What a message of a rebuilt folder may be: a row, or a member of an open batch. About 110 octets each.
+/// What a message of a rebuilt folder may be: a row, or a member of an open batch. About 120 octets each.
 struct Candidate {
     std::int64_t number = 0;  ///< of the row; 0: it is under way in `batch`
     std::int64_t batch = 0;
     std::uint64_t ordinal = 0;  ///< as it was
     plugin::Wall received{};
     std::uint64_t size = 0;
-    bool settled = false;  ///< false: it is still to be fetched and delivered, under its id
-    bool removed = false;  ///< our own after-action took it away (or, at a server that cannot, marked it)
+    bool settled = false;   ///< false: it is still to be fetched and delivered, under its id
+    bool removed = false;   ///< our own after-action took it away (or, at a server that cannot, marked it)
+    bool rendered = false;  ///< Message::rendered: size and SHA-256 tell nothing
     Digest matchKey{};
     Digest sha256{};
+    std::uint64_t crossKey = 0;
+};
+
+/// What candidates have in common with messages that are there: one of these suffices. Sorted.
+struct CandidateKeys {
+    std::vector<Digest> match{};
+    std::vector<std::uint64_t> cross{};
 };
 
 /// A folder whose positions mean something else now, and where its known messages stand in it.
@@ -104,7 +114,7 @@ struct Rebuild {
         std::uint64_t ordinal = 0;  ///< now
     };
     FolderRecord record;                     ///< as it begins
-    std::optional<std::int64_t> replaces{};  ///< the record in whose place it comes
+    std::optional<std::int64_t> replaces{};  ///< the record in whose place it comes: of the same name, maybe of another protocol
     std::vector<Match> matches{};
 };
 
@@ -118,9 +128,14 @@ struct Newcomer {
     std::uint64_t ordinal = 0;
     std::string id;  ///< its second is the received one
     Digest sha256{};
+    Digest matchKey{};
+    std::uint64_t crossKey = 0;
+    std::string position{};  ///< the text of it
+    bool rendered = false;   ///< Message::rendered
 };
 
-/// A message of the same mailbox, received in the same second and with the same octets.
+/// A message of the same mailbox, received in the same second and with the same octets. Where octets tell nothing (Message::rendered): with the same
+/// match key or cross key, or the same id at the server.
 struct Likeness {
     std::int64_t number = 0;  ///< of its row; 0: it is in an open batch
     std::int64_t folder = 0;
@@ -145,6 +160,12 @@ struct Due {
     bool copied = false;  ///< a copy stands in the target already
 };
 
+/// A mailbox is read by another protocol than the configuration says, as long as it says that.
+struct Detour {
+    std::string protocol, insteadOf;
+    std::string why;  ///< for people
+};
+
 /// One folder of a mailbox, counted over all the times it was begun; a mailbox without folders has one with an empty `folder`.
 struct MailboxSummary {
     std::string mailbox, folder, protocol;
@@ -152,6 +173,7 @@ struct MailboxSummary {
     std::optional<plugin::Wall> lastDelivery{};
     std::optional<plugin::Wall> lastVerified{};
     std::string blocked{};  ///< why nothing is read until an operator acts; "" = not
+    std::optional<Detour> detour{};
 };
 
 struct LedgerRow {
@@ -191,7 +213,10 @@ public:
     /// VERDICT: rows of all that settled, the cursor, and the end of the batch: one transaction. Messages left out stay pending, with a row
     /// that keeps their id: their positions are above the cursor the caller gives. Answers nothing to do twice: an id settled before keeps its first
     /// row. Answers which kept files nobody needs any more.
-    virtual Answer<std::vector<std::string>> settle(std::int64_t folder, std::int64_t batch, std::vector<Settled> settled, std::uint64_t cursor) = 0;
+    /// No batch: nothing was begun, since no sink has seen any of it. Of messages that are rendered anew at each fetch this is what comes before the
+    /// first sink: pending, with their bytes kept.
+    virtual Answer<std::vector<std::string>> settle(std::int64_t folder, std::optional<std::int64_t> batch, std::vector<Settled> settled,
+                                                    std::uint64_t cursor) = 0;
     /// Ends a batch of which nothing is left on the server, or none was settled; moves the cursor and adds to the count of
     /// before-start messages. A cursor never goes back, here or in settle().
     virtual Answer<void> advance(std::int64_t folder, std::optional<std::int64_t> batch, std::uint64_t cursor, std::uint64_t beforeStart) = 0;
@@ -205,11 +230,14 @@ public:
     virtual Answer<void> copied(std::int64_t folder, std::vector<std::uint64_t> ordinals) = 0;
     virtual Answer<void> cleared(std::vector<std::int64_t> messages) = 0;
 
-    /// Records in force and superseded ones, the oldest first, without `wanted`. Those an operator's restart() ended are not among them.
-    virtual Answer<std::vector<FolderRecord>> records(std::string mailbox, std::string protocol) = 0;
-    /// Of these records: rows, and members of open batches, whose match key is one of `keys` (sorted). Reads all rows of the folders once;
-    /// memory grows with what it answers.
-    virtual Answer<std::vector<Candidate>> candidates(std::vector<std::int64_t> folders, std::shared_ptr<const std::vector<Digest>> keys) = 0;
+    /// Records in force and superseded ones, of all protocols, the oldest first, without `wanted`. Those an operator's restart() ended are not among
+    /// them.
+    virtual Answer<std::vector<FolderRecord>> records(std::string mailbox) = 0;
+    /// Beside the ordinals: what identifies these places of a folder. Where an ItemIndex names them, its ids.
+    virtual Answer<std::vector<Position>> positions(std::int64_t folder, std::vector<std::uint64_t> ordinals) = 0;
+    /// Of these records: rows, and members of open batches, that have one of these keys. Reads all rows of the folders once; memory grows with what
+    /// it answers.
+    virtual Answer<std::vector<Candidate>> candidates(std::vector<std::int64_t> folders, std::shared_ptr<const CandidateKeys> keys) = 0;
     /// One transaction: a new record, and at it what was matched: rows keep id, state and verdicts, their due after-actions come along;
     /// members of open batches become `pending` rows. What `replaces` still has of batches and due after-actions ends: its messages are
     /// gone. None: another record is in force than `replaces`, an operator acted meanwhile; nothing is changed.
@@ -235,7 +263,11 @@ public:
     virtual Answer<void> restart(std::string mailbox, Start start) = 0;
     /// The start an operator gave with restart(), if any: it goes before the configuration's.
     virtual Answer<std::optional<Start>> restartedWith(std::string mailbox) = 0;
-    /// Grows with every restart() and every block(): a running engine asks once a second whether it changed.
+    /// Kept over restarts.
+    virtual Answer<std::optional<Detour>> detour(std::string mailbox) = 0;
+    /// Nothing: it is read as the configuration says.
+    virtual Answer<void> take(std::string mailbox, std::optional<Detour> detour) = 0;
+    /// Grows with every restart(), block() and take(): a running engine asks once a second whether it changed.
     virtual Answer<std::int64_t> operatorChanges() = 0;
     virtual Answer<void> verified(std::vector<std::pair<std::string, plugin::Wall>> mailboxes) = 0;  ///< for `mailboxes`, written rarely
 
@@ -246,5 +278,9 @@ public:
 std::vector<plugin::Migration> ledgerMigrations();
 inline constexpr const char* ledgerOwner = "listener";
 std::unique_ptr<Ledger> makeLedger(plugin::Database& database, plugin::Clock& clock);
+/// Of one mailbox, read with this protocol. A validity is the second in which it was first given, or the next one that was never used.
+std::unique_ptr<ItemIndex> makeItemIndex(plugin::Database& database, plugin::Clock& clock, std::string mailbox, std::string protocol);
+/// For a look beside the service: knows what that one knows, keeps what it learns to itself, and writes nothing. Memory: some 300 octets an item.
+std::unique_ptr<ItemIndex> makeShadowIndex(plugin::Database& database, plugin::Clock& clock, std::string mailbox, std::string protocol);
 
 }  // namespace listener

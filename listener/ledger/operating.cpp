@@ -7,15 +7,6 @@
 namespace listener::writing {
 namespace {
 
-std::int64_t mailboxId(plugin::Transaction& transaction, const std::string& alias) {
-    transaction.prepare("INSERT INTO listener_mailbox (alias) VALUES (?) ON CONFLICT DO NOTHING").bind(0, alias).run();
-    auto& row = transaction.prepare("SELECT mailbox_id FROM listener_mailbox WHERE alias = ?").bind(0, alias);
-    row.step();
-    const auto id = row.integer(0);
-    row.reset();
-    return id;
-}
-
 void forgetFolder(plugin::Transaction& transaction, std::int64_t folder) {
     for (const auto statement : {sql::endDueOfFolder, sql::deleteDueOfFolder, sql::deleteBatchesOfFolder})
         transaction.prepare(statement).bind(0, folder).run();
@@ -32,6 +23,7 @@ void restartOne(plugin::Transaction& transaction, std::int64_t mailbox, const St
     for (const auto statement : {sql::endDueOfMailbox, sql::deleteDueOfMailbox, sql::deleteBatchesOfMailbox})
         transaction.prepare(statement).bind(0, mailbox).run();
     transaction.prepare("UPDATE listener_folder SET forgotten = 1 WHERE mailbox_id = ? AND forgotten <> 1").bind(0, mailbox).run();
+    transaction.prepare("UPDATE listener_index SET forgotten = 1 WHERE mailbox_id = ? AND forgotten = 0").bind(0, mailbox).run();
     transaction.prepare("UPDATE listener_mailbox SET blocked = NULL, restart_kind = ?, restart_since = ? WHERE mailbox_id = ?")
         .bind(0, stored::text(start.kind))
         .bind(1, stored::time(start.since))
@@ -40,6 +32,15 @@ void restartOne(plugin::Transaction& transaction, std::int64_t mailbox, const St
 }
 
 }  // namespace
+
+std::int64_t mailboxId(plugin::Transaction& transaction, const std::string& alias) {
+    transaction.prepare("INSERT INTO listener_mailbox (alias) VALUES (?) ON CONFLICT DO NOTHING").bind(0, alias).run();
+    auto& row = transaction.prepare("SELECT mailbox_id FROM listener_mailbox WHERE alias = ?").bind(0, alias);
+    row.step();
+    const auto id = row.integer(0);
+    row.reset();
+    return id;
+}
 
 void countOperatorChange(plugin::Transaction& transaction) {
     transaction.prepare("INSERT INTO listener_state (name, value) VALUES ('operator_changes', 1) ON CONFLICT DO UPDATE SET value = value + 1").run();
@@ -101,6 +102,14 @@ void restart(plugin::Transaction& transaction, const std::string& mailbox, const
         while (row.step()) mailboxes.push_back(row.integer(0));
     }
     for (const auto id : mailboxes) restartOne(transaction, id, start);
+    countOperatorChange(transaction);
+}
+
+void take(plugin::Transaction& transaction, const std::string& mailbox, const std::optional<Detour>& detour) {
+    auto& row = transaction.prepare("UPDATE listener_mailbox SET read_by = ?, instead_of = ?, read_by_why = ? WHERE mailbox_id = ?");
+    const auto id = mailboxId(transaction, mailbox);
+    if (detour) row.bind(0, detour->protocol).bind(1, detour->insteadOf).bind(2, detour->why);
+    row.bind(3, id).run();
     countOperatorChange(transaction);
 }
 

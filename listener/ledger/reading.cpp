@@ -74,6 +74,25 @@ std::optional<FolderRecord> folder(plugin::Transaction& transaction, const std::
     return record;
 }
 
+Places::Places(plugin::Transaction& transaction, std::int64_t folder) : transaction_(transaction), folder_(folder) {
+    auto& row = transaction.prepare(sql::selectValidity).bind(0, folder);
+    if (!row.step()) throw std::logic_error("the ledger has no folder " + std::to_string(folder));
+    validity_ = number(row, 0);
+    indexed_ = row.integer(1) != 0;
+    row.reset();
+}
+
+Position Places::at(std::uint64_t ordinal) const {
+    auto position = numberedPosition(validity_, ordinal);
+    if (!indexed_) return position;
+    auto& row = transaction_.prepare(sql::selectIdAt).bind(0, folder_).bind(1, stored::number(ordinal));
+    if (!row.step()) return position;
+    const auto id = row.blob(0);
+    position.text.assign(reinterpret_cast<const char*>(id.data()), id.size());
+    row.reset();
+    return position;
+}
+
 std::vector<std::uint64_t> finalAbove(plugin::Transaction& transaction, std::int64_t folder, std::uint64_t above) {
     std::vector<std::uint64_t> ordinals;
     auto& row = transaction.prepare(sql::selectFinal).bind(0, folder).bind(1, stored::number(above));
@@ -85,7 +104,11 @@ std::vector<std::uint64_t> finalAbove(plugin::Transaction& transaction, std::int
 std::vector<OpenBatch> openBatches(plugin::Transaction& transaction, std::int64_t folder) {
     std::vector<OpenBatch> batches;
     auto& row = transaction.prepare(sql::selectBatches).bind(0, folder);
-    while (row.step()) batches.push_back({row.integer(0), decodePositions(row.blob(1), "an open batch"), stored::identities(row.blob(2))});
+    while (row.step()) {
+        OpenBatch batch{.id = row.integer(0), .ordinals = decodePositions(row.blob(1), "an open batch")};
+        batch.identities = stored::identities(row.blob(2), batch.ordinals.size());
+        batches.push_back(std::move(batch));
+    }
     return batches;
 }
 
@@ -110,6 +133,21 @@ std::optional<Start> restartedWith(plugin::Transaction& transaction, const std::
     return Start{stored::startKind(row.text(0)), stored::time(row.integer(1))};
 }
 
+namespace {
+
+/// Three columns from this one on.
+std::optional<Detour> detourFrom(const plugin::Statement& row, int column) {
+    if (row.isNull(column)) return std::nullopt;
+    return Detour{std::string(row.text(column)), std::string(row.text(column + 1)), std::string(row.text(column + 2))};
+}
+
+}  // namespace
+
+std::optional<Detour> detour(plugin::Transaction& transaction, const std::string& mailbox) {
+    auto& row = transaction.prepare("SELECT read_by, instead_of, read_by_why FROM listener_mailbox WHERE alias = ?").bind(0, mailbox);
+    return row.step() ? detourFrom(row, 0) : std::nullopt;
+}
+
 std::int64_t operatorChanges(plugin::Transaction& transaction) {
     auto& row = transaction.prepare("SELECT value FROM listener_state WHERE name = 'operator_changes'");
     return row.step() ? row.integer(0) : 0;
@@ -129,6 +167,7 @@ std::vector<MailboxSummary> summaries(plugin::Transaction& transaction) {
         auto& one = all.back();
         one.blocked = row.text(1);
         one.lastVerified = maybeTime(row, 2);
+        one.detour = detourFrom(row, 14);
         one.delivered += number(row, 9);
         one.other += number(row, 10);
         if (const auto last = maybeTime(row, 11); last && (!one.lastDelivery || *one.lastDelivery < *last)) one.lastDelivery = last;

@@ -3,6 +3,7 @@
 #include "listener/ledger/statements.h"
 #include "listener/ledger/stored_form.h"
 #include "listener/ledger/writing.h"
+#include "listener/message/cross_key.h"
 
 #include <algorithm>
 #include <map>
@@ -34,23 +35,28 @@ bool isSettled(MessageState state) { return state != MessageState::pending && st
 OpenBatch memberTable(const plugin::Statement& row, int ordinals, int identities) {
     OpenBatch batch;
     batch.ordinals = decodePositions(row.blob(ordinals), "an open batch");
-    batch.identities = stored::identities(row.blob(identities));
-    if (batch.identities.size() != batch.ordinals.size()) batch.identities.clear();
+    batch.identities = stored::identities(row.blob(identities), batch.ordinals.size());
     return batch;
+}
+
+/// Rows of earlier versions have none, but often the Message-ID it would be made of.
+std::uint64_t crossKeyOf(const plugin::Statement& row, int key, int messageId) {
+    if (const auto known = stored::bits(row.integer(key)); known != 0 || row.isNull(messageId)) return known;
+    return crossKey(std::string(row.text(messageId)), {}, {});
 }
 
 }  // namespace
 
 namespace reading {
 
-std::vector<FolderRecord> records(plugin::Transaction& transaction, const std::string& mailbox, const std::string& protocol) {
+std::vector<FolderRecord> records(plugin::Transaction& transaction, const std::string& mailbox) {
     std::vector<FolderRecord> all;
-    auto& row = transaction.prepare(sql::selectRecords).bind(0, mailbox).bind(1, protocol);
+    auto& row = transaction.prepare(sql::selectRecords).bind(0, mailbox);
     while (row.step()) {
         FolderRecord record;
         record.id = row.integer(0);
         record.mailbox = mailbox;
-        record.protocol = protocol;
+        record.protocol = row.text(9);
         record.name = row.text(1);
         record.validity = number(row, 2);
         record.cursor = number(row, 3);
@@ -63,15 +69,20 @@ std::vector<FolderRecord> records(plugin::Transaction& transaction, const std::s
     return all;
 }
 
-std::vector<Candidate> candidates(plugin::Transaction& transaction, const std::vector<std::int64_t>& folders, const std::vector<Digest>& keys) {
+std::vector<Candidate> candidates(plugin::Transaction& transaction, const std::vector<std::int64_t>& folders, const CandidateKeys& keys) {
     std::vector<Candidate> found;
-    const auto wanted = [&keys](const Digest& key) { return std::binary_search(keys.begin(), keys.end(), key); };
+    const auto wanted = [&keys](const Digest& match, std::uint64_t cross) {
+        return std::binary_search(keys.match.begin(), keys.match.end(), match) ||
+               (cross != 0 && std::binary_search(keys.cross.begin(), keys.cross.end(), cross));
+    };
     for (const auto folder : folders) {
         auto& row = transaction.prepare(sql::selectCandidates).bind(0, folder);
         while (row.step()) {
             Candidate one{.number = row.integer(0), .ordinal = number(row, 1), .received = stored::time(row.integer(2)), .size = number(row, 3)};
             one.matchKey = stored::digest(row.blob(4));
-            if (!wanted(one.matchKey)) continue;
+            one.crossKey = crossKeyOf(row, 10, 11);
+            if (!wanted(one.matchKey, one.crossKey)) continue;
+            one.rendered = row.integer(12) != 0;
             one.sha256 = stored::digest(row.blob(5));
             one.settled = isSettled(stored::messageState(row.text(6))) || row.integer(9) != 0;
             one.removed = !row.isNull(7) && row.integer(8) == 0 && removes(row.text(7));
@@ -81,7 +92,7 @@ std::vector<Candidate> candidates(plugin::Transaction& transaction, const std::v
         for (const auto& batch : openBatches(transaction, folder))
             for (std::size_t i = 0; i < batch.identities.size(); ++i) {
                 const auto& member = batch.identities[i];
-                if (!wanted(member.matchKey)) continue;
+                if (!wanted(member.matchKey, member.crossKey)) continue;
                 const auto id = stored::id(member.id);  // bound where it lies
                 auto& known = transaction.prepare(sql::selectMessage).bindBlob(0, id);
                 const bool hasRow = known.step();
@@ -92,7 +103,8 @@ std::vector<Candidate> candidates(plugin::Transaction& transaction, const std::v
                                  .received = stored::second(member.id),
                                  .size = member.size,
                                  .matchKey = member.matchKey,
-                                 .sha256 = member.sha256});
+                                 .sha256 = member.sha256,
+                                 .crossKey = member.crossKey});
             }
     }
     return found;
@@ -103,19 +115,19 @@ namespace {
 /// What is known of the messages of one mailbox that were received in one second.
 class Second {
 public:
-    Second(plugin::Transaction& transaction, std::int64_t folder, std::int64_t mailbox, std::int64_t validity)
-        : transaction_(transaction), folder_(folder), mailbox_(mailbox), validity_(validity) {}
+    Second(plugin::Transaction& transaction, std::int64_t folder, std::int64_t mailbox, std::int64_t validity, std::string protocol)
+        : transaction_(transaction), folder_(folder), mailbox_(mailbox), validity_(validity), protocol_(std::move(protocol)) {}
 
     /// `newcomers`: all of this second, with their answers.
     void look(plugin::Wall second, const std::vector<std::pair<const Newcomer*, Recognised*>>& newcomers) {
         const auto from = bound(second), to = bound(second + std::chrono::seconds(1));
         auto& row = transaction_.prepare(sql::selectSecond).bindBlob(0, from).bindBlob(1, to);
         while (row.step()) {
-            const auto sha256 = stored::digest(row.blob(6));
             for (const auto& [newcomer, answer] : newcomers) {
-                if (sha256 == newcomer->sha256)
+                const bool sameId = std::ranges::equal(row.blob(1), stored::id(newcomer->id));
+                if (isLike(row, *newcomer) || (sameId && newcomer->rendered))  // an opaque id is never another message's
                     note(row, *newcomer, *answer);
-                else if (std::ranges::equal(row.blob(1), stored::id(newcomer->id)))
+                else if (sameId)
                     answer->idTaken = true;
             }
         }
@@ -127,6 +139,14 @@ private:
         const auto seconds = std::chrono::floor<std::chrono::seconds>(second).time_since_epoch().count();
         for (std::size_t i = 0; i < 5; ++i) id[i] = static_cast<std::uint8_t>(seconds >> (8 * (4 - i)));
         return id;
+    }
+
+    bool isLike(const plugin::Statement& row, const Newcomer& newcomer) const {
+        if (!newcomer.rendered && row.integer(16) == 0) return stored::digest(row.blob(6)) == newcomer.sha256;
+        if (stored::digest(row.blob(13)) == newcomer.matchKey) return true;
+        // Wherever the row is now: another protocol may have read its head.
+        if (newcomer.crossKey != 0 && crossKeyOf(row, 14, 15) == newcomer.crossKey) return true;
+        return newcomer.rendered && row.text(18) == protocol_ && row.text(17) == newcomer.position;
     }
 
     void note(const plugin::Statement& row, const Newcomer& newcomer, Recognised& answer) const {
@@ -147,7 +167,14 @@ private:
 
     plugin::Transaction& transaction_;
     std::int64_t folder_, mailbox_, validity_;
+    std::string protocol_;
 };
+
+bool isMember(const Identity& member, const Newcomer& newcomer) {
+    if (stored::second(member.id) != stored::second(newcomer.id)) return false;
+    if (!newcomer.rendered) return member.sha256 == newcomer.sha256;
+    return member.matchKey == newcomer.matchKey || (member.crossKey != 0 && member.crossKey == newcomer.crossKey);
+}
 
 void lookIntoBatches(plugin::Transaction& transaction, std::int64_t folder, const std::vector<Newcomer>& newcomers,
                      std::vector<Recognised>& answers) {
@@ -157,7 +184,7 @@ void lookIntoBatches(plugin::Transaction& transaction, std::int64_t folder, cons
         for (std::size_t i = 0; i < batch.identities.size(); ++i)
             for (std::size_t k = 0; k < newcomers.size(); ++k) {
                 const auto& member = batch.identities[i];
-                if (member.sha256 != newcomers[k].sha256 || stored::second(member.id) != stored::second(newcomers[k].id)) continue;
+                if (!isMember(member, newcomers[k])) continue;
                 const auto& known = answers[k].like;
                 if (std::any_of(known.begin(), known.end(), [&member](const Likeness& like) { return like.id == member.id; })) continue;
                 answers[k].like.push_back(
@@ -170,9 +197,10 @@ void lookIntoBatches(plugin::Transaction& transaction, std::int64_t folder, cons
 
 std::vector<Recognised> recognise(plugin::Transaction& transaction, std::int64_t folder, const std::vector<Newcomer>& newcomers) {
     std::vector<Recognised> answers(newcomers.size());
-    auto& place = transaction.prepare("SELECT mailbox_id, validity FROM listener_folder WHERE folder_id = ?").bind(0, folder);
+    auto& place = transaction.prepare("SELECT mailbox_id, validity, protocol FROM listener_folder WHERE folder_id = ?").bind(0, folder);
     if (!place.step()) throw std::logic_error("the ledger has no folder " + std::to_string(folder));
     const auto mailbox = place.integer(0), validity = place.integer(1);
+    std::string protocol(place.text(2));
     place.reset();
     std::map<plugin::Wall, std::vector<std::pair<const Newcomer*, Recognised*>>> bySecond;
     for (std::size_t i = 0; i < newcomers.size(); ++i) {
@@ -181,7 +209,7 @@ std::vector<Recognised> recognise(plugin::Transaction& transaction, std::int64_t
         pending.reset();
         bySecond[stored::second(newcomers[i].id)].emplace_back(&newcomers[i], &answers[i]);
     }
-    Second reader(transaction, folder, mailbox, validity);
+    Second reader(transaction, folder, mailbox, validity, std::move(protocol));
     for (const auto& [second, those] : bySecond) reader.look(second, those);
     lookIntoBatches(transaction, folder, newcomers, answers);
     return answers;
@@ -195,8 +223,8 @@ namespace {
 /// Brings rows to a folder, and keeps the counts of all folders right.
 class Bringing {
 public:
-    Bringing(plugin::Transaction& transaction, std::int64_t folder, std::uint64_t validity, plugin::Wall now)
-        : transaction_(transaction), folder_(folder), validity_(validity), now_(now) {}
+    Bringing(plugin::Transaction& transaction, std::int64_t folder, plugin::Wall now)
+        : transaction_(transaction), folder_(folder), places_(transaction, folder), validity_(places_.validity()), now_(now) {}
 
     void row(std::int64_t row, std::uint64_t ordinal) {
         auto& old = transaction_.prepare(sql::selectPlace).bind(0, row);
@@ -204,7 +232,7 @@ public:
         const auto from = old.integer(0);
         const bool delivered = stored::messageState(old.text(1)) == MessageState::delivered;
         old.reset();
-        const auto position = numberedPosition(validity_, ordinal);
+        const auto position = places_.at(ordinal);
         transaction_.prepare(sql::moveMessage)
             .bind(0, folder_)
             .bind(1, stored::number(validity_))
@@ -219,7 +247,7 @@ public:
 
     /// A message that was under way: `pending` where it stands now, `missing` where it stands no more.
     void unsettled(const Identity& identity, std::uint64_t ordinal, MessageState state) {
-        const auto position = numberedPosition(validity_, ordinal);
+        const auto position = places_.at(ordinal);
         const auto id = stored::id(identity.id);
         transaction_.prepare(sql::insertUnsettled)
             .bindBlob(0, id)
@@ -233,6 +261,7 @@ public:
             .bind(8, stored::number(identity.size))
             .bindBlob(9, identity.sha256)
             .bindBlob(10, identity.matchKey)
+            .bind(11, stored::bits(identity.crossKey))
             .run();
         if (transaction_.changes() == 1) count(folder_, false, 1);
     }
@@ -262,18 +291,11 @@ private:
 
     plugin::Transaction& transaction_;
     const std::int64_t folder_;
+    const reading::Places places_;
     const std::uint64_t validity_;
     const plugin::Wall now_;
     std::map<std::int64_t, std::pair<std::int64_t, std::int64_t>> counts_{};  ///< delivered, other
 };
-
-std::uint64_t validityOf(plugin::Transaction& transaction, std::int64_t folder) {
-    auto& row = transaction.prepare("SELECT validity FROM listener_folder WHERE folder_id = ?").bind(0, folder);
-    if (!row.step()) throw std::logic_error("the ledger has no folder " + std::to_string(folder));
-    const auto validity = number(row, 0);
-    row.reset();
-    return validity;
-}
 
 OpenBatch batchOf(plugin::Transaction& transaction, std::int64_t batch) {
     auto& row = transaction.prepare("SELECT ordinals, identities FROM listener_batch WHERE batch_id = ?").bind(0, batch);
@@ -298,7 +320,7 @@ void bringMembers(plugin::Transaction& transaction, Bringing& bringing, const st
 
 /// Of the record a rebuild replaces: what was under way and is gone, and what was due for messages that are gone.
 void endRecord(plugin::Transaction& transaction, std::int64_t folder, plugin::Wall now) {
-    Bringing leaving(transaction, folder, validityOf(transaction, folder), now);
+    Bringing leaving(transaction, folder, now);
     for (const auto& batch : reading::openBatches(transaction, folder))
         for (std::size_t i = 0; i < batch.identities.size(); ++i) leaving.unsettled(batch.identities[i], batch.ordinals[i], MessageState::missing);
     leaving.finish();
@@ -308,13 +330,27 @@ void endRecord(plugin::Transaction& transaction, std::int64_t folder, plugin::Wa
 
 }  // namespace
 
+namespace {
+
+/// Of the name of this record: its own protocol's first, else the one it is to replace, if that still stands.
+std::optional<std::int64_t> recordInForce(plugin::Transaction& transaction, const Rebuild& rebuild) {
+    const auto& record = rebuild.record;
+    if (const auto own = reading::folder(transaction, record.mailbox, record.protocol, record.name)) return own->id;
+    if (!rebuild.replaces) return std::nullopt;
+    auto& row = transaction.prepare("SELECT 1 FROM listener_folder WHERE folder_id = ? AND name = ? AND forgotten = 0");
+    const bool stands = row.bind(0, *rebuild.replaces).bind(1, record.name).step();
+    row.reset();
+    return stands ? rebuild.replaces : std::nullopt;
+}
+
+}  // namespace
+
 std::optional<Rebuilt> rebuild(plugin::Transaction& transaction, const Rebuild& rebuild, plugin::Wall now) {
-    const auto inForce = reading::folder(transaction, rebuild.record.mailbox, rebuild.record.protocol, rebuild.record.name);
-    if ((inForce ? std::optional(inForce->id) : std::nullopt) != rebuild.replaces) return std::nullopt;
-    if (inForce)
-        transaction.prepare("UPDATE listener_folder SET forgotten = ? WHERE folder_id = ?").bind(0, supersededRow).bind(1, inForce->id).run();
+    const auto inForce = recordInForce(transaction, rebuild);
+    if (inForce != rebuild.replaces) return std::nullopt;
+    if (inForce) transaction.prepare("UPDATE listener_folder SET forgotten = ? WHERE folder_id = ?").bind(0, supersededRow).bind(1, *inForce).run();
     const auto begun = insertFolder(transaction, rebuild.record);
-    Bringing bringing(transaction, begun.id, begun.validity, now);
+    Bringing bringing(transaction, begun.id, now);
     for (const auto& match : rebuild.matches)
         if (match.number != 0) bringing.row(match.number, match.ordinal);
     bringMembers(transaction, bringing, rebuild.matches);
@@ -322,18 +358,18 @@ std::optional<Rebuilt> rebuild(plugin::Transaction& transaction, const Rebuild& 
     bringing.finish();
     Rebuilt rebuilt;
     if (inForce) {
-        auto& left = transaction.prepare("SELECT delivered + other FROM listener_folder WHERE folder_id = ?").bind(0, inForce->id);
+        auto& left = transaction.prepare("SELECT delivered + other FROM listener_folder WHERE folder_id = ?").bind(0, *inForce);
         left.step();
         rebuilt.gone = number(left, 0);
         left.reset();
-        endRecord(transaction, inForce->id, now);
+        endRecord(transaction, *inForce, now);
     }
     rebuilt.record = reading::folder(transaction, rebuild.record.mailbox, rebuild.record.protocol, rebuild.record.name).value();
     return rebuilt;
 }
 
 void repoint(plugin::Transaction& transaction, std::int64_t folder, const std::vector<std::pair<std::int64_t, std::uint64_t>>& rows) {
-    Bringing bringing(transaction, folder, validityOf(transaction, folder), {});
+    Bringing bringing(transaction, folder, {});
     for (const auto& [row, ordinal] : rows) bringing.row(row, ordinal);
     bringing.finish();
 }
@@ -343,7 +379,7 @@ void keepUnsettled(plugin::Transaction& transaction, std::int64_t folder, std::i
     if (members.identities.size() <= settled.size()) return;
     std::set<std::uint64_t> done;
     for (const auto& one : settled) done.insert(one.message.position.ordinal);
-    Bringing keeping(transaction, folder, validityOf(transaction, folder), now);
+    Bringing keeping(transaction, folder, now);
     for (std::size_t i = 0; i < members.identities.size(); ++i)
         if (!done.contains(members.ordinals[i])) keeping.unsettled(members.identities[i], members.ordinals[i], MessageState::pending);
     keeping.finish();
@@ -352,7 +388,7 @@ void keepUnsettled(plugin::Transaction& transaction, std::int64_t folder, std::i
 void endOpenBatch(plugin::Transaction& transaction, std::int64_t folder, std::int64_t batch, const std::vector<std::uint64_t>& stillThere,
                   plugin::Wall now) {
     const auto members = batchOf(transaction, batch);
-    Bringing leaving(transaction, folder, validityOf(transaction, folder), now);
+    Bringing leaving(transaction, folder, now);
     for (std::size_t i = 0; i < members.identities.size(); ++i)
         if (!std::binary_search(stillThere.begin(), stillThere.end(), members.ordinals[i]))
             leaving.unsettled(members.identities[i], members.ordinals[i], MessageState::missing);

@@ -6,9 +6,12 @@
 
 namespace listener::writing {
 
+namespace {
+constexpr std::size_t atOnce = 500;
+}
+
 Retained retain(plugin::Transaction& transaction, std::int64_t folder, const std::vector<std::uint64_t>& standing, plugin::Wall moment,
                 std::int64_t after) {
-    constexpr std::size_t atOnce = 500;
     std::vector<std::int64_t> gone, stay;
     std::size_t seen = 0;
     Retained done;
@@ -32,6 +35,17 @@ Retained retain(plugin::Transaction& transaction, std::int64_t folder, const std
         for (const auto statement : {sql::deleteVerdicts, sql::forgetDetails}) transaction.prepare(statement).bind(0, number).run();
     done.gone = gone.size();
     return done;
+}
+
+std::uint64_t forgetItems(plugin::Transaction& transaction, std::int64_t folder, plugin::Wall moment) {
+    std::vector<std::pair<std::int64_t, std::int64_t>> items;
+    const auto collect = [&items](plugin::Statement& row) {
+        while (row.step()) items.emplace_back(row.integer(0), row.integer(1));
+    };
+    collect(transaction.prepare(sql::selectGoneItems).bind(0, folder).bind(1, stored::time(moment)).bind(2, stored::number(atOnce)));
+    collect(transaction.prepare(sql::selectForgottenItems).bind(0, folder).bind(1, stored::number(atOnce)));
+    for (const auto& [index, ordinal] : items) transaction.prepare(sql::deleteItem).bind(0, index).bind(1, ordinal).run();
+    return items.size();
 }
 
 }  // namespace listener::writing

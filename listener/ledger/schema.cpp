@@ -85,7 +85,8 @@ CREATE TABLE listener_state (
 ) STRICT, WITHOUT ROWID;
 )sql";
 
-// Rebuilt folders. `wanted`: see FolderRecord. `identities`: of each position of the batch, 92 octets: delivery id, size, SHA-256, match key.
+// Rebuilt folders. `wanted`: see FolderRecord. `identities`: of each position of the batch, 100 octets: delivery id, size,
+// SHA-256, match key, cross key (before schema 5 without the last, 92).
 constexpr std::string_view second = R"sql(
 ALTER TABLE listener_folder ADD COLUMN wanted_below INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE listener_folder ADD COLUMN wanted BLOB;
@@ -129,8 +130,46 @@ CREATE INDEX listener_message_missing ON listener_message (folder_id, settled) W
 ALTER TABLE listener_sink ADD COLUMN disabled TEXT;  -- why nothing is tried until an operator acts
 )sql";
 
+// Mailboxes whose messages have opaque ids (ItemIndex). Number 4 is that of listener/alerting. `hash`: 64 bits of index and id, so that the index
+// with random keys stays small; the id stands beside it once. `listing`: counts listings from the start; of an item, the last one that showed it.
+constexpr std::string_view fifth = R"sql(
+CREATE TABLE listener_index (
+    index_id   INTEGER PRIMARY KEY,
+    mailbox_id INTEGER NOT NULL,
+    protocol   TEXT NOT NULL,
+    folder_key BLOB NOT NULL,
+    forgotten  INTEGER NOT NULL DEFAULT 0,  -- an operator restarted the mailbox
+    validity   INTEGER NOT NULL,
+    next       INTEGER NOT NULL DEFAULT 1,
+    present    INTEGER NOT NULL DEFAULT 0,
+    sync       TEXT NOT NULL DEFAULT '',
+    whole      INTEGER NOT NULL DEFAULT 0,
+    listing    INTEGER NOT NULL DEFAULT 0,
+    under_way  INTEGER NOT NULL DEFAULT 0   -- that listing has not come to its end
+) STRICT;
+CREATE UNIQUE INDEX listener_index_folder ON listener_index (mailbox_id, protocol, folder_key) WHERE forgotten = 0;
+CREATE UNIQUE INDEX listener_index_validity ON listener_index (mailbox_id, protocol, validity);
+CREATE TABLE listener_item (
+    index_id INTEGER NOT NULL,
+    ordinal  INTEGER NOT NULL,
+    hash     INTEGER NOT NULL,
+    id       BLOB NOT NULL,
+    received INTEGER,
+    listing  INTEGER NOT NULL,
+    gone     INTEGER,                       -- since when
+    PRIMARY KEY (index_id, ordinal)
+) STRICT, WITHOUT ROWID;
+ALTER TABLE listener_mailbox ADD COLUMN read_by TEXT;     -- the protocol, where it is another one than is configured
+ALTER TABLE listener_mailbox ADD COLUMN instead_of TEXT;  -- what was configured then: with another one written, this counts no more
+ALTER TABLE listener_mailbox ADD COLUMN read_by_why TEXT;
+ALTER TABLE listener_message ADD COLUMN cross_key INTEGER NOT NULL DEFAULT 0;  -- 0: not known, or none
+ALTER TABLE listener_message ADD COLUMN rendered INTEGER NOT NULL DEFAULT 0;   -- the octets are the server's rendering: another fetch gives others
+CREATE INDEX listener_item_hash ON listener_item (hash);
+CREATE INDEX listener_item_gone ON listener_item (index_id, gone) WHERE gone IS NOT NULL;
+)sql";
+
 }  // namespace
 
-std::vector<plugin::Migration> ledgerMigrations() { return {{1, first}, {2, second}, {3, third}}; }
+std::vector<plugin::Migration> ledgerMigrations() { return {{1, first}, {2, second}, {3, third}, {5, fifth}}; }
 
 }  // namespace listener

@@ -70,6 +70,7 @@ private:
         row.bind(8, stored::number(message.content.size())).bindBlob(9, message.content.sha256()).bindBlob(10, message.matchKey);
         if (message.messageId) row.bind(11, *message.messageId);
         if (isDue(settled)) row.bind(12, stored::text(settled.after.kind));
+        row.bind(13, stored::bits(message.crossKey)).bind(14, std::int64_t{message.rendered});
         return row;
     }
 
@@ -90,7 +91,7 @@ private:
         for (const auto& verdict : settled.verdicts) transaction_.prepare(sql::deleteEntry).bind(0, number).bind(1, sink(verdict.sink)).run();
         if (settled.state != MessageState::pending) transaction_.prepare(sql::deleteEntries).bind(0, number).run();
         if (auto freed = endStored(transaction_, number)) freed_.push_back(std::move(*freed));
-        bindMessage(transaction_.prepare(sql::updateMessage), id, settled).bind(13, number).run();
+        bindMessage(transaction_.prepare(sql::updateMessage), id, settled).bind(15, number).run();
         return number;
     }
 
@@ -181,13 +182,15 @@ std::int64_t intend(plugin::Transaction& transaction, std::int64_t folder, const
     return transaction.lastInsertId();
 }
 
-std::vector<std::string> settle(plugin::Transaction& transaction, std::int64_t folder, std::int64_t batch, const std::vector<Settled>& settled,
-                                std::uint64_t cursor, plugin::Wall now) {
+std::vector<std::string> settle(plugin::Transaction& transaction, std::int64_t folder, std::optional<std::int64_t> batch,
+                                const std::vector<Settled>& settled, std::uint64_t cursor, plugin::Wall now) {
     Settling settling(transaction, folderOf(transaction, folder), now);
     for (const auto& one : settled) settling.add(one);
     auto freed = settling.finish(cursor);
-    keepUnsettled(transaction, folder, batch, settled, now);
-    endBatch(transaction, folder, batch);
+    if (batch) {
+        keepUnsettled(transaction, folder, *batch, settled, now);
+        endBatch(transaction, folder, *batch);
+    }
     return freed;
 }
 

@@ -15,11 +15,11 @@ inline constexpr std::string_view selectFolder =
 
 inline constexpr std::string_view insertMessage =
     "INSERT INTO listener_message (delivery_id, folder_id, validity, ordinal, position, state, received, settled, size, sha256, match_key, "
-    "message_id, after_action) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (delivery_id) DO NOTHING";
+    "message_id, after_action, cross_key, rendered) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (delivery_id) DO NOTHING";
 inline constexpr std::string_view selectMessage = "SELECT number, folder_id, validity, ordinal, state FROM listener_message WHERE delivery_id = ?";
 inline constexpr std::string_view updateMessage =
     "UPDATE listener_message SET delivery_id = ?, folder_id = ?, validity = ?, ordinal = ?, position = ?, state = ?, received = ?, settled = ?, "
-    "size = ?, sha256 = ?, match_key = ?, message_id = ?, after_action = ? WHERE number = ?";
+    "size = ?, sha256 = ?, match_key = ?, message_id = ?, after_action = ?, cross_key = ?, rendered = ? WHERE number = ?";
 inline constexpr std::string_view uncountMessage =
     "UPDATE listener_folder SET delivered = delivered - (?1 = 'delivered'), other = other - (?1 <> 'delivered') WHERE folder_id = ?2";
 inline constexpr std::string_view insertVerdict = "INSERT INTO listener_verdict (message, sink_id, outcome) VALUES (?, ?, ?)";
@@ -39,17 +39,18 @@ inline constexpr std::string_view selectDue =
 
 // What is known from elsewhere. Ids begin with the second: those of one stand together in the index.
 inline constexpr std::string_view selectRecords =
-    "SELECT f.folder_id, f.name, f.validity, f.cursor, f.start_kind, f.start_since, f.filter_below, f.before_start, f.forgotten "
-    "FROM listener_mailbox b CROSS JOIN listener_folder f ON f.mailbox_id = b.mailbox_id WHERE b.alias = ? AND f.protocol = ? AND f.forgotten <> 1 "
+    "SELECT f.folder_id, f.name, f.validity, f.cursor, f.start_kind, f.start_since, f.filter_below, f.before_start, f.forgotten, f.protocol "
+    "FROM listener_mailbox b CROSS JOIN listener_folder f ON f.mailbox_id = b.mailbox_id WHERE b.alias = ? AND f.forgotten <> 1 "
     "ORDER BY f.folder_id";
 inline constexpr std::string_view selectCandidates =
     "SELECT number, ordinal, received, size, match_key, sha256, state, after_action, EXISTS (SELECT 1 FROM listener_due d WHERE d.message = number), "
-    "EXISTS (SELECT 1 FROM listener_stored s WHERE s.message = number) FROM listener_message WHERE folder_id = ?";
+    "EXISTS (SELECT 1 FROM listener_stored s WHERE s.message = number), cross_key, message_id, rendered FROM listener_message WHERE folder_id = ?";
 inline constexpr std::string_view selectPending =
     "SELECT delivery_id FROM listener_message WHERE folder_id = ? AND validity = ? AND ordinal = ? AND state = 'pending'";
 inline constexpr std::string_view selectSecond =
     "SELECT m.number, m.delivery_id, m.folder_id, m.validity, m.ordinal, m.state, m.sha256, f.name, f.mailbox_id, f.forgotten, m.after_action, "
-    "EXISTS (SELECT 1 FROM listener_due d WHERE d.message = m.number), EXISTS (SELECT 1 FROM listener_stored k WHERE k.message = m.number) "
+    "EXISTS (SELECT 1 FROM listener_due d WHERE d.message = m.number), EXISTS (SELECT 1 FROM listener_stored k WHERE k.message = m.number), "
+    "m.match_key, m.cross_key, m.message_id, m.rendered, m.position, f.protocol "
     "FROM listener_message m CROSS JOIN listener_folder f ON f.folder_id = m.folder_id WHERE m.delivery_id >= ? AND m.delivery_id < ?";
 inline constexpr std::string_view selectBatchesElsewhere =
     "SELECT b.ordinals, b.identities, f.folder_id, f.name FROM listener_folder o CROSS JOIN listener_folder f ON f.mailbox_id = o.mailbox_id "
@@ -60,8 +61,8 @@ inline constexpr std::string_view moveMessage =
 inline constexpr std::string_view moveDue = "UPDATE listener_due SET folder_id = ?, ordinal = ? WHERE message = ?";
 inline constexpr std::string_view selectPlace = "SELECT folder_id, state FROM listener_message WHERE number = ?";
 inline constexpr std::string_view insertUnsettled =
-    "INSERT INTO listener_message (delivery_id, folder_id, validity, ordinal, position, state, received, settled, size, sha256, match_key) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (delivery_id) DO NOTHING";
+    "INSERT INTO listener_message (delivery_id, folder_id, validity, ordinal, position, state, received, settled, size, sha256, match_key, "
+    "cross_key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (delivery_id) DO NOTHING";
 
 inline constexpr std::string_view endDueOfMailbox =
     "UPDATE listener_message SET after_action = NULL WHERE number IN (SELECT d.message FROM listener_folder f JOIN listener_due d ON d.folder_id = "
@@ -78,7 +79,7 @@ inline constexpr std::string_view deleteBatchesOfFolder = "DELETE FROM listener_
 inline constexpr std::string_view selectSummaries =
     "SELECT b.alias, b.blocked, b.last_verified, f.protocol, f.name, f.forgotten, f.validity, f.cursor, f.before_start, f.delivered, f.other, "
     "f.last_delivery, (SELECT count(*) FROM listener_batch WHERE folder_id = f.folder_id), "
-    "(SELECT count(*) FROM listener_due WHERE folder_id = f.folder_id) "
+    "(SELECT count(*) FROM listener_due WHERE folder_id = f.folder_id), b.read_by, b.instead_of, b.read_by_why "
     "FROM listener_mailbox b LEFT JOIN listener_folder f ON f.mailbox_id = b.mailbox_id ORDER BY b.alias, f.protocol, f.name, f.folder_id";
 
 // CROSS JOIN keeps the order: from the newest row, as many as are asked for, without sorting.
@@ -161,5 +162,41 @@ inline constexpr std::string_view selectMissing =
     "(SELECT validity FROM listener_folder WHERE folder_id = ?1) LIMIT 100";
 inline constexpr std::string_view updateKept = "UPDATE listener_stored SET file = ?, start = ?, flags = ? WHERE message = ?";
 inline constexpr std::string_view setNext = "UPDATE listener_outbox SET next = ?1 WHERE message = ?2 AND dead = 0";
+
+// The index of items.
+inline constexpr std::string_view selectIndex =
+    "SELECT i.index_id, i.validity, i.next, i.present, i.sync, i.whole FROM listener_mailbox b CROSS JOIN listener_index i ON i.mailbox_id = "
+    "b.mailbox_id WHERE b.alias = ?1 AND i.protocol = ?2 AND i.folder_key = ?3 AND i.forgotten = 0";
+/// The hash alone would do; the others are for the two ids in a universe that share one.
+inline constexpr std::string_view selectItem =
+    "SELECT ordinal, received, listing, gone FROM listener_item INDEXED BY listener_item_hash WHERE hash = ?1 AND index_id = ?2 AND id = ?3";
+inline constexpr std::string_view insertItem =
+    "INSERT INTO listener_item (index_id, ordinal, hash, id, received, listing) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+inline constexpr std::string_view updateItem = "UPDATE listener_item SET received = ?3, listing = ?4, gone = ?5 WHERE index_id = ?1 AND ordinal = ?2";
+inline constexpr std::string_view deleteItem = "DELETE FROM listener_item WHERE index_id = ?1 AND ordinal = ?2";
+inline constexpr std::string_view markUnseen =
+    "UPDATE listener_item SET gone = ?3 WHERE index_id = ?1 AND ordinal > 0 AND listing < ?2 AND gone IS NULL";
+inline constexpr std::string_view selectItemsAbove =
+    "SELECT ordinal, id, received FROM listener_item WHERE index_id = ?1 AND ordinal > ?2 AND gone IS NULL ORDER BY ordinal LIMIT ?3";
+inline constexpr std::string_view selectItems = "SELECT ordinal, id, received, gone FROM listener_item WHERE index_id = ?1";
+inline constexpr std::string_view selectItemAt = "SELECT id, received FROM listener_item WHERE index_id = ?1 AND ordinal = ?2";
+/// By the place of a message: the folder's record and the index have the same validity.
+inline constexpr std::string_view selectIdAt =
+    "SELECT t.id FROM listener_folder f CROSS JOIN listener_index i ON i.mailbox_id = f.mailbox_id AND i.protocol = f.protocol AND i.validity = "
+    "f.validity CROSS JOIN listener_item t ON t.index_id = i.index_id AND t.ordinal = ?2 WHERE f.folder_id = ?1";
+inline constexpr std::string_view selectValidity =
+    "SELECT f.validity, EXISTS (SELECT 1 FROM listener_index i WHERE i.mailbox_id = f.mailbox_id AND i.protocol = f.protocol AND i.validity = "
+    "f.validity) FROM listener_folder f WHERE f.folder_id = ?1";
+inline constexpr std::string_view selectRecordOfIndex =
+    "SELECT f.folder_id, f.cursor, f.start_kind, f.start_since FROM listener_index i CROSS JOIN listener_folder f ON f.mailbox_id = i.mailbox_id AND "
+    "f.protocol = i.protocol AND f.validity = i.validity AND f.forgotten = 0 WHERE i.index_id = ?1";
+inline constexpr std::string_view selectRowAt = "SELECT 1 FROM listener_message WHERE folder_id = ?1 AND validity = ?2 AND ordinal = ?3 LIMIT 1";
+inline constexpr std::string_view selectGoneItems =
+    "SELECT t.index_id, t.ordinal FROM listener_folder f CROSS JOIN listener_index i ON i.mailbox_id = f.mailbox_id AND i.protocol = f.protocol AND "
+    "i.validity = f.validity CROSS JOIN listener_item t ON t.index_id = i.index_id AND t.gone IS NOT NULL AND t.gone < ?2 WHERE f.folder_id = ?1 AND "
+    "NOT EXISTS (SELECT 1 FROM listener_message m WHERE m.folder_id = f.folder_id AND m.validity = f.validity AND m.ordinal = t.ordinal) LIMIT ?3";
+inline constexpr std::string_view selectForgottenItems =
+    "SELECT t.index_id, t.ordinal FROM listener_folder f CROSS JOIN listener_index i ON i.mailbox_id = f.mailbox_id AND i.forgotten = 1 CROSS JOIN "
+    "listener_item t ON t.index_id = i.index_id WHERE f.folder_id = ?1 LIMIT ?2";
 
 }  // namespace listener::sql

@@ -95,6 +95,9 @@ std::int64_t number(std::uint64_t number) {
     return static_cast<std::int64_t>(number);
 }
 
+std::int64_t bits(std::uint64_t bits) { return static_cast<std::int64_t>(bits); }
+std::uint64_t bits(std::int64_t bits) { return static_cast<std::uint64_t>(bits); }
+
 Digest digest(std::span<const std::uint8_t> bytes) {
     Digest digest{};
     if (bytes.size() != digest.size()) damaged("digest");
@@ -104,8 +107,18 @@ Digest digest(std::span<const std::uint8_t> bytes) {
 
 namespace {
 
-constexpr std::size_t idOctets = 20, sizeOctets = 8, digestOctets = 32;
-constexpr std::size_t identityOctets = idOctets + sizeOctets + 2 * digestOctets;
+constexpr std::size_t idOctets = 20, sizeOctets = 8, digestOctets = 32, keyOctets = 8;
+constexpr std::size_t formerOctets = idOctets + sizeOctets + 2 * digestOctets, identityOctets = formerOctets + keyOctets;
+
+void put(std::vector<std::uint8_t>& bytes, std::uint64_t number) {
+    for (int shift = 56; shift >= 0; shift -= 8) bytes.push_back(static_cast<std::uint8_t>(number >> shift));
+}
+
+std::uint64_t take(std::span<const std::uint8_t> bytes) {
+    std::uint64_t number = 0;
+    for (const auto octet : bytes) number = number << 8 | octet;
+    return number;
+}
 
 }  // namespace
 
@@ -131,22 +144,26 @@ std::vector<std::uint8_t> identities(const std::vector<Identity>& identities) {
     for (const auto& one : identities) {
         const auto key = id(one.id);
         bytes.insert(bytes.end(), key.begin(), key.end());
-        for (int shift = 56; shift >= 0; shift -= 8) bytes.push_back(static_cast<std::uint8_t>(one.size >> shift));
+        put(bytes, one.size);
         bytes.insert(bytes.end(), one.sha256.begin(), one.sha256.end());
         bytes.insert(bytes.end(), one.matchKey.begin(), one.matchKey.end());
+        put(bytes, one.crossKey);
     }
     return bytes;
 }
 
-std::vector<Identity> identities(std::span<const std::uint8_t> bytes) {
-    if (bytes.size() % identityOctets != 0) damaged("batch");
+std::vector<Identity> identities(std::span<const std::uint8_t> bytes, std::size_t count) {
     std::vector<Identity> all;
-    for (; !bytes.empty(); bytes = bytes.subspan(identityOctets)) {
+    if (bytes.empty()) return all;
+    const auto each = bytes.size() == count * formerOctets ? formerOctets : identityOctets;
+    if (bytes.size() != count * each) damaged("batch");
+    for (; !bytes.empty(); bytes = bytes.subspan(each)) {
         Identity one;
         one.id = deliveryId(bytes.first(idOctets));
-        for (const auto octet : bytes.subspan(idOctets, sizeOctets)) one.size = one.size << 8 | octet;
+        one.size = take(bytes.subspan(idOctets, sizeOctets));
         one.sha256 = digest(bytes.subspan(idOctets + sizeOctets, digestOctets));
         one.matchKey = digest(bytes.subspan(idOctets + sizeOctets + digestOctets, digestOctets));
+        if (each == identityOctets) one.crossKey = take(bytes.subspan(formerOctets, keyOctets));
         all.push_back(std::move(one));
     }
     return all;

@@ -35,9 +35,13 @@ std::int64_t number(std::uint64_t number);
 std::string flags(const std::vector<std::string>& flags);
 std::vector<std::string> flags(std::string_view text);
 
-/// Of a batch: 92 octets each. Empty bytes: none.
+/// The same for 64 bits that are no number.
+std::int64_t bits(std::uint64_t bits);
+std::uint64_t bits(std::int64_t bits);
+
+/// Of a batch: 100 octets each; 92 where a version before schema 5 wrote them. Empty bytes: none.
 std::vector<std::uint8_t> identities(const std::vector<Identity>& identities);
-std::vector<Identity> identities(std::span<const std::uint8_t> bytes);
+std::vector<Identity> identities(std::span<const std::uint8_t> bytes, std::size_t count);
 /// The second an id begins with.
 plugin::Wall second(std::string_view deliveryId);
 plugin::Wall second(std::span<const std::uint8_t> id);

@@ -10,9 +10,10 @@ FolderRecord beginFolder(plugin::Transaction& transaction, const FolderRecord& r
 FolderRecord insertFolder(plugin::Transaction& transaction, const FolderRecord& record);
 std::int64_t intend(plugin::Transaction& transaction, std::int64_t folder, const std::vector<std::uint64_t>& ordinals,
                     const std::vector<Identity>& identities, plugin::Wall now);
-std::vector<std::string> settle(plugin::Transaction& transaction, std::int64_t folder, std::int64_t batch, const std::vector<Settled>& settled,
-                                std::uint64_t cursor, plugin::Wall now);
-/// The number a sink has in the tables.
+std::vector<std::string> settle(plugin::Transaction& transaction, std::int64_t folder, std::optional<std::int64_t> batch,
+                                const std::vector<Settled>& settled, std::uint64_t cursor, plugin::Wall now);
+/// The numbers a mailbox and a sink have in the tables.
+std::int64_t mailboxId(plugin::Transaction& transaction, const std::string& alias);
 std::int64_t sinkId(plugin::Transaction& transaction, const std::string& name);
 /// Ends what was stored of a message; answers the file if nobody needs it any more.
 std::optional<std::string> endStored(plugin::Transaction& transaction, std::int64_t message);
@@ -36,9 +37,13 @@ struct Retained {
 Retained retain(plugin::Transaction& transaction, std::int64_t folder, const std::vector<std::uint64_t>& standing, plugin::Wall moment,
                 std::int64_t after);
 
+/// A step of the same for the index of the folder's items, and for those that were begun anew in this mailbox: how many went. 0: that was all.
+std::uint64_t forgetItems(plugin::Transaction& transaction, std::int64_t folder, plugin::Wall moment);
+
 void block(plugin::Transaction& transaction, const std::vector<std::string>& mailboxes, const std::string& why);
 void blockAfterLoss(plugin::Transaction& transaction, plugin::Wall lost, const std::vector<std::string>& mailboxes, const std::string& why);
 void restart(plugin::Transaction& transaction, const std::string& mailbox, const Start& start);
+void take(plugin::Transaction& transaction, const std::string& mailbox, const std::optional<Detour>& detour);
 void verified(plugin::Transaction& transaction, const std::vector<std::pair<std::string, plugin::Wall>>& mailboxes);
 
 }  // namespace listener::writing

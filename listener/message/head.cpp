@@ -1,3 +1,5 @@
+#include "listener/message/cross_key.h"
+#include "listener/message/message.h"
 #include "listener/message/sha256.h"
 #include "plugin/contract/text.h"
 
@@ -82,6 +84,7 @@ Head readHead(std::string_view beginning) {
     Head head;
     head.matchKey = hash.finish();
     if (bodies[0]) head.messageId = asText(*bodies[0]);
+    head.crossKey = crossKey(head.messageId, bodies[2].value_or(""sv), bodies[3].value_or(""sv));
     return head;
 }
 

@@ -17,8 +17,8 @@ namespace listener {
 
 /// Where a message stands in its folder. Compared as bytes.
 struct Position {
-    std::string text{};         ///< what identifies it: IMAP "uidvalidity:uid"
-    std::uint64_t ordinal = 0;  ///< rises with arrival where the protocol has such a number (IMAP: the UID); else 0
+    std::string text{};         ///< what identifies it: IMAP "uidvalidity:uid"; EWS, Graph: the id
+    std::uint64_t ordinal = 0;  ///< rises with arrival: the UID, or the number an ItemIndex gave the id
     bool operator==(const Position&) const = default;
 };
 
@@ -67,12 +67,14 @@ struct Message {
     std::string id;  ///< delivery id, 32 characters [a-z2-7]
     std::string mailbox;
     std::string folder;    ///< UTF-8, "/" separates
-    std::string protocol;  ///< "imap"
+    std::string protocol;  ///< "imap", "ews", "graph"
     Position position;
-    plugin::Wall received;                   ///< IMAP INTERNALDATE
+    plugin::Wall received;                   ///< IMAP INTERNALDATE; EWS, Graph: the received time
     std::vector<std::string> flags{};        ///< as listed, in the server's spelling and order, without \Recent
     std::optional<std::string> messageId{};  ///< see Head
     Digest matchKey{};
+    std::uint64_t crossKey = 0;  ///< see cross_key.h
+    bool rendered = false;       ///< the server renders it anew at each fetch: nobody gets these octets a second time
     Content content;
     std::string reference{};  ///< not empty: too large for this sink, which is told this path instead of being given the bytes
 };
@@ -97,6 +99,7 @@ struct Head {
     /// SHA-256 of the raw field bodies Message-ID, Date, From, Subject (first of each), each followed by NUL; a missing one is empty. A raw
     /// body is every octet after the ":" up to the field's last line end: blanks, folding and inner line ends as they came.
     Digest matchKey{};
+    std::uint64_t crossKey = 0;  ///< see cross_key.h
 };
 Head readHead(std::string_view beginning);
 

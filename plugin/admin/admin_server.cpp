@@ -1,23 +1,29 @@
 #include "plugin/admin/admin_server.h"
 
 #include "plugin/admin/guard.h"
+#include "plugin/admin/patience.h"
 
 #include <Poco/Exception.h>
 #include <Poco/JSON/Array.h>
 #include <Poco/JSON/Object.h>
+#include <Poco/Net/Context.h>
 #include <Poco/Net/HTTPRequestHandler.h>
 #include <Poco/Net/HTTPRequestHandlerFactory.h>
-#include <Poco/Net/HTTPServer.h>
+#include <Poco/Net/HTTPServerConnection.h>
 #include <Poco/Net/HTTPServerParams.h>
 #include <Poco/Net/HTTPServerRequest.h>
 #include <Poco/Net/HTTPServerResponse.h>
 #include <Poco/Net/IPAddress.h>
 #include <Poco/Net/NetException.h>
+#include <Poco/Net/SecureServerSocket.h>
 #include <Poco/Net/ServerSocket.h>
 #include <Poco/Net/SocketAddress.h>
+#include <Poco/Net/TCPServer.h>
 #include <Poco/ThreadPool.h>
 #include <Poco/Timespan.h>
 
+#include <algorithm>
+#include <chrono>
 #include <sstream>
 
 namespace plugin::admin {
@@ -28,7 +34,9 @@ using Poco::Net::HTTPResponse;
 
 constexpr int mostThreads = 4;
 constexpr int mostWaiting = 16;
-const Poco::Timespan patience(5, 0);
+constexpr std::size_t mostUnknown = 20;  // callbacks in ten seconds
+const Poco::Timespan withoutAByte(5, 0);
+constexpr std::chrono::seconds longestConnection{10};
 
 struct Answer {
     HTTPResponse::HTTPStatus status = HTTPResponse::HTTP_OK;
@@ -48,10 +56,46 @@ Answer readiness(const std::vector<std::string>& missing) {
     return {missing.empty() ? HTTPResponse::HTTP_OK : HTTPResponse::HTTP_SERVICE_UNAVAILABLE, body.str(), "application/json"};
 }
 
+/// A page for a person's browser: no script, nothing from elsewhere, and nothing of the request in it.
+Answer page(HTTPResponse::HTTPStatus status, const std::string& text) {
+    return {
+        status,
+        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Postern</title></head>\n<body><p>" + text + "</p></body></html>\n",
+        "text/html; charset=utf-8"};
+}
+
+Answer callbackPage(Brought brought) {
+    switch (brought) {
+        case Brought::taken:
+            return page(HTTPResponse::HTTP_OK, "Postern has its answer. You can close this window; the terminal says how it went on.");
+        case Brought::unknown:
+            return page(
+                HTTPResponse::HTTP_BAD_REQUEST,
+                "No sign-in waits for this answer: it has had one already, its time is over, or it was given up. Run <code>postern login</code> "
+                "again, and open the address it prints.");
+        case Brought::unavailable:
+            return page(
+                HTTPResponse::HTTP_SERVICE_UNAVAILABLE,
+                "Postern cannot take this answer now; its log says why. Reload this page in a moment, or paste its address into the terminal.");
+    }
+    throw std::logic_error("a callback nobody knows");
+}
+
 /// What all requests share.
 struct Port {
     AdminParts parts;
     Door door;
+    Budget unknown{mostUnknown};
+
+    Answer bring(const std::string& query) {
+        const auto now = std::chrono::steady_clock::now();
+        if (unknown.isSpent(now))
+            return page(HTTPResponse::HTTP_TOO_MANY_REQUESTS, "Too many answers came that belong to no sign-in. Reload this page in ten seconds.");
+        const auto brought = parts.callback.bring(query);
+        if (brought == Brought::unknown) unknown.spend(now);
+        if (brought == Brought::taken) parts.log.information("admin", "a browser has brought the answer to a sign-in");
+        return callbackPage(brought);
+    }
 
     Answer answer(const std::string& path) const {
         if (path == "/healthz")
@@ -71,19 +115,32 @@ std::optional<std::string> header(const Poco::Net::HTTPServerRequest& request, c
     return request.get(name);
 }
 
-Answer answerTo(const Port& port, const Asked& asked, Poco::Net::HTTPServerResponse& response) {
-    switch (admit(asked, port.door)) {
+/// The address a connection came to; one of IPv4 as such where a socket of IPv6 takes both (RFC 4291 2.5.5.2).
+std::string cameTo(const Poco::Net::HTTPServerRequest& request) {
+    constexpr std::string_view mapped = "::ffff:";
+    const auto address = request.serverAddress().host().toString();
+    const bool four = address.starts_with(mapped) && address.find('.') != std::string::npos;
+    return four ? address.substr(mapped.size()) : address;
+}
+
+Answer answerTo(Port& port, const Asked& asked, const std::string& address, const std::string& query, Poco::Net::HTTPServerResponse& response) {
+    auto door = port.door;
+    door.address = address;
+    switch (admit(asked, door)) {
+        case Entry::callback:
+            return port.bring(query);
         case Entry::open:
         case Entry::proved:
             return port.answer(asked.path);
         case Entry::foreign:
-            return {HTTPResponse::HTTP_FORBIDDEN, "PO-9002 the Host header must name this port on this machine, and Origin is not allowed\n"};
+            return {HTTPResponse::HTTP_FORBIDDEN,
+                    "PO-9002 the Host header must name this port, and Origin is not allowed; other names it has belong into admin.host_names\n"};
         case Entry::unproved:
             response.set("WWW-Authenticate", "Bearer");
             return {HTTPResponse::HTTP_UNAUTHORIZED, "PO-9002 send Authorization: Bearer with the content of admin.token\n"};
         case Entry::wrongMethod:
-            response.set("Allow", "GET, HEAD");
-            return {HTTPResponse::HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD\n"};
+            response.set("Allow", asked.path == door.callback ? "GET" : "GET, HEAD");
+            return {HTTPResponse::HTTP_METHOD_NOT_ALLOWED, asked.path == door.callback ? "only GET\n" : "only GET and HEAD\n"};
     }
     throw std::logic_error("an entry nobody knows");
 }
@@ -95,9 +152,11 @@ public:
     void handleRequest(Poco::Net::HTTPServerRequest& request, Poco::Net::HTTPServerResponse& response) override {
         try {
             const auto& uri = request.getURI();
-            const Asked asked{request.getMethod(), uri.substr(0, uri.find('?')), header(request, "Host"), header(request, "Origin"),
+            const auto mark = std::min(uri.find('?'), uri.size());
+            const auto query = uri.substr(std::min(mark + 1, uri.size()));
+            const Asked asked{request.getMethod(), uri.substr(0, mark), header(request, "Host"), header(request, "Origin"),
                               header(request, "Authorization")};
-            send(answerTo(port_, asked, response), asked.method == "HEAD", response);
+            send(answerTo(port_, asked, cameTo(request), query, response), asked.method == "HEAD", response);
         } catch (const Poco::Net::NetException&) {  // the other side has gone: nobody is left to be answered
         } catch (const Poco::TimeoutException&) {
         } catch (const std::exception& bug) {
@@ -117,6 +176,8 @@ private:
         response.setKeepAlive(false);
         response.set("Cache-Control", "no-store");
         response.set("X-Content-Type-Options", "nosniff");
+        response.set("Referrer-Policy", "no-referrer");
+        response.set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
         auto& stream = response.send();
         if (!headOnly) stream << answer.body;
         stream.flush();
@@ -144,39 +205,102 @@ Poco::Net::HTTPServerParams::Ptr limits() {
     Poco::Net::HTTPServerParams::Ptr params(new Poco::Net::HTTPServerParams);
     params->setMaxThreads(mostThreads);
     params->setMaxQueued(mostWaiting);
-    params->setTimeout(patience);
+    params->setTimeout(withoutAByte);
     params->setKeepAlive(false);
     params->setSoftwareVersion("");
     return params;
 }
 
+/// Poco's, but that it is watched over.
+class Connection final : public Poco::Net::HTTPServerConnection {
+public:
+    Connection(const Poco::Net::StreamSocket& socket, Poco::Net::HTTPServerParams::Ptr params, Poco::Net::HTTPRequestHandlerFactory::Ptr factory,
+               Patience& patience)
+        : Poco::Net::HTTPServerConnection(socket, std::move(params), std::move(factory)), patience_(patience) {}
+
+    void run() override {
+        const Patience::Served served(patience_, socket().impl()->sockfd());
+        try {
+            Poco::Net::HTTPServerConnection::run();
+        } catch (const Poco::Exception&) {  // no TLS came about, or the line broke: whoever asked knows
+        }
+    }
+
+private:
+    Patience& patience_;
+};
+
+class Connections final : public Poco::Net::TCPServerConnectionFactory {
+public:
+    Connections(Port& port, Patience& patience) : handlers_(new Factory(port)), limits_(limits()), patience_(patience) {}
+    Poco::Net::TCPServerConnection* createConnection(const Poco::Net::StreamSocket& socket) override {
+        return new Connection(socket, limits_, handlers_, patience_);
+    }
+
+private:
+    Poco::Net::HTTPRequestHandlerFactory::Ptr handlers_;
+    Poco::Net::HTTPServerParams::Ptr limits_;
+    Patience& patience_;
+};
+
 class Server final : public AdminServer {
 public:
     Server(const Poco::Net::ServerSocket& socket, AdminParts parts)
-        : port_{std::move(parts), Door{socket.address().host().toString(), socket.address().port(), ""}},
+        : port_{std::move(parts), {}, Budget{mostUnknown}},
           address_(socket.address().toString()),
-          server_(new Factory(port_), threads_, socket, limits()) {
-        port_.door.token = port_.parts.token;
+          server_(new Connections(port_, patience_), threads_, socket, limits()) {
+        port_.door = Door{{}, socket.address().port(), port_.parts.token, port_.parts.names, port_.parts.tls != nullptr, port_.parts.callback.path};
+        server_.setConnectionFilter(new Doorkeeper(patience_));
         server_.start();
     }
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;
     ~Server() override {
         try {
-            server_.stopAll(false);
+            server_.stop();
             threads_.joinAll();
         } catch (const Poco::Exception& exception) {
             port_.failed(exception.what());
         }
     }
     std::string address() const override { return address_; }
+    void look() override { patience_.lose(); }
 
 private:
     Port port_;
+    Patience patience_{longestConnection};
     std::string address_;
     Poco::ThreadPool threads_{"admin", 1, mostThreads};
-    Poco::Net::HTTPServer server_;
+    Poco::Net::TCPServer server_;
 };
+
+/// A server's context that knows no certificate but what `key` shows.
+Result<Poco::Net::Context::Ptr> contextOf(const TlsKey& key) {
+    Poco::Net::Context::Params params;
+    params.verificationMode = Poco::Net::Context::VERIFY_NONE;  // of clients: they show none
+    params.loadDefaultCAs = false;
+    params.cipherList = "ECDHE+AESGCM:ECDHE+CHACHA20";  // of TLS 1.2
+    Poco::Net::Context::Ptr context(new Poco::Net::Context(Poco::Net::Context::TLS_SERVER_USE, params));
+    if (auto refusal = serveWith(*context->sslContext(), key); !refusal.empty())
+        return Error{Reaction::askOperator, Code::channelKeystore, "admin.tls.keystore: OpenSSL does not take this key and certificate: " + refusal};
+    return context;
+}
+
+Result<std::unique_ptr<AdminServer>> listenAt(const Poco::Net::SocketAddress& address, AdminParts parts) {
+    const auto open = [&](Poco::Net::ServerSocket& socket) {
+        socket.bind(address, true, false);  // an address left in TIME_WAIT may be used, one in use may not
+        socket.listen(mostWaiting);
+        return std::unique_ptr<AdminServer>(std::make_unique<Server>(socket, std::move(parts)));
+    };
+    if (!parts.tls) {
+        Poco::Net::ServerSocket socket;
+        return open(socket);
+    }
+    auto context = contextOf(*parts.tls);
+    if (!context) return context.error();
+    Poco::Net::SecureServerSocket socket(*context);
+    return open(socket);
+}
 
 }  // namespace
 
@@ -184,15 +308,12 @@ Result<std::unique_ptr<AdminServer>> openAdminPort(const std::string& host, std:
     const auto refuse = [&](const std::string& why) {
         return Error{Reaction::askOperator, Code::adminAddress, "admin.address " + host + " port " + std::to_string(port) + ": " + why};
     };
-    Poco::Net::IPAddress address;
-    if (!Poco::Net::IPAddress::tryParse(host == "localhost" ? "127.0.0.1" : host, address))
+    Poco::Net::IPAddress address(Poco::Net::IPAddress::IPv6);  // "::", which Poco does not parse
+    if (host != "::" && !Poco::Net::IPAddress::tryParse(host == "localhost" ? "127.0.0.1" : host, address))
         return refuse("not an address of this machine; use 127.0.0.1");
-    if (!address.isLoopback()) return refuse("beyond this machine it needs TLS, which is not in this version; use 127.0.0.1");
+    if (!address.isLoopback() && !parts.tls) return refuse("beyond this machine it needs TLS: set admin.tls.keystore, or use 127.0.0.1");
     try {
-        Poco::Net::ServerSocket socket;
-        socket.bind(Poco::Net::SocketAddress(address, port), true, false);  // an address left in TIME_WAIT may be used, one in use may not
-        socket.listen(mostWaiting);
-        return std::unique_ptr<AdminServer>(std::make_unique<Server>(socket, std::move(parts)));
+        return listenAt(Poco::Net::SocketAddress(address, port), std::move(parts));
     } catch (const Poco::Exception& exception) {
         return refuse(exception.displayText());
     }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "plugin/admin/callback.h"
+#include "plugin/admin/tls_key.h"
 #include "plugin/contract/log.h"
 #include "plugin/contract/result.h"
 
@@ -19,20 +21,26 @@ struct AdminParts {
     std::string token;                                  ///< content of admin.token
     Log& log;
     Metrics& counters;
+    std::vector<std::string> names{};  ///< hosts that are ours beside this machine's own (Door::names)
+    CallbackPath callback{};
+    std::shared_ptr<TlsKey> tls{};  ///< null: plain HTTP, on this machine alone
 };
 
-/// One HTTP port on this machine (RFC 9110): GET and HEAD of /healthz, /readyz, /metrics for everybody here; any other path wants
-/// `Authorization: Bearer` and is then not found. Requests with an Origin or with a Host that is not ours get 403.
-/// Limits: 4 requests at a time, 16 waiting, 5 s without a byte, Poco's on header fields (100, 8 kB each) and on the path (4 kB); one request
-/// per connection; bodies are not read. No exception leaves a handler: it is logged, counted and answered with 500.
+/// One HTTP port (RFC 9110), with a TlsKey over TLS 1.2 or 1.3: GET and HEAD of /healthz, /readyz, /metrics for everybody; GET of the callback's
+/// path; any other path wants `Authorization: Bearer` and is then not found. Requests with an Origin or with a Host that is not ours get 403.
+/// Limits: 4 requests at a time, 16 waiting, 5 s without a byte, 10 s for a connection where others wait, Poco's on header fields (100, 8 kB each)
+/// and on path and query (16 kB); one request per connection; bodies are not read; 20 callbacks in ten seconds
+/// that fit no sign-in. No exception leaves a handler: it is logged, counted and answered
+/// with 500.
 class AdminServer {
 public:
     virtual ~AdminServer() = default;         ///< stops: requests at hand are answered, 5 s at most
     virtual std::string address() const = 0;  ///< as bound, "127.0.0.1:8025", "[::1]:8025"
+    virtual void look() = 0;                  ///< now and then: ends connections that take too long
 };
 
-/// `host` "127.0.0.1", "::1" or "localhost" (127.0.0.1); port 0 takes any free one.
-/// Errors: adminAddress (askOperator): not on this machine (that needs TLS, which this version does not have), taken, forbidden.
+/// `host` an address of this machine, "localhost" (127.0.0.1), or 0.0.0.0 or :: for all of them; port 0 takes any free one.
+/// Errors askOperator: adminAddress: none of this machine's, beyond it without TLS, taken, forbidden; channelKeystore: OpenSSL does not take the key.
 Result<std::unique_ptr<AdminServer>> openAdminPort(const std::string& host, std::uint16_t port, AdminParts parts);
 
 }  // namespace plugin::admin

@@ -15,14 +15,27 @@ std::string lower(std::string_view text) {
     return out;
 }
 
-/// Host = uri-host [ ":" port ] (RFC 9110, section 7.2); without a port it is 80.
+/// As a Host header has it: an address of IPv6 in brackets.
+std::string bracketed(const std::string& host) { return host.find(':') == std::string::npos ? lower(host) : "[" + lower(host) + "]"; }
+
+/// Whether what follows a host is a port, or nothing.
+bool isPort(std::string_view text) {
+    constexpr std::size_t longest = 6;  // ":65535"
+    if (text.empty()) return true;
+    return text.size() > 1 && text.size() <= longest && text.front() == ':' && text.find_first_not_of("0123456789", 1) == std::string_view::npos;
+}
+
+/// Host = uri-host [ ":" port ] (RFC 9110, section 7.2); without a port it is 80, with TLS 443.
 bool isOurs(std::string_view host, const Door& door) {
     const auto text = lower(host);
     const auto suffix = ":" + std::to_string(door.port);
-    const std::array names{std::string("localhost"), std::string("127.0.0.1"), std::string("[::1]"),
-                           door.address.find(':') == std::string::npos ? lower(door.address) : "[" + lower(door.address) + "]"};
-    return std::any_of(names.begin(), names.end(),
-                       [&](const std::string& name) { return text == name + suffix || (door.port == 80 && text == name); });
+    const bool usual = door.port == (door.tls ? 443 : 80);
+    const std::array own{std::string("localhost"), std::string("127.0.0.1"), std::string("[::1]"), bracketed(door.address)};
+    if (std::any_of(own.begin(), own.end(), [&](const std::string& name) { return text == name + suffix || (usual && text == name); })) return true;
+    return std::any_of(door.names.begin(), door.names.end(), [&](const std::string& each) {
+        const auto name = bracketed(each);
+        return text.starts_with(name) && isPort(std::string_view(text).substr(name.size()));
+    });
 }
 
 bool proves(const std::optional<std::string>& authorization, const std::string& token) {
@@ -39,6 +52,7 @@ bool proves(const std::optional<std::string>& authorization, const std::string& 
 
 Entry admit(const Asked& asked, const Door& door) {
     if (asked.origin || !asked.host || !isOurs(*asked.host, door)) return Entry::foreign;
+    if (!door.callback.empty() && asked.path == door.callback) return asked.method == "GET" ? Entry::callback : Entry::wrongMethod;
     const bool open = asked.path == "/healthz" || asked.path == "/readyz" || asked.path == "/metrics";
     if (!open && !proves(asked.authorization, door.token)) return Entry::unproved;
     if (asked.method != "GET" && asked.method != "HEAD") return Entry::wrongMethod;

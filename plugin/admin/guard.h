@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace plugin::admin {
 
@@ -18,12 +19,16 @@ struct Asked {
 
 /// The port's own side.
 struct Door {
-    std::string address;  ///< as bound: "127.0.0.1", "::1"
+    std::string address;  ///< the connection came to: "127.0.0.1", "::1"
     std::uint16_t port = 0;
-    std::string token;  ///< of admin.token; empty lets nobody in
+    std::string token;                 ///< of admin.token; empty lets nobody in
+    std::vector<std::string> names{};  ///< further hosts that are ours, without a port; an address of IPv6 without brackets
+    bool tls = false;                  ///< decides which port a Host header without one means
+    std::string callback{};            ///< where browsers bring answers of providers to; "": nowhere
 };
 
 enum class Entry {
+    callback,    ///< with GET alone
     open,        ///< one of /healthz, /readyz, /metrics
     proved,      ///< another path, with the token
     foreign,     ///< 403: a page of a browser (Origin), or a name that is not ours (DNS rebinding)
@@ -31,7 +36,8 @@ enum class Entry {
     wrongMethod  ///< 405: only GET and HEAD
 };
 
-/// Pure. The token is compared in constant time (RFC 6750, section 2.1: "Bearer" in any case).
+/// Pure. The token is compared in constant time (RFC 6750, section 2.1: "Bearer" in any case). This machine's own names and addresses have to come
+/// with the port, which is part of them; `names` are good with any: a reverse proxy has its own.
 Entry admit(const Asked& asked, const Door& door);
 
 }  // namespace plugin::admin

@@ -5,6 +5,7 @@
 #include "plugin/contract/text.h"
 #include "plugin/host/credentials_command.h"
 #include "plugin/host/database_on_demand.h"
+#include "plugin/host/interruption.h"
 #include "plugin/host/keystores_command.h"
 #include "plugin/host/lent_host.h"
 #include "plugin/host/logging.h"
@@ -22,7 +23,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <ostream>
-#include <thread>
+#include <utility>
 
 namespace plugin::host {
 
@@ -32,7 +33,8 @@ constexpr unsigned workers = 4;
 
 /// What a command needs of the program while it works. Its log goes to standard error and tells warnings and errors only.
 struct Workshop {
-    explicit Workshop(std::shared_ptr<const Configuration> settings) : configuration(std::move(settings)) {}
+    Workshop(std::shared_ptr<const Configuration> settings, std::ostream& error) : configuration(std::move(settings)), error_(error) {}
+    Signals signals{};  // before any thread
     std::shared_ptr<const Configuration> configuration;
     std::unique_ptr<Clock> clock = makeSystemClock();
     std::unique_ptr<Random> random = makeSystemRandom();
@@ -46,14 +48,18 @@ struct Workshop {
     DatabaseOnDemand database{[this] { return openForCredentials(); }};
     auth::Lasting lasting{database, vault, vault, hasDatabase(configuration->text("server.data"))};
     std::unique_ptr<auth::Access> access = auth::makeAccess({configuration, *clock, *random, *log, *metrics, nullptr, nullptr, &lasting});
-    Loops loops{1, workers, *clock, *log, *metrics};  // last: what runs on them ends before the rest goes
+    Loops loops{1, workers, *clock, *log, *metrics};  // what runs on them ends before the rest goes
 
-    /// What comes in place of a refresh token that is on its way would be lost with us, and a person had to sign in again.
-    ~Workshop() {
-        constexpr std::chrono::seconds twoRequests{65};
-        const auto until = clock->steady() + twoRequests;
-        while (access->tokens().refreshing() && clock->steady() < until) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    /// For commands that look for no signals themselves.
+    void endOnSignals() { interruption_.emplace(ending()); }
+    /// Nothing runs any more afterwards; no refresh token is lost on the way.
+    void end() {
+        if (std::exchange(ended_, true)) return;
+        interruption_.reset();
+        finishRefreshes(ending());
+        loops.stop();
     }
+    ~Workshop() { end(); }
     Workshop(const Workshop&) = delete;
     Workshop& operator=(const Workshop&) = delete;
 
@@ -67,6 +73,12 @@ private:
         if (auto migrated = written->database->migrate(auth::schemaOwner, auth::migrations()); !migrated) return migrated.error();
         return std::move(written->database);
     }
+
+    Ending ending() { return {access->tokens(), *loops.all().front(), signals, error_}; }
+
+    std::ostream& error_;
+    bool ended_ = false;
+    std::optional<Interruption> interruption_{};
 };
 
 /// An empty database for commands that only look while there is none yet; gone at the end.
@@ -118,23 +130,24 @@ Result<State> stateFor(Command::Store use, Workshop& shop, Passing& passing, std
 int runTokenCommand(const Setup& setup, const TokenArguments& arguments, bool json, std::ostream& out, std::ostream& error) {
     auto configuration = validConfiguration(setup, error);
     if (!configuration) return 78;
-    Workshop shop(std::move(configuration));
+    Workshop shop(std::move(configuration), error);
+    shop.endOnSignals();
     return showToken(*shop.access, *shop.loops.all().front(), arguments, json, out, error);
 }
 
 int runKeystoresCommand(const Setup& setup, const KeystoresArguments& arguments, bool json, std::ostream& out, std::ostream& error) {
     const auto configuration = validConfiguration(setup, error);
     if (!configuration) return 78;
-    Workshop shop(configuration);
+    Workshop shop(configuration, error);
+    shop.endOnSignals();
     return showKeystores(*configuration, shop.access->secrets(), arguments, json, out, error);
 }
 
 int runLoginCommand(const Setup& setup, const LoginArguments& arguments, bool json, std::ostream& out, std::ostream& error) {
     auto configuration = validConfiguration(setup, error);
     if (!configuration) return 78;
-    Signals signals;  // before any thread
-    Workshop shop(std::move(configuration));
-    return login({*shop.access, *shop.configuration, *shop.loops.all().front(), signals, 0, out, error}, arguments, json);
+    Workshop shop(std::move(configuration), error);
+    return login({*shop.access, *shop.configuration, *shop.loops.all().front(), shop.signals, 0, out, error}, arguments, json);
 }
 
 int runOauthCommand(const Setup& setup, const OauthArguments& arguments, bool json, std::ostream& out, std::ostream& error) {
@@ -143,15 +156,15 @@ int runOauthCommand(const Setup& setup, const OauthArguments& arguments, bool js
         writeUnconfigured(arguments, reread(setup).problems, json, out);
         return 78;
     }
-    Signals signals;  // before any thread
-    Workshop shop(std::move(configuration));
-    return askConnector({*shop.access, *shop.configuration, *shop.loops.all().front(), signals, 0, out, error}, arguments, json);
+    Workshop shop(std::move(configuration), error);
+    return askConnector({*shop.access, *shop.configuration, *shop.loops.all().front(), shop.signals, 0, out, error}, arguments, json);
 }
 
 int runCredentialsCommand(const Setup& setup, const CredentialsArguments& arguments, bool json, std::ostream& out, std::ostream& error) {
     const auto configuration = validConfiguration(setup, error);
     if (!configuration) return 78;
-    Workshop shop(configuration);
+    Workshop shop(configuration, error);
+    shop.endOnSignals();
     auto& loop = *shop.loops.all().front();
     if (arguments.forget) return forgetGrant(*shop.access, loop, arguments.name, error);
     auto state = openStateToRead(configuration->text("server.data"));
@@ -166,7 +179,8 @@ int runSealCommand(const Setup& setup, std::istream& in, std::ostream& out, std:
     auto configuration = validConfiguration(setup, error);
     if (!configuration) return 78;
     const bool database = hasDatabase(configuration->text("server.data"));
-    Workshop shop(std::move(configuration));
+    Workshop shop(std::move(configuration), error);
+    shop.endOnSignals();
     return sealSecret(*shop.access, *shop.loops.all().front(), database, in, out, error);
 }
 
@@ -178,7 +192,8 @@ int runPackageCommand(Setup& setup, const PackageArguments& arguments, bool json
     if (command == commands.end()) throw std::logic_error("a command was parsed that no package has: " + arguments.command);
     Passing passing;
     std::optional<DataDirectory> directory;
-    Workshop shop(std::move(configuration));
+    Workshop shop(std::move(configuration), error);
+    shop.endOnSignals();
     auto state = stateFor(command->store(arguments.arguments), shop, passing, directory);
     if (!state) return failed(state.error(), error);
     shop.state = std::move(*state);
@@ -190,7 +205,7 @@ int runPackageCommand(Setup& setup, const PackageArguments& arguments, bool json
                    *shop.access, shop.configuration->text("server.data"), version(), instanceName(*shop.configuration), shop.state.stateLost});
     Command::Call call{host, arguments.arguments, json, out, error};
     const int status = command->run(call);
-    shop.loops.stop();
+    shop.end();
     return status;
 }
 

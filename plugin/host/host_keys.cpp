@@ -29,10 +29,49 @@ std::optional<std::string> badStore(std::string_view text) {
     return "not \"sqlite:\", the database in server.data, which is the only store of this version";
 }
 
-Key planned(std::string pattern, std::string doc) {
-    Key key{.pattern = std::move(pattern), .doc = std::move(doc)};
-    key.planned = true;
-    return key;
+std::optional<std::string> badNames(std::string_view text) {
+    for (const auto& name : parseList(text))
+        if (const auto bad = badHost(name)) return shown(name) + " " + *bad + "; write names without scheme, port and path";
+    return std::nullopt;
+}
+
+std::optional<std::string> badPublicUrl(std::string_view text) {
+    if (text.find('?') == std::string_view::npos) return std::nullopt;
+    return "the URL has a query (?...); it is what \"/oauth-callback\" is written behind";
+}
+
+/// The host of a URL that has been judged; of IPv6 without brackets.
+std::string hostOf(std::string_view url) {
+    auto authority = url.substr(url.find("://") + 3);
+    authority = authority.substr(0, authority.find_first_of("/?#"));
+    if (authority.starts_with('[')) return std::string(authority.substr(1, authority.find(']') - 1));
+    return std::string(authority.substr(0, authority.find(':')));
+}
+
+bool isPlain(const std::string& url) { return url.size() > 4 && (url[4] == ':'); }  // http:, in any case
+
+void addAdminKeys(std::vector<Key>& all) {
+    all.push_back(
+        {.pattern = "admin.address",
+         .fallback = "127.0.0.1:8025",
+         .restart = true,
+         .doc = "Where /healthz, /readyz, /metrics and /oauth-callback answer; beyond this machine with admin.tls.keystore; no value: nowhere",
+         .form = badAddress});
+    all.push_back({.pattern = "admin.public_url",
+                   .type = KeyType::url,
+                   .restart = true,
+                   .doc = "How browsers reach the admin port; <public_url>/oauth-callback is the redirect URI for sign-ins that end there",
+                   .form = badPublicUrl});
+    all.push_back({.pattern = "admin.host_names",
+                   .type = KeyType::list,
+                   .restart = true,
+                   .doc = "Names the admin port answers to, beside this machine's own and that of admin.public_url",
+                   .form = badNames});
+    all.push_back({.pattern = "admin.tls.keystore",
+                   .reference = "keystore",
+                   .restart = true,
+                   .doc = "Keystore alias of the admin port's key and certificate: it speaks HTTPS then; looked at again when its file has changed"});
+    all.push_back({.pattern = "admin.tls.key_alias", .doc = "Which key of that keystore; may be left out where it holds exactly one"});
 }
 
 }  // namespace
@@ -53,7 +92,7 @@ std::optional<AddressAndPort> parseAddress(std::string_view text) {
 }
 
 std::vector<Key> hostKeys() {
-    return {
+    std::vector<Key> all{
         {.pattern = "server.name",
          .restart = true,
          .doc = "What this instance is called when it begins its log; else the machine's name",
@@ -88,16 +127,6 @@ std::vector<Key> hostKeys() {
          .choices = {"text", "json"}},
         {.pattern = "log.file", .type = KeyType::path, .restart = true, .doc = "Where the log goes; else standard error"},
 
-        {.pattern = "admin.address",
-         .fallback = "127.0.0.1:8025",
-         .restart = true,
-         .doc = "Where /healthz, /readyz and /metrics answer; no value: nowhere",
-         .form = badAddress},
-        planned("admin.public_url", "How the admin port is reached from outside"),
-        planned("admin.host_names", "Names the admin port answers to"),
-        planned("admin.tls.keystore", "The admin port's certificate"),
-        planned("admin.tls.key_alias", "Which key of that keystore"),
-
         {.pattern = "store.url",
          .fallback = "sqlite:",
          .restart = true,
@@ -111,15 +140,73 @@ std::vector<Key> hostKeys() {
          .doc = "Directory of the packages; else packages beside the program, else <prefix>/lib/postern/packages"},
         {.pattern = "package.<name>.enabled", .type = KeyType::boolean, .fallback = "true", .restart = true, .doc = "Whether that package is loaded"},
     };
+    addAdminKeys(all);
+    return all;
 }
 
-void checkHostKeys(const Configuration& configuration, std::vector<Problem>& problems) {
-    const std::string key = "admin.address";
-    const auto address = parseAddress(configuration.text(key));
-    if (!address || isLoopback(address->host)) return;
-    problems.push_back(Problem{Problem::Severity::error, Code::configNotInThisVersion, key,
-                               "an admin port beyond this machine needs TLS, which it does not have in this version; use 127.0.0.1",
-                               configuration.place(key)});
+namespace {
+
+class AdminCheck {
+public:
+    AdminCheck(const Configuration& configuration, std::vector<Problem>& problems) : configuration_(configuration), problems_(problems) {}
+
+    void run() {
+        const auto written = configuration_.text("admin.address");
+        const auto address = parseAddress(written);
+        if (address && !isLoopback(address->host) && keystore_.empty())
+            report(Code::configMissingKey, "admin.tls.keystore", "admin.address",
+                   "an admin port beyond this machine speaks TLS: name a keystore with its key and certificate, or use 127.0.0.1");
+        if (!alias_.empty()) checkAlias();
+        if (!url_.empty()) checkUrl();
+        if (!written.empty()) return;
+        for (const std::string key : {"admin.tls.keystore", "admin.public_url"})
+            if (configuration_.has(key)) report(Code::configConflict, key, key, "admin.address has no value: there is no admin port", warning);
+    }
+
+private:
+    static constexpr auto warning = Problem::Severity::warning;
+
+    void report(Code code, const std::string& key, const std::string& at, std::string what, Problem::Severity severity = Problem::Severity::error) {
+        problems_.push_back(Problem{severity, code, key, std::move(what), configuration_.place(at)});
+    }
+    void checkAlias() {
+        const std::string key = "admin.tls.key_alias";
+        if (keystore_.empty()) return report(Code::configMissingKey, "admin.tls.keystore", key, "the keystore which this key is in");
+        if (configuration_.text("keystore." + keystore_ + ".type") == "pem" && alias_ != keystore_)
+            report(Code::configConflict, key, key, "a PEM keystore holds one key, called as the keystore: leave it out, or write " + keystore_);
+    }
+    void checkUrl() {
+        const std::string key = "admin.public_url";
+        if (isPlain(url_) && !keystore_.empty())
+            report(Code::configConflict, key, key, "the admin port speaks TLS (admin.tls.keystore): its URL begins with https://");
+        if (!isPlain(url_) && keystore_.empty())
+            report(Code::configConflict, key, key,
+                   "https, but the admin port itself speaks no TLS: name admin.tls.keystore, unless a reverse proxy on this machine does that",
+                   warning);
+    }
+
+    const Configuration& configuration_;
+    std::vector<Problem>& problems_;
+    std::string keystore_ = configuration_.text("admin.tls.keystore"), alias_ = configuration_.text("admin.tls.key_alias"),
+                url_ = configuration_.text("admin.public_url");
+};
+
+}  // namespace
+
+void checkHostKeys(const Configuration& configuration, std::vector<Problem>& problems) { AdminCheck(configuration, problems).run(); }
+
+std::string publicPath(const Configuration& configuration) {
+    const auto url = configuration.text("admin.public_url");
+    const auto begin = url.find('/', url.find("://") + 3);
+    auto path = url.empty() || begin == std::string::npos ? std::string() : url.substr(begin);
+    while (path.ends_with('/')) path.pop_back();
+    return path;
+}
+
+std::vector<std::string> adminNames(const Configuration& configuration) {
+    auto names = configuration.list("admin.host_names");
+    if (const auto url = configuration.text("admin.public_url"); !url.empty()) names.push_back(hostOf(url));
+    return names;
 }
 
 }  // namespace plugin::host

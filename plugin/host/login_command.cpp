@@ -1,8 +1,10 @@
 #include "plugin/host/login_command.h"
 
+#include "auth/login/callback_desk.h"
 #include "auth/login/connector.h"
 #include "plugin/contract/exit_status.h"
 #include "plugin/contract/log.h"
+#include "plugin/host/interruption.h"
 #include "plugin/host/record.h"
 #include "plugin/host/small_files.h"
 #include "plugin/host/terminal_dialogue.h"
@@ -38,13 +40,18 @@ Task<void> deliver(Task<T> task, std::shared_ptr<Shared<T>> into, Signals& signa
 }
 
 /// The main thread waits: a first signal asks the task to end, a second one ends the process.
+/// rotates   the task does not end before the provider has answered: what it gives is kept by nobody else
 template <class T>
-T await(const SignInDesk& desk, std::stop_source& stop, Task<T> task) {
+T await(const SignInDesk& desk, std::stop_source& stop, Task<T> task, bool rotates = false) {
     auto answer = std::make_shared<Shared<T>>();
     startOn(desk.loop, deliver(std::move(task), answer, desk.signals));
-    constexpr int tryAgain = 75;
-    while (!answer->isSet())
-        if (desk.signals.wait(lookAround) == Signals::Arrived::terminate && !stop.request_stop()) std::_Exit(tryAgain);
+    while (!answer->isSet()) {
+        if (!isEnd(desk.signals.wait(lookAround))) continue;
+        if (!stop.request_stop()) endAtOnce(rotates || desk.access.tokens().refreshing(), desk.error);
+        if (rotates)
+            desk.error << "Waiting for the provider's answer, which may hold another refresh token. Another Ctrl-C ends at once, and loses it."
+                       << std::endl;
+    }
     return std::move(answer->get());
 }
 
@@ -89,32 +96,65 @@ Fields success(const Granted& granted, bool reveal) {
             Field::nothing("cause")};
 }
 
-/// A refresh token from a file or, for "-", from standard input; its line end is dropped. Blocks.
-Result<auth::Secret> tokenFrom(const std::string& file, int input) {
-    const auto bad = [&](const std::string& why) {
-        return Error{Reaction::askOperator, Code::configSecretSource,
-                     (file == "-" ? std::string("standard input") : "the file " + printable(file)) + " " + why};
-    };
+Error noToken(const std::string& file, const std::string& why) {
+    return {Reaction::askOperator, Code::tokenSignInNeeded,
+            "no refresh token is given: " + (file == "-" ? std::string("standard input") : "the file " + printable(file)) + " " + why};
+}
+
+/// All of standard input, or as much as no refresh token has. Ends at once when it is told to.
+Result<std::string> readInput(const SignInDesk& desk) {
     std::string text;
-    if (file == "-") {
-        char piece[4096];
-        for (;;) {
-            const auto got = ::read(input, piece, sizeof piece);
-            if (got < 0 && errno == EINTR) continue;
-            if (got <= 0 || text.size() > longestToken) break;
-            text.append(piece, static_cast<std::size_t>(got));
-        }
-    } else {
-        auto read = readSmallFile(file);
-        if (!read) return bad("cannot be read");
-        if (!*read) return bad("is not there");
-        text = std::move(**read);
+    char piece[4096];
+    while (text.size() <= longestToken) {
+        const auto arrived = desk.signals.wait(lookAround, desk.input);
+        if (isEnd(arrived)) return Error{Reaction::retryLater, Code::channelStopped, "the command was ended before it had read a refresh token"};
+        if (arrived != Signals::Arrived::readable) continue;
+        const auto got = ::read(desk.input, piece, sizeof piece);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) break;
+        text.append(piece, static_cast<std::size_t>(got));
     }
+    OPENSSL_cleanse(piece, sizeof piece);
+    return text;
+}
+
+Result<std::string> readFile(const std::string& file) {
+    auto read = readSmallFile(file);
+    if (!read) return noToken(file, "cannot be read");
+    if (!*read) return noToken(file, "is not there");
+    return std::move(**read);
+}
+
+/// A refresh token from a file or, for "-", from standard input; its line end is dropped. Blocks.
+Result<auth::Secret> tokenFrom(const SignInDesk& desk, const std::string& file) {
+    auto read = file == "-" ? readInput(desk) : readFile(file);
+    if (!read) return read.error();
+    auto& text = *read;
     while (text.ends_with('\n') || text.ends_with('\r')) text.pop_back();
-    if (text.empty() || text.size() > longestToken) return bad("holds no refresh token");
+    if (text.empty() || text.size() > longestToken) return noToken(file, "holds no refresh token");
     auth::Secret token(text);
     OPENSSL_cleanse(text.data(), text.size());
     return token;
+}
+
+/// Another token has come in place of one that was given, and nobody has it.
+void tellLost(const SignInDesk& desk, const OauthArguments& arguments, const auth::Secret& given, const Granted& granted) {
+    const auto& fresh = granted.token.refreshToken;
+    if (arguments.reveal || given.empty() || fresh.empty() || fresh.reveal() == given.reveal()) return;
+    desk.error
+        << "Note: the provider gave another refresh token, which is kept nowhere and not shown without --reveal. The one that was given may be of no "
+           "use any more."
+        << std::endl;
+}
+
+/// Whose answer comes to the admin port needs a service there.
+void lookForService(const SignInDesk& desk, const std::string& name) {
+    const auto credential = auth::credential(desk.configuration, name);
+    if (!credential || credential->redirectUri != auth::login::callbackUri(desk.configuration)) return;
+    const auto running = readSmallFile(desk.configuration.text("server.data") + "/admin.address");
+    if (running && *running) return;
+    desk.error << "Note: the browser comes back to the admin port of the service, which is not running with this server.data: start it with\n"
+                  "`postern run`, or paste the address of the page the browser ends on.\n";
 }
 
 Result<Granted> ask(const SignInDesk& desk, const OauthArguments& arguments) {
@@ -126,6 +166,7 @@ Result<Granted> ask(const SignInDesk& desk, const OauthArguments& arguments) {
         case ConnectorKind::userLogin: {
             const auto dialogue = makeTerminalDialogue(desk.input, desk.error);
             auth::login::SignInWishes wishes{arguments.scope, {}};
+            lookForService(desk, arguments.credential);
             if (arguments.usePrompt) wishes.usePrompt = *arguments.usePrompt == "true";
             return await(
                 desk, stop,
@@ -136,11 +177,13 @@ Result<Granted> ask(const SignInDesk& desk, const OauthArguments& arguments) {
     }
     auth::Secret given;
     if (arguments.refreshTokenFile) {
-        auto read = tokenFrom(*arguments.refreshTokenFile, desk.input);
-        if (!read) return Error{Reaction::askOperator, Code::tokenSignInNeeded, "no refresh token is given: " + read.error().what};
+        auto read = tokenFrom(desk, *arguments.refreshTokenFile);
+        if (!read) return read.error();
         given = std::move(*read);
     }
-    return await(desk, stop, connector.refresh(arguments.credential, std::move(given), stop.get_token()));
+    auto granted = await(desk, stop, connector.refresh(arguments.credential, auth::copyOf(given), stop.get_token()), !given.empty());
+    if (granted) tellLost(desk, arguments, given, *granted);
+    return granted;
 }
 
 }  // namespace
@@ -153,6 +196,7 @@ int login(const SignInDesk& desk, const LoginArguments& arguments, bool json) {
     };
     std::stop_source stop;
     const auto dialogue = makeTerminalDialogue(desk.input, desk.error);
+    lookForService(desk, arguments.credential);
     auto granted =
         await(desk, stop, connector.userLogin(arguments.credential, {}, *dialogue, desk.loop.clock().steady() + patience, stop.get_token()));
     if (!granted) return failed(granted.error());
@@ -175,6 +219,7 @@ int login(const SignInDesk& desk, const LoginArguments& arguments, bool json) {
 int askConnector(const SignInDesk& desk, const OauthArguments& arguments, bool json) {
     const auto granted = ask(desk, arguments);
     if (granted) {
+        if (granted->secondSecret) desk.error << "Note: " << auth::login::secondSecretTaken(arguments.credential) << std::endl;
         writeRecord(success(*granted, arguments.reveal), json, desk.out);
         return 0;
     }

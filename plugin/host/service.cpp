@@ -1,8 +1,10 @@
 #include "plugin/host/service.h"
 
 #include "auth/access.h"
+#include "auth/login/callback_desk.h"
 #include "auth/schema.h"
 #include "plugin/admin/admin_server.h"
+#include "plugin/host/admin_key.h"
 #include "plugin/host/daemon.h"
 #include "plugin/host/host_keys.h"
 #include "plugin/host/lent_host.h"
@@ -15,10 +17,12 @@
 #include "plugin/host/signals.h"
 #include "plugin/host/state.h"
 #include "plugin/host/vault.h"
+#include "plugin/host/waiting.h"
 #include "plugin/host/watched_database.h"
 #include "plugin/runtime/posix_disk.h"
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <filesystem>
 #include <mutex>
@@ -31,7 +35,9 @@ namespace {
 
 constexpr unsigned workers = 8;
 constexpr auto timeToStop = std::chrono::seconds(10);
-constexpr auto timeToRefresh = std::chrono::seconds(8);  // within timeToStop
+constexpr auto timeToRefresh = std::chrono::seconds(65);  // two requests, with either client secret, and what it takes to store what came
+constexpr auto timeToKeep = std::chrono::seconds(3);      // what could not be stored yet: within timeToStop, behind the packages
+constexpr std::chrono::milliseconds lookAround{500};
 constexpr auto beatEvery = std::chrono::seconds(5);
 constexpr auto aliveWithin = std::chrono::seconds(30);
 constexpr int tryAgain = 75, badConfiguration = 78;
@@ -79,6 +85,8 @@ public:
 private:
     Result<void> bringUp(const std::vector<Problem>& warnings);
     Result<void> writePidFile();
+    admin::Brought bring(std::string query);
+    admin::CallbackPath callback();
     Result<void> openAdmin();
     void describeProgram(const std::vector<Problem>& warnings);
     Mode mode() const { return arguments_.once ? Mode::once : Mode::service; }
@@ -89,6 +97,8 @@ private:
     bool databaseIsLost();
     void changed();
     void leaveWhenLate(Deadline deadline);
+    void awaitPackages();
+    void finishRefreshes();
     void shutDown();
 
     Setup& setup_;
@@ -102,6 +112,7 @@ private:
     bool done_ = false;         // under mutex_
     bool interrupted_ = false;  // a signal came before the packages were done
     bool lost_ = false;         // the database's file went away under us
+    std::atomic<bool> refreshing_{false};
 
     // In the order they need one another; shutDown() takes them down from the end.
     std::unique_ptr<Clock> clock_ = makeSystemClock();
@@ -113,6 +124,7 @@ private:
     std::optional<DatabaseFile> databaseFile_{};
     std::unique_ptr<WatchedDatabase> database_{};
     std::optional<Vault> vault_{};
+    std::optional<AdminKey> adminKey_{};
     std::optional<auth::Lasting> lasting_{};
     std::unique_ptr<auth::Access> access_{};
     std::unique_ptr<Loops> loops_{};
@@ -124,17 +136,39 @@ private:
     std::optional<PidFile> pidFile_{};
 };
 
+/// What browsers bring is put down for the process that waits for it.
+admin::Brought Service::bring(std::string query) {
+    if (!phase_.isUp()) return admin::Brought::unavailable;
+    const auto brought = waitFor(*loops_->all().front(), access_->callbacks()->bring(auth::Secret(query)));
+    OPENSSL_cleanse(query.data(), query.size());
+    if (!brought)
+        log_->error("host", "the answer to a sign-in could not be put down: " + describe(brought.error()),
+                    {{"code", codeName(brought.error().code)}});
+    return !brought ? admin::Brought::unavailable : *brought ? admin::Brought::taken : admin::Brought::unknown;
+}
+
+admin::CallbackPath Service::callback() {
+    const auto configuration = configuration_.get();
+    if (!configuration->has("admin.public_url")) return {};
+    return {publicPath(*configuration) + "/oauth-callback", [this](std::string query) { return bring(std::move(query)); }};
+}
+
 Result<void> Service::openAdmin() {
     const auto address = parseAddress(configuration_.get()->text("admin.address"));
     if (mode() == Mode::once || !address) return {};
     auto token = directory_.adminToken(*random_);
     if (!token) return token.error();
-    auto opened = admin::openAdminPort(address->host, static_cast<std::uint16_t>(address->port),
-                                       {[this] { return loops_->alive(aliveWithin); }, [this] { return missing(); },
-                                        [this] { return metrics_->page(); }, std::move(*token), *log_, *metrics_});
+    adminKey_.emplace(AdminKey::Parts{configuration_, *vault_, *random_, *log_});
+    auto key = adminKey_->first();
+    if (!key) return key.error();
+    const bool tls = *key != nullptr;
+    auto opened =
+        admin::openAdminPort(address->host, static_cast<std::uint16_t>(address->port),
+                             {[this] { return loops_->alive(aliveWithin); }, [this] { return missing(); }, [this] { return metrics_->page(); },
+                              std::move(*token), *log_, *metrics_, adminNames(*configuration_.get()), callback(), std::move(*key)});
     if (!opened) return opened.error();
     admin_ = std::move(*opened);
-    log_->notice("host", "the admin port is open", {{"address", admin_->address()}});
+    log_->notice("host", "the admin port is open", {{"address", admin_->address()}, {"tls", tls ? "yes" : "no"}});
     return directory_.writeAdminAddress(admin_->address());
 }
 
@@ -169,6 +203,7 @@ Result<void> Service::bringUp(const std::vector<Problem>& warnings) {
     const auto loops = static_cast<unsigned>(std::max<std::int64_t>(1, configuration_.get()->integer("server.threads")));
     loops_ = std::make_unique<Loops>(loops, workers, *clock_, *log_, *metrics_);
     runner_ = std::make_unique<PackageRunner>(setup_.packages, *log_, *metrics_, [this] { changed(); });
+    vault_.emplace(directory_.path());
     if (auto opened = openAdmin(); !opened) return opened;
     if (auto written = writePidFile(); !written) return written;
     if (auto staging = directory_.prepareStaging(); !staging) return staging;
@@ -179,7 +214,6 @@ Result<void> Service::bringUp(const std::vector<Problem>& warnings) {
     database_ = std::make_unique<WatchedDatabase>(std::move(state_.database));
     phase_.set("starting: the packages are not up yet");
     if (auto migrated = database_->migrate(auth::schemaOwner, auth::migrations()); !migrated) return migrated;
-    vault_.emplace(directory_.path());
     lasting_.emplace(auth::Lasting{*database_, *vault_, *vault_});
     access_ = auth::makeAccess({configuration_, *clock_, *random_, *log_, *metrics_, nullptr, nullptr, &*lasting_});
     host_ = std::make_unique<LentHost>(LentParts{configuration_, loops_->all(), *clock_, *random_, *disk_, *database_, *log_, *metrics_, *access_,
@@ -215,6 +249,8 @@ void Service::changed() {
 
 void Service::beat() {
     loops_->beat();
+    if (admin_) admin_->look();
+    if (adminKey_) adminKey_->look();
     if (notifier_.watchdog() && loops_->alive(aliveWithin)) static_cast<void>(notifier_.send("WATCHDOG=1"));  // a lost one is made up for by the next
 }
 
@@ -292,17 +328,48 @@ void Service::leaveWhenLate(Deadline deadline) {
             const std::lock_guard lock(mutex_);
             if (done_) return;
         }
-        const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - clock_->steady());
+        const auto until = deadline + (refreshing_ ? timeToRefresh - timeToStop : timeToRefresh.zero());
+        const auto left = std::min(std::chrono::ceil<std::chrono::milliseconds>(until - clock_->steady()), lookAround);
         const bool again = left.count() > 0 && signals_.wait(left) == Signals::Arrived::terminate;
-        if (!again && clock_->steady() < deadline) continue;
+        if (!again && clock_->steady() < until) continue;
         std::string names;
         for (const auto& name : runner_->running()) names += (names.empty() ? "" : " ") + name;
         log_->error("host", again ? "told to stop again: leaving at once" : "not everything has ended in time: leaving",
                     {{"running", names.empty() ? "the program's own threads" : names}});
+        if (refreshing_)
+            log_->error("host",
+                        "a refresh token was on its way: what the provider gives in its place is lost, and where the old one is not taken any more "
+                        "somebody has to sign in again");
         log_->flush(std::chrono::milliseconds(500));
         directory_.removeAdminAddress();
         if (!pidPath_.empty()) ::unlink(pidPath_.c_str());
         ::_exit(tryAgain);
+    }
+}
+
+void Service::awaitPackages() {
+    std::unique_lock lock(mutex_);
+    while (!runner_->running().empty()) {
+        change_.wait_for(lock, std::chrono::milliseconds(100));  // the callback holds no lock of ours: never miss it for long
+        refreshing_ = access_->tokens().refreshing();
+    }
+}
+
+/// What comes in place of a refresh token that is on its way, or has not been stored yet, would be lost with us, and a person had to sign in again.
+void Service::finishRefreshes() {
+    auto& tokens = access_->tokens();
+    const auto until = clock_->steady() + timeToRefresh;
+    while ((refreshing_ = tokens.refreshing()) && clock_->steady() < until) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    const auto end = clock_->steady() + timeToKeep;
+    for (;;) {
+        const auto lost = waitFor(*loops_->all().front(), tokens.keepRest());
+        if (lost.empty()) return;
+        if (clock_->steady() < end) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(500));
+            continue;
+        }
+        for (const auto& each : lost) log_->error("host", describe(each), {{"code", codeName(each.code)}});
+        return;
     }
 }
 
@@ -311,15 +378,11 @@ int Service::stop() {
     static_cast<void>(notifier_.send("STOPPING=1"));  // only a courtesy
     phase_.set(lost_ ? "stopping: the database's file is gone" : "stopping");
     std::thread guard([this, deadline = clock_->steady() + timeToStop] { leaveWhenLate(deadline); });
+    access_->tokens().beginNoMore();
+    refreshing_ = access_->tokens().refreshing();
     runner_->stop();
-    {
-        std::unique_lock lock(mutex_);
-        while (!runner_->running().empty())
-            change_.wait_for(lock, std::chrono::milliseconds(100));  // the callback holds no lock of ours: never miss it for long
-        // What comes in place of a refresh token that is on its way would be lost with us, and a person had to sign in again.
-        const auto patience = clock_->steady() + timeToRefresh;
-        while (access_->tokens().refreshing() && clock_->steady() < patience) change_.wait_for(lock, std::chrono::milliseconds(20));
-    }
+    awaitPackages();
+    finishRefreshes();
     int status = mode() == Mode::once ? runner_->status() : 0;
     if (lost_ || (mode() == Mode::once && interrupted_)) status = worse(status, tryAgain);
     shutDown();
@@ -349,6 +412,7 @@ void Service::shutDown() {
 
 int fail(const Error& failure, std::ostream& error) {
     error << describe(failure) << std::endl;
+    if (failure.code == Code::channelKeystore) return badConfiguration;  // that of the admin port: nobody else is reached while it starts
     return exitStatus(failure);
 }
 

@@ -37,8 +37,8 @@ void Signals::wake() noexcept {
     }
 }
 
-Signals::Arrived Signals::wait(std::chrono::milliseconds longest) {
-    std::array<pollfd, 2> descriptors{pollfd{signals_.get(), POLLIN, 0}, pollfd{wake_.get(), POLLIN, 0}};
+Signals::Arrived Signals::wait(std::chrono::milliseconds longest, int descriptor) {
+    std::array<pollfd, 3> descriptors{pollfd{signals_.get(), POLLIN, 0}, pollfd{wake_.get(), POLLIN, 0}, pollfd{descriptor, POLLIN, 0}};
     const auto milliseconds = static_cast<int>(std::clamp<std::int64_t>(longest.count(), 0, 3'600'000));
     if (::poll(descriptors.data(), descriptors.size(), milliseconds) <= 0) return Arrived::nothing;  // or interrupted: the caller waits again
     signalfd_siginfo signal{};
@@ -46,6 +46,7 @@ Signals::Arrived Signals::wait(std::chrono::milliseconds longest) {
         return signal.ssi_signo == static_cast<std::uint32_t>(SIGHUP) ? Arrived::hangUp : Arrived::terminate;
     std::uint64_t woken = 0;
     if (::read(wake_.get(), &woken, sizeof woken) > 0) return Arrived::woken;
+    if (descriptors[2].revents != 0) return Arrived::readable;
     return Arrived::nothing;
 }
 

@@ -16,9 +16,11 @@ public:
 
     /// Any thread: makes wait() answer `woken`.
     void wake() noexcept;
-    enum class Arrived { terminate, hangUp, woken, nothing };
+    enum class Arrived { terminate, hangUp, woken, readable, nothing };
     /// Waits so long at most.
-    Arrived wait(std::chrono::milliseconds longest);
+    Arrived wait(std::chrono::milliseconds longest) { return wait(longest, -1); }
+    /// The same, or until the descriptor can be read, or is at its end.
+    Arrived wait(std::chrono::milliseconds longest, int descriptor);
 
 private:
     Handle signals_;

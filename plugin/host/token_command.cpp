@@ -1,5 +1,6 @@
 #include "plugin/host/token_command.h"
 
+#include "auth/login/connector.h"
 #include "plugin/host/package_runner.h"
 #include "plugin/host/record.h"
 #include "plugin/host/timestamp.h"
@@ -56,6 +57,7 @@ std::vector<RecordField> fields(const Answer& answer, bool reveal) {
 int showToken(auth::Access& access, Loop& loop, const TokenArguments& arguments, bool json, std::ostream& out, std::ostream& error) {
     const auto answer = answered(access, loop, arguments);
     if (!answer) error << describe(answer.error()) << '\n';
+    if (answer && answer->secondSecret) error << "Note: " << auth::login::secondSecretTaken(arguments.credential) << '\n';
     if (!json && answer && arguments.reveal)
         out << answer->secret->reveal() << '\n';
     else

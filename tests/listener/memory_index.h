@@ -2,86 +2,98 @@
 
 #include "listener/item_index.h"
 
-#include <algorithm>
 #include <map>
-#include <set>
+#include <memory>
+#include <optional>
 #include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
 
-namespace listenertest {
-
-/// What a MemoryIndex keeps beyond the life of a session.
-struct IndexData {
-    struct Folder {
-        std::string key{};
-        listener::IndexedFolder view{};
-        std::map<std::uint64_t, listener::IndexedItem> items{};
-        std::map<std::string, std::uint64_t> byId{};
-        std::set<std::uint64_t> present{};
-        std::set<std::uint64_t> shown{};  ///< by the listing under way
-        bool listing = false;
+/// What an index keeps, beyond the life of a session. Strict: what the interface does not allow is a std::logic_error.
+struct KeptIndex {
+    struct Entry {
+        listener::IndexedItem item;
+        bool there = true;
+        std::uint64_t listing = 0;  ///< that showed it last
     };
-    std::map<std::int64_t, Folder> folders{};
-    std::optional<plugin::Error> refuses{};  ///< instead of any answer
-    std::size_t applied = 0;                 ///< transactions
+    struct Folder {
+        listener::IndexedFolder told{};
+        std::map<std::string, Entry> items{};
+        std::uint64_t listing = 0;
+        bool fromStart = false;  ///< a listing of all is under way
+    };
+    std::map<std::string, Folder> folders{};
+    std::vector<std::string> keys{};  ///< by number
+    std::size_t applied = 0;          ///< transactions
+    std::optional<plugin::Error> refuses{};
+
+    Folder& at(std::int64_t number) { return folders.at(keys.at(static_cast<std::size_t>(number))); }
 };
 
-/// An ItemIndex in memory, for tests of one thread.
 class MemoryIndex final : public listener::ItemIndex {
 public:
-    explicit MemoryIndex(std::shared_ptr<IndexData> data) : data_(std::move(data)) {}
+    explicit MemoryIndex(std::shared_ptr<KeptIndex> kept) : kept_(std::move(kept)) {}
 
     Answer<listener::IndexedFolder> open(std::string key) override {
-        if (data_->refuses) co_return *data_->refuses;
-        for (const auto& [number, folder] : data_->folders)
-            if (folder.key == key) co_return folder.view;
-        const auto number = static_cast<std::int64_t>(data_->folders.size()) + 1;
-        auto& folder = data_->folders[number];
-        folder.key = key;
-        folder.view = {.number = number, .validity = 7'000'000 + static_cast<std::uint64_t>(number)};
-        co_return folder.view;
+        if (kept_->refuses) co_return *kept_->refuses;
+        const auto [folder, fresh] = kept_->folders.try_emplace(key);
+        if (fresh) {
+            folder->second.told.number = static_cast<std::int64_t>(kept_->keys.size());
+            folder->second.told.validity = 7'000 + kept_->keys.size();
+            kept_->keys.push_back(key);
+        }
+        co_return folder->second.told;
     }
 
     Answer<listener::IndexedFolder> apply(std::int64_t number, listener::IndexChanges changes) override {
-        if (data_->refuses) co_return *data_->refuses;
-        ++data_->applied;
-        auto& folder = data_->folders.at(number);
-        if (changes.first) folder.shown.clear(), folder.listing = true;
-        for (const auto& item : changes.present) {
-            const auto [found, isNew] = folder.byId.emplace(item.id, folder.view.next);
-            if (isNew) folder.items[folder.view.next] = {folder.view.next, item.id, item.received}, ++folder.view.next;
-            folder.present.insert(found->second);
-            folder.shown.insert(found->second);
+        if (kept_->refuses) co_return *kept_->refuses;
+        auto& folder = kept_->at(number);
+        auto& told = folder.told;
+        if (changes.sync.empty()) throw std::logic_error("changes without what to ask with next");
+        if (told.sync.empty() && !changes.first) throw std::logic_error("a listing that does not begin");
+        ++kept_->applied;
+        if (changes.first) ++folder.listing, folder.fromStart = true;
+        for (auto& each : changes.present) {
+            auto [entry, fresh] = folder.items.try_emplace(each.id);
+            if (fresh) entry->second.item = {told.next++, each.id, each.received};
+            entry->second.there = true;
+            entry->second.listing = folder.listing;
+            if (each.received) entry->second.item.received = each.received;
         }
         for (const auto& id : changes.gone)
-            if (const auto found = folder.byId.find(id); found != folder.byId.end())
-                folder.present.erase(found->second), folder.shown.erase(found->second);
-        if (changes.last && folder.listing) folder.present = folder.shown, folder.listing = false, folder.view.whole = true;
-        folder.view.exists = folder.present.size();
-        folder.view.sync = changes.sync;
-        co_return folder.view;
+            if (const auto entry = folder.items.find(id); entry != folder.items.end()) entry->second.there = false;
+        if (changes.last && folder.fromStart) {
+            for (auto& [id, entry] : folder.items)
+                if (entry.listing != folder.listing) entry.there = false;
+            folder.fromStart = false;
+            told.whole = true;
+        }
+        told.sync = std::move(changes.sync);
+        told.exists = 0;
+        for (const auto& [id, entry] : folder.items) told.exists += entry.there ? 1U : 0U;
+        co_return told;
     }
 
     Answer<std::vector<listener::IndexedItem>> above(std::int64_t number, std::uint64_t ordinal, std::size_t limit) override {
-        if (data_->refuses) co_return *data_->refuses;
-        const auto& folder = data_->folders.at(number);
+        std::map<std::uint64_t, listener::IndexedItem> sorted;
+        for (const auto& [id, entry] : kept_->at(number).items)
+            if (entry.there && entry.item.ordinal > ordinal) sorted[entry.item.ordinal] = entry.item;
         std::vector<listener::IndexedItem> found;
-        for (auto at = folder.present.upper_bound(ordinal); at != folder.present.end() && (limit == 0 || found.size() < limit); ++at)
-            found.push_back(folder.items.at(*at));
+        for (auto& [key, item] : sorted)
+            if (limit == 0 || found.size() < limit) found.push_back(std::move(item));
         co_return found;
     }
 
     Answer<std::vector<listener::IndexedItem>> find(std::int64_t number, std::vector<std::uint64_t> ordinals) override {
-        if (data_->refuses) co_return *data_->refuses;
-        if (!std::is_sorted(ordinals.begin(), ordinals.end())) throw std::logic_error("ordinals do not rise");
-        const auto& folder = data_->folders.at(number);
+        std::map<std::uint64_t, listener::IndexedItem> known;
+        for (const auto& [id, entry] : kept_->at(number).items) known[entry.item.ordinal] = entry.item;
         std::vector<listener::IndexedItem> found;
         for (const auto ordinal : ordinals)
-            if (const auto item = folder.items.find(ordinal); item != folder.items.end()) found.push_back(item->second);
+            if (known.contains(ordinal)) found.push_back(known[ordinal]);
         co_return found;
     }
 
 private:
-    std::shared_ptr<IndexData> data_;
+    std::shared_ptr<KeptIndex> kept_;
 };
-
-}  // namespace listenertest

@@ -41,8 +41,8 @@ Form filledIn(const std::string& page, const std::string& user) {
 
 }  // namespace
 
-Browser::Browser(const std::filesystem::path& directory, std::filesystem::path authority)
-    : jar_(directory / "cookies"), authority_(std::move(authority)) {
+Browser::Browser(const std::filesystem::path& directory, std::filesystem::path authority, std::string connectTo)
+    : jar_(directory / "cookies"), authority_(std::move(authority)), connectTo_(std::move(connectTo)) {
     std::filesystem::create_directories(directory);
 }
 
@@ -64,6 +64,7 @@ Browser::Page Browser::fetch(const std::string& url, const Form* form) const {
                                    jar_,
                                    "--write-out",
                                    "\n%{http_code} %{url_effective}"};
+    if (!connectTo_.empty()) words.insert(words.end(), {"--connect-to", connectTo_});
     if (form != nullptr)
         for (const auto& [name, value] : *form) words.insert(words.end(), {"--data-urlencode", name + "=" + value});
     words.push_back(url);

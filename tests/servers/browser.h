@@ -14,7 +14,8 @@ namespace servers {
 class Browser {
 public:
     /// authority: PEM file of whom https is believed.
-    Browser(const std::filesystem::path& directory, std::filesystem::path authority);
+    /// connectTo: "NAME:PORT:HOST:PORT", where a name that nobody knows is found.
+    Browser(const std::filesystem::path& directory, std::filesystem::path authority, std::string connectTo = {});
 
     struct Page {
         int status = 0;       ///< 0: the last address could not be reached
@@ -33,6 +34,7 @@ private:
     Page submit(const Page& page, const std::vector<std::pair<std::string, std::string>>& form) const;
     Page fetch(const std::string& url, const std::vector<std::pair<std::string, std::string>>* form) const;
     std::filesystem::path jar_, authority_;
+    std::string connectTo_;
 };
 
 }  // namespace servers

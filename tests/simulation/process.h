@@ -57,6 +57,7 @@ struct World {
     std::shared_ptr<const plugin::Configuration> configuration;
     std::function<void(SimNetwork&)> servers;  ///< lets the servers listen
     listener::Programs* programs = nullptr;    ///< what the sinks of type exec run
+    listener::MailboxMaker mailboxes{};        ///< instead of real sessions
 };
 
 /// One life of the real engine on simulated ground: from start to its end, or to its death at any effect.

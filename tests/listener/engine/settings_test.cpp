@@ -137,6 +137,87 @@ SCENARIO("a mailbox whose credential names a provider needs no host", "[settings
     }
 }
 
+SCENARIO("a mailbox of Exchange is read by EWS or Microsoft Graph at the address of its provider, or at its own", "[settings]") {
+    const std::string mailbox = "mailbox.m.user = u@example.com\nmailbox.m.credential = ms\nmailbox.m.deliver = s\n";
+    const std::string credential = "credential.ms.tenant = t\ncredential.ms.client_id = id\ncredential.ms.client_secret = ${env:SECRET}\n";
+    const std::string provider = "credential.ms.provider = microsoft365-gcch\n";
+    GIVEN("a provider") {
+        const auto result = validated(complete + mailbox + credential + provider + "mailbox.m.protocol = ews\nmailbox.m.fallback = graph\n");
+        REQUIRE(result.problems.empty());
+        auto settings = mailboxSettings(*result.configuration, "m");
+        CHECK(settings.protocol == "ews");
+        CHECK(settings.fallsBack);
+        CHECK(settings.session.url == "https://outlook.office365.us/EWS/Exchange.asmx");
+        CHECK(settings.session.target.host == "outlook.office365.us");
+        CHECK(settings.session.target.port == 443);
+        CHECK(settings.session.user == "u@example.com");
+        CHECK(settings.session.application);
+        THEN("it can be read by its other protocols, too, and back") {
+            REQUIRE(readBy(settings, "graph"));
+            CHECK(settings.protocol == "graph");
+            CHECK(settings.session.url == "https://graph.microsoft.us");
+            CHECK(settings.session.user == "u@example.com");
+            REQUIRE(readBy(settings, "imap"));
+            CHECK(settings.session.target.host == "outlook.office365.us");
+            CHECK(settings.session.target.port == 993);
+            REQUIRE(readBy(settings, "ews"));
+            CHECK(settings.session.url == "https://outlook.office365.us/EWS/Exchange.asmx");
+        }
+    }
+    GIVEN("an address of its own") {
+        const auto result = validated(complete + mailbox + credential + provider +
+                                      "mailbox.m.protocol = ews\nmailbox.m.url = https://mail.corp.example:8443/EWS/Exchange.asmx\n");
+        REQUIRE(result.problems.empty());
+        auto settings = mailboxSettings(*result.configuration, "m");
+        CHECK(settings.session.target.host == "mail.corp.example");
+        CHECK(settings.session.target.port == 8443);
+        REQUIRE(readBy(settings, "graph"));
+        CHECK(settings.session.url == "https://graph.microsoft.us");
+    }
+    GIVEN("scopes that are written, where two protocols want others") {
+        CHECK(problems(mailbox + credential + provider + "credential.ms.scopes = https://outlook.office365.us/.default\nmailbox.m.protocol = ews\n")
+                  .empty());
+        CHECK(problems(mailbox + credential + provider +
+                       "credential.ms.scopes = https://outlook.office365.us/.default\nmailbox.m.protocol = ews\nmailbox.m.fallback = graph\n") ==
+              Told{"PO-1013 mailbox.m.fallback"});
+    }
+    GIVEN("a root with a slash at its end") {
+        const auto result =
+            validated(complete + mailbox + credential + provider + "mailbox.m.protocol = graph\nmailbox.m.url = https://graph.example/\n");
+        REQUIRE(result.problems.empty());
+        CHECK(mailboxSettings(*result.configuration, "m").session.url == "https://graph.example");
+    }
+    GIVEN("neither") {
+        const std::string own =
+            "credential.ms.grant = client_credentials\ncredential.ms.token_endpoint = https://idp.example/t\ncredential.ms.scopes = "
+            "x\n" +
+            credential.substr(credential.find('\n') + 1);
+        CHECK(problems(mailbox + own + "mailbox.m.protocol = graph\n") == Told{"PO-1005 mailbox.m.url"});
+        CHECK(
+            problems(mailbox + own + "mailbox.m.protocol = ews\nmailbox.m.url = https://a.example/EWS/Exchange.asmx\nmailbox.m.fallback = graph\n") ==
+            Told{"PO-1013 mailbox.m.fallback"});
+        CHECK_FALSE(readBy(*std::make_unique<MailboxSettings>(), "ews"));
+    }
+    GIVEN("what belongs to another protocol") {
+        const auto graph = mailbox + credential + provider + "mailbox.m.protocol = graph\n";
+        for (const auto* line :
+             {"host = a.example", "port = 993", "tls = implicit", "sasl = auto", "disable_capabilities = IDLE", "fallback = graph"}) {
+            const auto key = std::string(line).substr(0, std::string(line).find(' '));
+            CHECK(problems(graph + "mailbox.m." + line + "\n") == Told{"PO-1013 mailbox.m." + key});
+        }
+        CHECK(problems("mailbox.orders.url = https://a.example/\n") == Told{"PO-1013 mailbox.orders.url"});
+        CHECK(problems("mailbox.orders.fallback = graph\n") == Told{"PO-1013 mailbox.orders.fallback"});
+    }
+    GIVEN("what cannot be right") {
+        const auto graph = mailbox + credential + provider + "mailbox.m.protocol = graph\n";
+        CHECK(problems(graph + "mailbox.m.url = https://graph.microsoft.us/v1.0\n") == Told{"PO-1006 mailbox.m.url"});
+        CHECK_FALSE(validated(complete + graph + "mailbox.m.url = http://graph.example\n").valid());
+        CHECK(validated(complete + graph + "mailbox.m.url = http://127.0.0.1:8080\n").valid());
+        CHECK(problems("mailbox.m.protocol = graph\nmailbox.m.user = u\nmailbox.m.credential = p\nmailbox.m.deliver = s\nmailbox.m.url = "
+                       "https://graph.example\n") == Told{"PO-1013 mailbox.m.credential"});
+    }
+}
+
 SCENARIO("settings that contradict each other are named", "[settings]") {
     REQUIRE(problems("mailbox.orders.folders = INBOX, \\Junk\nmailbox.orders.after = move:\\Junk\n") == Told{"PO-1013 mailbox.orders.after"});
     REQUIRE(problems("mailbox.orders.folders = INBOX, inbox\n") == Told{"PO-1013 mailbox.orders.folders"});
@@ -160,14 +241,14 @@ SCENARIO("clear text is allowed to this machine only", "[settings]") {
 }
 
 SCENARIO("what is planned is said to be not in this version, rather than unknown", "[settings]") {
-    for (const auto* line : {"mailbox.orders.rule.1 = all -> s", "mailbox.orders.fallback = graph"}) {
+    for (const auto* line : {"mailbox.orders.rule.1 = all -> s"}) {
         const auto told = problems(std::string(line) + "\n");
         INFO(line);
         REQUIRE(told.size() == 1);
         REQUIRE(told.front().starts_with("PO-1009 "));
     }
     REQUIRE(problems("sink.h.type = amqp\n") == Told{"PO-1009 sink.h.type"});
-    REQUIRE(validated("mailbox.m.protocol = graph\n").problems.front().code == Code::configNotInThisVersion);
+    REQUIRE(validated("mailbox.m.protocol = pop3\n").problems.front().code == Code::configNotInThisVersion);
 }
 
 SCENARIO("a sink of each type has its own keys, and is told which of them it lacks and which belong to another", "[settings]") {

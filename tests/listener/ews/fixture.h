@@ -2,7 +2,7 @@
 
 #include "auth/access.h"
 #include "listener/ews/ews_mailbox.h"
-#include "tests/listener/memory_index.h"
+#include "tests/listener/ews/memory_index.h"
 #include "tests/servers/ews_server.h"
 #include "tests/simulation/inline_loop.h"
 #include "tests/simulation/sim_disk.h"

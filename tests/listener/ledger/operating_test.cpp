@@ -108,3 +108,32 @@ SCENARIO("mailboxes are blocked until an operator acts", "[ledger]") {
         }
     }
 }
+
+SCENARIO("a mailbox that is read by another protocol than is configured stays so", "[ledger]") {
+    simulation::SimVfs vfs;
+    auto ledger = std::make_unique<World>(vfs);
+    REQUIRE_FALSE(ledger->run((*ledger)->detour("sales")));
+    const auto before = ledger->run((*ledger)->operatorChanges());
+    ledger->run((*ledger)->take("sales", listener::Detour{"graph", "ews", "EWS is blocked"}));
+    WHEN("the process ends") {
+        ledger.reset();
+        ledger = std::make_unique<World>(vfs);
+        THEN("the next one knows, and so do people") {
+            const auto detour = ledger->run((*ledger)->detour("sales"));
+            REQUIRE(detour);
+            CHECK(detour->protocol == "graph");
+            CHECK(detour->insteadOf == "ews");
+            CHECK(ledger->run((*ledger)->operatorChanges()) > before);
+            const auto summaries = ledger->run((*ledger)->summaries());
+            REQUIRE(summaries.size() == 1);
+            CHECK(summaries.front().detour->why == "EWS is blocked");
+        }
+    }
+    WHEN("an operator takes it back") {
+        ledger->run((*ledger)->take("sales", std::nullopt));
+        THEN("nothing is left of it") {
+            CHECK_FALSE(ledger->run((*ledger)->detour("sales")));
+            CHECK_FALSE(ledger->run((*ledger)->summaries()).front().detour);
+        }
+    }
+}

@@ -35,17 +35,27 @@ struct Port {
     std::atomic<bool> alive{true};
     std::vector<std::string> missing{};  // set before a request, read by the server's threads afterwards
     bool broken = false;
+    Brought brought = Brought::taken;
+    std::vector<std::string> queries{};  // written by the server's threads, read after an answer
     std::string token = std::string(64, 'a');
     std::unique_ptr<AdminServer> server{};
 
     explicit Port(const std::string& host = "127.0.0.1") {
         auto opened = openAdminPort(host, 0,
-                                    {[this] { return alive.load(); }, [this] { return missing; },
+                                    {[this] { return alive.load(); },
+                                     [this] { return missing; },
                                      [this]() -> std::string {
                                          if (broken) throw std::runtime_error("the page broke");
                                          return "postern_up 1\n";
                                      },
-                                     token, log, counters});
+                                     token,
+                                     log,
+                                     counters,
+                                     {},
+                                     {"/oauth-callback", [this](const std::string& query) {
+                                          queries.push_back(query);
+                                          return brought;
+                                      }}});
         if (!opened) throw std::runtime_error(opened.error().what);
         server = std::move(*opened);
     }
@@ -158,4 +168,60 @@ SCENARIO("the admin port is opened on this machine alone", "[admin]") {
         REQUIRE(refused.error().what.find(std::to_string(address.port())) != std::string::npos);
     }
     GIVEN("localhost") { REQUIRE(Port("localhost").ask("/healthz").status == 200); }
+}
+
+SCENARIO("a browser brings the answer to a sign-in, and sees a page that says nothing of it", "[admin]") {
+    Port port;
+    const std::string path = "/oauth-callback?code=<secret>&state=s%26t";
+    GIVEN("one that is waited for") {
+        const auto answer = port.ask(path);
+        CHECK(answer.status == 200);
+        CHECK(port.queries == std::vector<std::string>{"code=<secret>&state=s%26t"});
+        CHECK(answer.body.find("Postern has its answer") != std::string::npos);
+        CHECK(answer.head.getContentType() == "text/html; charset=utf-8");
+        CHECK(answer.head.get("Cache-Control") == "no-store");
+        CHECK(answer.head.get("Referrer-Policy") == "no-referrer");
+        CHECK(answer.head.get("Content-Security-Policy").find("default-src 'none'") == 0);
+        CHECK(answer.body.find("secret") == std::string::npos);
+        CHECK(port.log.text().find("secret") == std::string::npos);
+    }
+    GIVEN("one that nobody waits for") {
+        port.brought = Brought::unknown;
+        const auto answer = port.ask(path);
+        CHECK(answer.status == 400);
+        CHECK(answer.body.find("postern login") != std::string::npos);
+        CHECK(answer.body.find("secret") == std::string::npos);
+        THEN("after many of them no more is looked for, for a while") {
+            for (int i = 0; i < 19; ++i) CHECK(port.ask(path).status == 400);
+            port.brought = Brought::taken;
+            CHECK(port.ask(path).status == 429);
+            CHECK(port.queries.size() == 20);
+        }
+    }
+    GIVEN("one that cannot be put down now") {
+        port.brought = Brought::unavailable;
+        CHECK(port.ask(path).status == 503);
+    }
+    GIVEN("other methods, and pages of other sites that ask") {
+        const auto posted = port.ask(path, "POST");
+        CHECK(posted.status == 405);
+        CHECK(posted.head.get("Allow") == "GET");
+        CHECK(port.ask(path, "HEAD").status == 405);
+        CHECK(port.ask(path, "GET", {{"Origin", "https://idp.example"}}).status == 403);
+        CHECK(port.queries.empty());
+    }
+    GIVEN("an answer as long as none is") {
+        CHECK(port.ask("/oauth-callback?code=" + std::string(17'000, 'x')).status >= 400);
+        CHECK(port.queries.empty());
+    }
+}
+
+SCENARIO("what is spent comes back with time", "[admin]") {
+    Budget budget(2);
+    const auto now = std::chrono::steady_clock::now();
+    CHECK_FALSE(budget.isSpent(now));
+    budget.spend(now);
+    budget.spend(now + std::chrono::seconds(1));
+    CHECK(budget.isSpent(now + std::chrono::seconds(2)));
+    CHECK_FALSE(budget.isSpent(now + std::chrono::seconds(10)));
 }

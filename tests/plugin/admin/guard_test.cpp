@@ -33,6 +33,42 @@ SCENARIO("who is let in at the admin port", "[admin]") {
     REQUIRE(admit(each.asked, door) == each.entry);
 }
 
+SCENARIO("names that are ours from outside are good with any port, and only they", "[admin]") {
+    const Door door{"192.0.2.7", 8443, std::string(64, 'a'), {"postern.example", "2001:db8::7"}, true};
+    const auto entry = [&](const char* host) { return admit({"GET", "/healthz", host}, door); };
+    for (const auto* ours :
+         {"postern.example", "Postern.Example:443", "postern.example:9", "[2001:DB8::7]", "[2001:db8::7]:8443", "192.0.2.7:8443", "localhost:8443"}) {
+        CAPTURE(ours);
+        CHECK(entry(ours) == Entry::open);
+    }
+    for (const auto* foreign : {"postern.example.evil", "postern.example:", "postern.example:x", "postern.example:1234567", "postern.example@evil:1",
+                                "evil.postern.example", "192.0.2.7", "2001:db8::7", "192.0.2.8:8443"}) {
+        CAPTURE(foreign);
+        CHECK(entry(foreign) == Entry::foreign);
+    }
+}
+
+SCENARIO("a Host without a port means the port of its scheme", "[admin]") {
+    const auto entry = [](std::uint16_t port, bool tls) { return admit({"GET", "/healthz", "localhost"}, {"127.0.0.1", port, "", {}, tls}); };
+    CHECK(entry(443, true) == Entry::open);
+    CHECK(entry(80, false) == Entry::open);
+    CHECK(entry(80, true) == Entry::foreign);
+    CHECK(entry(443, false) == Entry::foreign);
+}
+
+SCENARIO("browsers bring answers with GET to one path alone", "[admin]") {
+    const Door door{"127.0.0.1", 8025, std::string(64, 'a'), {"postern.example"}, true, "/mail/oauth-callback"};
+    const auto entry = [&](const char* method, const char* path) { return admit({method, path, "postern.example"}, door); };
+    CHECK(entry("GET", "/mail/oauth-callback") == Entry::callback);
+    CHECK(entry("POST", "/mail/oauth-callback") == Entry::wrongMethod);
+    CHECK(entry("HEAD", "/mail/oauth-callback") == Entry::wrongMethod);
+    CHECK(entry("GET", "/oauth-callback") == Entry::unproved);
+    CHECK(entry("GET", "/mail/oauth-callback/") == Entry::unproved);
+    CHECK(admit({"GET", "/mail/oauth-callback", "evil.example"}, door) == Entry::foreign);
+    CHECK(admit({"GET", "/mail/oauth-callback", "postern.example", "https://evil.example"}, door) == Entry::foreign);
+    CHECK(admit({"GET", "", "postern.example"}, {"127.0.0.1", 8025, "", {"postern.example"}}) == Entry::unproved);
+}
+
 SCENARIO("an empty token lets nobody in", "[admin]") {
     REQUIRE(admit({"GET", "/x", "localhost:8025", std::nullopt, "Bearer "}, {"127.0.0.1", 8025, ""}) == Entry::unproved);
     REQUIRE(admit({"GET", "/healthz", "localhost"}, {"127.0.0.1", 80, ""}) == Entry::open);

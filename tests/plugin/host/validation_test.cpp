@@ -40,6 +40,8 @@ Rules rules() {
         {.pattern = "credential.<name>.client_secret", .type = KeyType::secret},
         {.pattern = "credential.<name>.token_endpoint", .type = KeyType::url},
         {.pattern = "proxy.<alias>.host", .planned = true},
+        {.pattern = "keystore.<alias>.path", .type = KeyType::path},
+        {.pattern = "keystore.<alias>.type", .type = KeyType::choice, .fallback = "pkcs12", .choices = {"pkcs12", "pem"}},
     };
     all.keys.insert(all.keys.end(), more.begin(), more.end());
     return all;
@@ -133,7 +135,22 @@ SCENARIO("every problem is found, at its line, with its code", "[validation]") {
         {"plain http here", "credential.c.token_endpoint = http://localhost/\n", "w1 1012 credential.c.token_endpoint\n", "this machine only"},
         {"a literal secret", "credential.c.client_secret = hunter2\n", "w1 1010 credential.c.client_secret\n", "${file:/path}"},
         {"what nobody has sealed", "credential.c.client_secret = ${sealed:x}\n", "1 1011 credential.c.client_secret\n", "postern seal"},
-        {"an admin port for everybody", "admin.address = 0.0.0.0:80\n", "1 1009 admin.address\n", "TLS"},
+        {"an admin port for everybody", "admin.address = 0.0.0.0:80\n", "1 1005 admin.tls.keystore\n", "TLS"},
+        {"a public URL whose TLS somebody else has to speak", "admin.public_url = https://postern.example/mail\n", "w1 1013 admin.public_url\n",
+         "reverse proxy"},
+        {"a public URL in clear", "admin.public_url = http://postern.example\n", "1 1012 admin.public_url\n", "https"},
+        {"a public URL with a query", "admin.public_url = https://postern.example/?a=b\n", "1 1006 admin.public_url\n", "query"},
+        {"a public URL that is not what the port speaks",
+         "log.level = loud\nkeystore.k.path = k\nadmin.tls.keystore = k\nadmin.public_url = http://localhost:8025\n",
+         "1 1006 log.level\nw4 1012 admin.public_url\n4 1013 admin.public_url\n", "begins with https://"},
+        {"a public URL without a port to reach",
+         "admin.address =\nkeystore.k.path = k\nadmin.tls.keystore = k\nadmin.public_url = https://a.example\n",
+         "w3 1013 admin.tls.keystore\nw4 1013 admin.public_url\n", "there is no admin port"},
+        {"an admin port whose keystore is not there", "admin.tls.keystore = k\n", "1 1008 admin.tls.keystore\n", "keystore.k."},
+        {"a key of no keystore", "admin.tls.key_alias = k\n", "1 1005 admin.tls.keystore\n", "which this key is in"},
+        {"a key no PEM keystore has", "keystore.k.path = k\nkeystore.k.type = pem\nadmin.tls.keystore = k\nadmin.tls.key_alias = other\n",
+         "4 1013 admin.tls.key_alias\n", "leave it out"},
+        {"a name with a port", "admin.host_names = a.example, b.example:443\n", "1 1006 admin.host_names\n", "b.example:443"},
         {"an admin port without a port", "admin.address = 127.0.0.1\n", "1 1006 admin.address\n", "127.0.0.1:8025"},
         {"a key given twice", "log.level = debug\nlog.level = trace\n", "2 1004 log.level\n", "f:1"},
         {"a bad line", "log.level : debug\n", "1 1002 \n", "="},
@@ -153,6 +170,19 @@ SCENARIO("every problem is found, at its line, with its code", "[validation]") {
             REQUIRE(checked.valid() == (row.problems.front() == 'w'));
         }
     }
+}
+
+SCENARIO("the public URL says what the admin port is called, and where its callback lies", "[validation]") {
+    const auto of = [](const std::string& url) {
+        return *read(url.empty() ? "" : "admin.host_names = a.example\nadmin.public_url = " + url + "\n").configuration;
+    };
+    using Names = std::vector<std::string>;
+    CHECK(plugin::host::adminNames(of("https://Postern.example:8025/mail/")) == Names{"a.example", "Postern.example"});
+    CHECK(plugin::host::adminNames(of("https://[2001:db8::7]:8025")) == Names{"a.example", "2001:db8::7"});
+    CHECK(plugin::host::adminNames(of("")).empty());
+    CHECK(plugin::host::publicPath(of("https://postern.example:8025/mail/")) == "/mail");
+    CHECK(plugin::host::publicPath(of("https://postern.example")).empty());
+    CHECK(plugin::host::publicPath(of("")).empty());
 }
 
 SCENARIO("keys of a part that is not there are passed over", "[validation]") {

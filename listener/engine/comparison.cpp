@@ -1,0 +1,91 @@
+#include "listener/engine/comparison.h"
+
+#include "listener/engine/key_matching.h"
+#include "listener/engine/rematch.h"
+
+#include <algorithm>
+#include <memory>
+
+namespace listener {
+
+using plugin::Result;
+using plugin::Task;
+
+namespace {
+
+/// What is known of folders of this name, by whatever protocol.
+std::uint64_t knownOf(const std::vector<MailboxSummary>& summaries, const std::string& mailbox, const std::string& folder) {
+    std::uint64_t known = 0;
+    for (const auto& row : summaries)
+        if (row.mailbox == mailbox && row.folder == folder) known += row.delivered + row.other;
+    return known;
+}
+
+Task<Result<std::vector<Identified>>> headsOf(Mailbox& mailbox) {
+    std::vector<Identified> messages;
+    IdentifiedTaker taker = [&messages](Identified message) -> Result<void> {
+        messages.push_back(message);
+        return {};
+    };
+    auto identified = co_await mailbox.identify(std::move(taker), std::stop_token{});
+    if (!identified) co_return identified.error();
+    co_return std::move(messages);
+}
+
+/// As Round and Rematch will do it.
+Task<Result<Compared>> compare(Ledger& ledger, Mailbox& mailbox, const MailboxSettings& settings, std::string folder) {
+    auto name = folder;
+    auto view = co_await mailbox.select(std::move(name), std::stop_token{});
+    if (!view) co_return view.error();
+    auto messages = co_await headsOf(mailbox);
+    if (!messages) co_return messages.error();
+    auto records = co_await ledger.records(settings.alias);
+    if (!records) co_return records.error();
+    std::vector<std::int64_t> sources;
+    auto start = records->empty() ? settings.start : records->front().start;
+    for (const auto& record : *records) {
+        if (record.name != folder) continue;
+        sources.insert(sources.begin(), record.id);
+        start = record.start;
+    }
+    auto keys = std::make_shared<CandidateKeys>();
+    for (const auto& message : *messages) {
+        keys->match.push_back(message.matchKey);
+        if (message.crossKey != 0) keys->cross.push_back(message.crossKey);
+    }
+    std::sort(keys->match.begin(), keys->match.end());
+    std::sort(keys->cross.begin(), keys->cross.end());
+    auto candidates = co_await ledger.candidates(std::move(sources), std::move(keys));
+    if (!candidates) co_return candidates.error();
+    auto summaries = co_await ledger.summaries();
+    if (!summaries) co_return summaries.error();
+    const auto found = matchByKeys(*messages, *candidates);
+    const auto moment = startMoment(start);
+    Compared compared{.folder = std::move(folder)};
+    for (std::size_t i = 0; i < messages->size(); ++i) {
+        const auto& received = (*messages)[i].received;
+        ++(found[i] ? compared.both : moment && (!received || *received >= *moment) ? compared.fresh : compared.beforeStart);
+    }
+    const auto known = knownOf(*summaries, settings.alias, compared.folder);
+    compared.gone = known - std::min(known, compared.both);
+    co_return compared;
+}
+
+}  // namespace
+
+Task<Result<std::vector<Compared>>> compareFolders(Ledger& ledger, Mailbox& mailbox, MailboxSettings settings) {
+    auto patterns = settings.folders;
+    auto folders = co_await mailbox.folders(std::move(patterns), std::stop_token{});
+    if (!folders) co_return folders.error();
+    std::vector<Compared> all;
+    for (const auto& folder : *folders) {
+        if (folder == settings.after.target || folder == settings.afterQuarantine.target) continue;
+        auto name = folder;
+        auto compared = co_await compare(ledger, mailbox, settings, std::move(name));
+        if (!compared) co_return compared.error();
+        all.push_back(std::move(*compared));
+    }
+    co_return all;
+}
+
+}  // namespace listener

@@ -1,0 +1,93 @@
+#include "listener/engine/key_matching.h"
+
+#include <algorithm>
+#include <chrono>
+#include <functional>
+#include <map>
+#include <tuple>
+
+namespace listener {
+
+namespace {
+
+std::int64_t secondOf(plugin::Wall time) { return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count(); }
+
+class KeyMatching {
+public:
+    KeyMatching(std::span<const Identified> messages, std::span<const Candidate> candidates, std::vector<std::optional<std::size_t>> known,
+                std::size_t first)
+        : messages_(messages), candidates_(candidates), found_(std::move(known)), taken_(candidates.size()) {
+        found_.resize(messages.size());
+        std::fill_n(taken_.begin(), first, true);
+        for (const auto& found : found_)
+            if (found) taken_[*found] = true;
+    }
+
+    std::vector<std::optional<std::size_t>> run() && {
+        using Second = std::optional<std::int64_t>;
+        using Exact = std::optional<std::tuple<Digest, std::int64_t>>;
+        using Cross = std::optional<std::tuple<std::uint64_t, std::int64_t>>;
+        const auto second = [](const Identified& message) { return message.received ? Second(secondOf(*message.received)) : Second{}; };
+        const std::function exactOf = [second](const Identified& message) -> Exact {
+            const auto received = second(message);
+            return received ? Exact({message.matchKey, *received}) : std::nullopt;
+        };
+        const std::function exact = [](const Candidate& one) -> Exact { return {{one.matchKey, secondOf(one.received)}}; };
+        const std::function keyOf = [](const Identified& message) { return std::optional(message.matchKey); };
+        const std::function key = [](const Candidate& one) { return std::optional(one.matchKey); };
+        const std::function crossOf = [second](const Identified& message) -> Cross {
+            const auto received = second(message);
+            return received && message.crossKey != 0 ? Cross({message.crossKey, *received}) : std::nullopt;
+        };
+        const std::function cross = [](const Candidate& one) -> Cross {
+            return one.crossKey != 0 ? Cross({one.crossKey, secondOf(one.received)}) : std::nullopt;
+        };
+        pair(exactOf, exact, false);
+        pair(keyOf, key, false);
+        pair(crossOf, cross, false);
+        pair(exactOf, exact, true);
+        pair(crossOf, cross, true);
+        return std::move(found_);
+    }
+
+private:
+    /// Those of one value in their own order, unless there are more messages than candidates.
+    template <class Value>
+    void pair(const std::function<std::optional<Value>(const Identified&)>& ofMessage,
+              const std::function<std::optional<Value>(const Candidate&)>& ofCandidate, bool removed) {
+        struct Group {
+            std::vector<std::size_t> messages{}, candidates{};
+        };
+        std::map<Value, Group> groups;
+        for (std::size_t i = 0; i < candidates_.size(); ++i)
+            if (!taken_[i] && candidates_[i].removed == removed)
+                if (const auto value = ofCandidate(candidates_[i])) groups[*value].candidates.push_back(i);
+        for (std::size_t i = 0; i < messages_.size(); ++i) {
+            if (found_[i]) continue;
+            const auto value = ofMessage(messages_[i]);
+            const auto group = value ? groups.find(*value) : groups.end();
+            if (group != groups.end()) group->second.messages.push_back(i);
+        }
+        for (const auto& [value, group] : groups) {
+            if (group.messages.size() > group.candidates.size()) continue;
+            for (std::size_t i = 0; i < group.messages.size(); ++i) {
+                found_[group.messages[i]] = group.candidates[i];
+                taken_[group.candidates[i]] = true;
+            }
+        }
+    }
+
+    std::span<const Identified> messages_;
+    std::span<const Candidate> candidates_;
+    std::vector<std::optional<std::size_t>> found_;
+    std::vector<bool> taken_;
+};
+
+}  // namespace
+
+std::vector<std::optional<std::size_t>> matchByKeys(std::span<const Identified> messages, std::span<const Candidate> candidates,
+                                                    std::vector<std::optional<std::size_t>> known, std::size_t first) {
+    return KeyMatching(messages, candidates, std::move(known), first).run();
+}
+
+}  // namespace listener

@@ -1,0 +1,76 @@
+#include "listener/engine/key_matching.h"
+
+#include <catch2/catch.hpp>
+
+using namespace listener;
+using Found = std::vector<std::optional<std::size_t>>;
+
+namespace {
+
+Digest digest(char of) {
+    Digest bytes{};
+    bytes.fill(static_cast<std::uint8_t>(of));
+    return bytes;
+}
+plugin::Wall at(int second) { return plugin::Wall{std::chrono::seconds{second}}; }
+
+Identified shown(char head, int second, std::uint64_t cross) { return {.received = at(second), .matchKey = digest(head), .crossKey = cross}; }
+Candidate row(char head, int second, std::uint64_t cross) {
+    return {.number = 1, .received = at(second), .size = 10, .settled = true, .matchKey = digest(head), .crossKey = cross};
+}
+Candidate removed(char head, int second, std::uint64_t cross) {
+    auto one = row(head, second, cross);
+    one.removed = true;
+    return one;
+}
+
+Found match(const std::vector<Identified>& messages, const std::vector<Candidate>& rows) { return matchByKeys(messages, rows); }
+
+}  // namespace
+
+SCENARIO("messages are found again by their keys, whatever octets the server makes of them", "[matching]") {
+    GIVEN("heads that are as they were") {
+        THEN("they tell, in any order, of another second too") {
+            CHECK(match({shown('b', 2, 0), shown('a', 1, 0), shown('c', 3, 0)}, {row('a', 1, 0), row('b', 7, 0)}) == Found{1, 0, std::nullopt});
+        }
+        THEN("of several equal ones those of the same second are the same") {
+            CHECK(match({shown('a', 1, 0), shown('a', 2, 0)}, {row('a', 2, 0), row('a', 1, 0)}) == Found{1, 0});
+            CHECK(match({shown('a', 5, 0), shown('a', 2, 0)}, {row('a', 2, 0), row('a', 1, 0)}) == Found{1, 0});
+        }
+    }
+    GIVEN("heads that another protocol shows in another way") {
+        THEN("the cross key tells, of the same second only") {
+            CHECK(match({shown('x', 1, 77), shown('y', 9, 88)}, {row('a', 1, 77), row('b', 2, 88)}) == Found{0, std::nullopt});
+        }
+        THEN("no cross key tells nothing") { CHECK(match({shown('x', 1, 0)}, {row('a', 1, 0)}) == Found{std::nullopt}); }
+        THEN("a message without a date is found by its head alone") {
+            CHECK(matchByKeys(std::vector<Identified>{{.matchKey = digest('x'), .crossKey = 77}}, std::vector<Candidate>{row('a', 1, 77)}) ==
+                  Found{std::nullopt});
+        }
+    }
+    GIVEN("fewer messages than known ones that have all in common") {
+        THEN("each of them is known") {
+            CHECK(match({shown('x', 1, 7), shown('x', 1, 7)}, {row('a', 1, 7), row('a', 1, 7), row('a', 1, 7)}) == Found{0, 1});
+        }
+    }
+    GIVEN("more messages than known ones that have all in common") {
+        THEN("none is taken for known: rather delivered than lost") {
+            CHECK(match({shown('a', 1, 7), shown('a', 1, 7)}, {row('a', 1, 7)}) == Found{std::nullopt, std::nullopt});
+        }
+    }
+    GIVEN("a message we took away ourselves") {
+        THEN("it is found in its own second, where no other is") {
+            CHECK(match({shown('a', 1, 7)}, {removed('a', 1, 7)}) == Found{0});
+            CHECK(match({shown('a', 1, 7)}, {removed('a', 1, 7), row('a', 1, 7)}) == Found{1});
+            CHECK(match({shown('a', 2, 7)}, {removed('a', 1, 7)}) == Found{std::nullopt});
+        }
+    }
+    GIVEN("some that are found already, and candidates that are not to be considered") {
+        const std::vector<Identified> messages{shown('a', 1, 0), shown('a', 1, 0)};
+        const std::vector<Candidate> rows{row('a', 1, 0), row('a', 1, 0)};
+        THEN("they are left alone") {
+            CHECK(matchByKeys(messages, rows, {std::nullopt, 0}, 1) == Found{1, 0});
+            CHECK(matchByKeys(messages, rows, {}, 2) == Found{std::nullopt, std::nullopt});
+        }
+    }
+}

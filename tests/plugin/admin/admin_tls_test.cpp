@@ -1,0 +1,167 @@
+// The admin port over TLS, as curl sees it.
+#include "plugin/admin/admin_server.h"
+#include "plugin/admin/patience.h"
+#include "tests/plugin/host/host_fakes.h"
+#include "tests/servers/certificates.h"
+#include "tests/servers/process.h"
+
+#include <Poco/Net/SocketAddress.h>
+#include <Poco/Net/StreamSocket.h>
+#include <sys/socket.h>
+
+#include <catch2/catch.hpp>
+#include <list>
+
+using namespace plugin;
+using namespace plugin::admin;
+using servers::Certificate;
+using servers::makeCertificate;
+
+namespace {
+
+class Uncounted final : public Metrics {
+public:
+    void describe(std::string_view, Kind, std::string_view) override {}
+    void add(std::string_view, const Labels&, double) override {}
+    void set(std::string_view, const Labels&, double) override {}
+    int addCollector(std::function<void()>) override { return 0; }
+    void removeCollector(int) override {}
+};
+
+const Certificate& authority() {
+    static const auto made = makeCertificate({.commonName = "Office", .authority = true});
+    return made;
+}
+const Certificate& between() {
+    static const auto made = makeCertificate({.commonName = "Between", .authority = true}, &authority());
+    return made;
+}
+Certificate leaf(const std::string& name, bool rsa = false) {
+    return makeCertificate({.commonName = name, .names = {"localhost", "postern.example"}, .rsa = rsa}, &between());
+}
+TlsIdentity identity(const Certificate& own) { return {own.key, own.certificate, {between().certificate}}; }
+
+struct Port {
+    fakes::Log log{};
+    Uncounted counters{};
+    fakes::Folder folder{};
+    std::shared_ptr<TlsKey> key;
+    std::unique_ptr<AdminServer> server{};
+
+    explicit Port(TlsIdentity shown, const std::string& host = "127.0.0.1") : key(std::make_shared<TlsKey>(std::move(shown))) {
+        fakes::write(folder / "authority.pem", authority().pem());
+        auto opened = open(host);
+        if (!opened) throw std::runtime_error(opened.error().what);
+        server = std::move(*opened);
+    }
+    Result<std::unique_ptr<AdminServer>> open(const std::string& host) {
+        return openAdminPort(host, 0,
+                             {[] { return true; },
+                              [] { return std::vector<std::string>{}; },
+                              [] { return std::string("up 1\n"); },
+                              std::string(64, 'a'),
+                              log,
+                              counters,
+                              {"postern.example"},
+                              {},
+                              key});
+    }
+    std::string number() const { return std::to_string(Poco::Net::SocketAddress(server->address()).port()); }
+    /// curl's exit status, and what it has printed.
+    servers::Outcome ask(const std::string& url, std::vector<std::string> more = {}) const {
+        std::vector<std::string> words{"curl", "--silent", "--show-error",          "--max-time", "30", "--noproxy",
+                                       "*",    "--cacert", folder / "authority.pem"};
+        more.push_back(url);
+        words.insert(words.end(), more.begin(), more.end());
+        return servers::run(words);
+    }
+    std::string status(const std::string& path, std::vector<std::string> more = {}) const {
+        more.insert(more.end(), {"--output", "/dev/null", "--write-out", "%{http_code}"});
+        return ask("https://localhost:" + number() + path, std::move(more)).output;
+    }
+    /// What openssl says of the certificate that is shown.
+    std::string shown() const {
+        const auto outcome = ask("https://localhost:" + number() + "/healthz", {"--verbose", "--output", "/dev/null"});
+        const auto at = outcome.error.find("subject: ");
+        return at == std::string::npos ? outcome.error : outcome.error.substr(at, outcome.error.find('\n', at) - at);
+    }
+};
+
+}  // namespace
+
+SCENARIO("with a key the admin port speaks TLS, with the chain its clients need", "[admin][tls]") {
+    const Port port(identity(leaf("postern", GENERATE(false, true))));
+    THEN("it answers as it does in clear") {
+        CHECK(port.ask("https://localhost:" + port.number() + "/metrics").output == "up 1\n");
+        CHECK(port.status("/console") == "401");
+        CHECK(port.status("/console", {"--header", "Authorization: Bearer " + std::string(64, 'a')}) == "404");
+        CHECK(port.status("/healthz", {"--header", "Origin: https://localhost"}) == "403");
+        CHECK(port.status("/healthz", {"--header", "Host: evil.example"}) == "403");
+        CHECK(port.status("/healthz", {"--header", "Host: postern.example"}) == "200");
+    }
+    THEN("it speaks TLS 1.2 and 1.3, and nothing else") {
+        CHECK(port.status("/healthz", {"--tlsv1.2", "--tls-max", "1.2"}) == "200");
+        CHECK(port.status("/healthz", {"--tlsv1.3"}) == "200");
+        CHECK(port.status("/healthz", {"--tlsv1.0", "--tls-max", "1.1", "--ciphers", "DEFAULT@SECLEVEL=0"}) == "000");
+        CHECK(port.ask("http://localhost:" + port.number() + "/healthz").output.empty());
+    }
+}
+
+SCENARIO("another key is shown to whoever connects from then on", "[admin][tls]") {
+    const Port port(identity(leaf("first")));
+    REQUIRE(port.shown().find("CN=first") != std::string::npos);
+    port.key->replace(identity(leaf("second", true)));
+    CHECK(port.shown().find("CN=second") != std::string::npos);
+    CHECK(port.status("/healthz") == "200");
+}
+
+SCENARIO("a key that is not that of its certificate opens no port", "[admin][tls]") {
+    Port port(identity(leaf("postern")));
+    auto mixed = identity(leaf("one"));
+    mixed.key = leaf("other").key;
+    port.key = std::make_shared<TlsKey>(std::move(mixed));
+    const auto refused = port.open("127.0.0.1");
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == Code::channelKeystore);
+    CHECK(refused.error().reaction == Reaction::askOperator);
+    CHECK(refused.error().what.find("admin.tls.keystore") == 0);
+}
+
+SCENARIO("with TLS the port may be open beyond this machine", "[admin][tls]") {
+    const Port port(identity(leaf("postern")), GENERATE(as<std::string>{}, "0.0.0.0", "::"));
+    CHECK(port.status("/healthz", {"--ipv4"}) == "200");
+    CHECK(port.status("/healthz", {"--ipv4", "--header", "Host: 127.0.0.1:" + port.number()}) == "200");
+    CHECK(port.status("/healthz", {"--ipv4", "--header", "Host: 0.0.0.0:" + port.number()}) == "403");
+}
+
+SCENARIO("clients who say nothing keep nobody out", "[admin][tls]") {
+    const Port port(identity(leaf("postern")));
+    std::list<Poco::Net::StreamSocket> silent;
+    for (int i = 0; i < 6; ++i) silent.emplace_back(Poco::Net::SocketAddress(port.server->address()));
+    const std::string half("\x16\x03\x01\x02\x00", 5);  // of a ClientHello that never comes
+    for (int i = 0; i < 3; ++i) silent.emplace_back(Poco::Net::SocketAddress(port.server->address())).sendBytes(half.data(), 5);
+    CHECK(port.status("/healthz") == "200");
+}
+
+SCENARIO("who has had his time is shut out when somebody looks", "[admin]") {
+    int ends[2];
+    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+    char octet = 0;
+    GIVEN("patience that is at its end at once") {
+        Patience patience(std::chrono::seconds(-1));
+        const Patience::Served served(patience, ends[0]);
+        patience.lose();
+        THEN("the line is at its end") { CHECK(::recv(ends[1], &octet, 1, 0) == 0); }
+    }
+    GIVEN("patience for an hour") {
+        Patience patience(std::chrono::hours(1));
+        const Patience::Served served(patience, ends[0]);
+        patience.lose();
+        THEN("the line stands") {
+            CHECK(::recv(ends[1], &octet, 1, MSG_DONTWAIT) < 0);
+            CHECK(errno == EAGAIN);
+        }
+    }
+    ::close(ends[0]);
+    ::close(ends[1]);
+}

@@ -1,0 +1,88 @@
+// The admin port of the built program over TLS: how it is configured, what it says when that is wrong, and how its certificate is replaced.
+#include "tests/plugin/host/host_fakes.h"
+#include "tests/plugin/host/started_program.h"
+#include "tests/servers/keystores.h"
+#include "tests/servers/process.h"
+
+#include <catch2/catch.hpp>
+#include <csignal>
+
+using fakes::Program;
+using servers::Certificate;
+using servers::makeCertificate;
+
+namespace {
+
+struct Place {
+    fakes::Folder folder{};
+    Certificate authority = makeCertificate({.commonName = "Office", .authority = true});
+
+    Place() {
+        std::filesystem::create_directories(folder / "packages");
+        fakes::write(folder / "authority.pem", authority.pem());
+        fakes::write(folder / "password", "hunter2\n");
+        keep("first");
+    }
+    Certificate certificate(const std::string& name) const { return makeCertificate({.commonName = name, .names = {"localhost"}}, &authority); }
+    /// Puts a keystore with that certificate in the place of what was there, as one whole.
+    void keep(const std::string& name) const {
+        const auto own = certificate(name);
+        fakes::write(folder / "admin.new", servers::pkcs12({{name, &own, {own, authority}}}, "hunter2"));
+        std::filesystem::rename(folder / "admin.new", folder / "admin.p12");
+    }
+    std::vector<std::string> words(const std::string& command, const std::string& more = "") const {
+        fakes::write(folder / "postern.properties",
+                     "server.data = " + folder / "data" + "\npackage.path = " + folder / "packages" +
+                         "\nadmin.address = 127.0.0.1:0\nadmin.tls.keystore = admin\nkeystore.admin.path = " + folder / "admin.p12" +
+                         "\nkeystore.admin.password = ${file:" + folder / "password" + "}\n" + more);
+        return {command, "--config", folder / "postern.properties"};
+    }
+    std::string subject() const {
+        const auto address = fakes::content(folder / "data/admin.address");
+        const auto port = address.substr(address.rfind(':') + 1, address.find('\n') - address.rfind(':') - 1);
+        const auto outcome = servers::run({"curl", "--silent", "--verbose", "--max-time", "30", "--noproxy", "*", "--cacert",
+                                           folder / "authority.pem", "https://localhost:" + port + "/healthz"});
+        if (outcome.output != "ok\n") return "not answered: " + outcome.error;
+        const auto at = outcome.error.find("subject: ");
+        return outcome.error.substr(at, outcome.error.find('\n', at) - at);
+    }
+};
+
+}  // namespace
+
+SCENARIO("the admin port speaks HTTPS with the key of a keystore, and shows a newer one without a restart", "[admin][program]") {
+    const Place place;
+    Program service(place.words("run"));
+    service.awaitError(" up packages=0");
+    REQUIRE(place.subject().find("CN=first") != std::string::npos);
+    WHEN("the keystore's file is replaced") {
+        place.keep("second");
+        THEN("whoever connects after a few seconds sees the new certificate") {
+            service.awaitError("the admin port shows another certificate from now on");
+            CHECK(place.subject().find("CN=second") != std::string::npos);
+        }
+    }
+    WHEN("the keystore's file is replaced by something else") {
+        fakes::write(place.folder / "admin.p12", "nonsense");
+        THEN("that is told, and the port goes on") {
+            service.awaitError("the admin port goes on with the certificate it has");
+            CHECK(service.error().find("PO-2020") != std::string::npos);
+            CHECK(place.subject().find("CN=first") != std::string::npos);
+        }
+    }
+    service.signal(SIGTERM);
+    CHECK(service.wait() == 0);
+    CHECK(service.error().find("hunter2") == std::string::npos);
+}
+
+SCENARIO("a keystore that cannot be used keeps the service from starting, with what to do", "[admin][program]") {
+    const Place place;
+    std::string more;
+    GIVEN("another password") { fakes::write(place.folder / "password", "other\n"); }
+    GIVEN("no file") { std::filesystem::remove(place.folder / "admin.p12"); }
+    GIVEN("an alias that is not in it") { more = "admin.tls.key_alias = second\n"; }
+    Program service(place.words("run", more));
+    CHECK(service.wait() == 78);
+    CHECK(service.error().find("PO-2020 admin.tls.keystore: ") != std::string::npos);
+    CHECK(service.error().find("Next: ") != std::string::npos);
+}

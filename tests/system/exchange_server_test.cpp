@@ -1,0 +1,119 @@
+#include "tests/servers/ews_server.h"
+#include "tests/servers/graph_server.h"
+#include "tests/servers/tls_server.h"
+#include "tests/system/workplace.h"
+
+#include <Poco/JSON/Array.h>
+#include <Poco/JSON/Parser.h>
+
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+
+using namespace systemtest;
+using servers::EwsServer;
+using servers::GraphServer;
+using servers::TlsServer;
+
+namespace {
+
+constexpr const char* user = "intake@contoso.com";
+
+/// A token endpoint that gives everybody the same token.
+struct Tokens {
+    explicit Tokens(std::string token)
+        : server({}, [token = std::move(token)](TlsServer::Stream& stream) {
+              const auto head = stream.readUntil("\r\n\r\n");
+              const auto length = head.find("Content-Length: ");
+              if (length != head.npos) stream.readExactly(std::stoul(head.substr(length + 16)));
+              const auto body = R"({"access_token":")" + token + R"(","token_type":"Bearer","expires_in":3600})";
+              stream.write("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: " +
+                           std::to_string(body.size()) + "\r\n\r\n" + body);
+          }) {}
+    TlsServer server;
+};
+
+std::string lines(const Workplace& place, const std::string& protocol, const std::string& url, const Tokens& tokens) {
+    return "credential.c.grant = client_credentials\ncredential.c.client_id = app\ncredential.c.client_secret = ${file:" +
+           place.file("secret", "s3cret").string() +
+           "}\ncredential.c.scopes = "
+           "mail\ncredential.c.token_endpoint = http://127.0.0.1:" +
+           std::to_string(tokens.server.port()) + "/token\nmailbox.m.protocol = " + protocol + "\nmailbox.m.url = " + url +
+           "\nmailbox.m.user = " + user + "\nmailbox.m.credential = c\nmailbox.m.deliver = spool\nmailbox.m.start = all\n";
+}
+
+std::string mail(int number) {
+    return "Message-ID: <" + std::to_string(number) +
+           "@contoso.com>\r\nDate: Sun, 22 Nov 2026 08:15:00 +0000\r\nFrom: a@contoso.com\r\nSubject: mail " + std::to_string(number) +
+           "\r\n\r\nbody " + std::to_string(number) + "\r\n";
+}
+
+std::string received(int number) { return "2026-11-22T08:" + std::to_string(10 + number) + ":00Z"; }
+
+std::size_t ledgerRows(const Workplace& place) {
+    const auto shown = place.postern({"ledger", "--limit", "1000", "--json"});
+    return Poco::JSON::Parser().parse(shown.output).extract<Poco::JSON::Array::Ptr>()->size();
+}
+
+}  // namespace
+
+SCENARIO("the built program reads mailboxes of Exchange, and goes from EWS to Microsoft Graph without delivering anything twice",
+         "[system][exchange]") {
+    GIVEN("the same five messages at an EWS endpoint and at Microsoft Graph") {
+        EwsServer ews;
+        ews.user = user;
+        ews.rendersAnew = true;
+        const auto endpoint = "http://127.0.0.1:" + std::to_string(ews.listen()) + "/EWS/Exchange.asmx";
+        GraphServer graph;
+        graph.rendersAnew(true);
+        Tokens ewsTokens("token-1"), graphTokens("graph-token-of-this-test");
+        for (int number = 0; number < 5; ++number) {
+            ews.deliver(ews.inbox(), mail(number), received(number));
+            graph.deliver(mail(number), received(number));
+        }
+        Workplace place;
+        place.configure(lines(place, "ews", endpoint, ewsTokens));
+        WHEN("it is tried first") {
+            const auto tried = place.postern({"validate", "mailbox", "m"});
+            INFO(tried.output << tried.error);
+            CHECK(tried.status == 0);
+            CHECK(tried.output.find("folder INBOX") != std::string::npos);
+            CHECK(tried.output.find("is handed out") != std::string::npos);
+        }
+        WHEN("it is read by EWS") {
+            const auto first = place.postern({"run", "--once"});
+            INFO(first.output << first.error);
+            REQUIRE(first.status == 0);
+            CHECK(place.countDelivered("m") == 5);
+            const auto byEws = place.delivered("m");
+            for (const auto& [id, each] : byEws) CHECK(each.metadata.find(R"("protocol": "ews")") != std::string::npos);
+            THEN("a second look delivers nothing") {
+                REQUIRE(place.postern({"run", "--once"}).status == 0);
+                CHECK(place.delivered("m").size() == 5);
+                CHECK(place.postern({"ledger", "--check"}).status == 0);
+            }
+            THEN("by Graph only what is new there is delivered") {
+                graph.deliver(mail(7), received(7));
+                place.configure(lines(place, "graph", graph.url(), graphTokens));
+                const auto second = place.postern({"run", "--once"});
+                INFO(second.output << second.error);
+                REQUIRE(second.status == 0);
+                const auto both = place.delivered("m");
+                CHECK(both.size() == 6);
+                for (const auto& [id, each] : byEws) {
+                    REQUIRE(both.contains(id));
+                    CHECK(both.at(id).bytes == each.bytes);
+                }
+                CHECK(ledgerRows(place) == 6);
+                CHECK(place.postern({"ledger", "--check"}).status == 0);
+                AND_THEN("and back again nothing") {
+                    place.configure(lines(place, "ews", endpoint, ewsTokens));
+                    REQUIRE(place.postern({"run", "--once"}).status == 0);
+                    CHECK(place.delivered("m").size() == 6);
+                }
+            }
+        }
+        CHECK(ews.problems() == std::vector<std::string>{});
+        CHECK(graph.problems() == std::vector<std::string>{});
+    }
+}
