@@ -157,7 +157,7 @@ private:
 
     /// The next batch, over the other connection, while this one is read: the server never waits for us.
     Task<void> askAhead(Endpoint& busy) {
-        if (ahead_ || waiting_.empty() || waiting_.front().tries > 0 || receiver_.enough()) co_return;
+        if (session_.oneAtATime || ahead_ || waiting_.empty() || waiting_.front().tries > 0 || receiver_.enough()) co_return;
         auto& loop = co_await plugin::thisLoop();
         auto& other = &busy == &endpoint_ ? second_ : endpoint_;
         ahead_ = std::make_unique<Ahead>(other, nextBatch(), stop_);
@@ -287,8 +287,13 @@ private:
                              {{"mailbox", session_.settings.alias}, {"ordinal", wanted.ordinal}, {"cause", wanted.refusedBy}});
     }
 
-    /// A fault instead of an answer. Too much at once: one by one then, and what is too much alone is left out, so that others come.
+    /// A fault instead of an answer. Too many requests: one at a time from now on, and if that does not help, later. Too much at once: one by one
+    /// then, and what is too much alone is left out, so that others come.
     Result<void> refusedAsAWhole(const Endpoint& endpoint, Batch batch, const Error& error) {
+        if (endpoint.refusedAs == Meaning::crowded && !std::exchange(session_.oneAtATime, true)) {
+            putBack(std::move(batch));
+            return {};
+        }
         if (endpoint.refusedAs != Meaning::tooMuch) return error;
         if (batch.size() == 1) {
             batch.front().refusedBy = "too much for one answer";
@@ -296,8 +301,11 @@ private:
             return {};
         }
         for (auto& wanted : batch) ++wanted.tries;  // one at a time from now on
-        for (auto wanted = batch.rbegin(); wanted != batch.rend(); ++wanted) waiting_.push_front(std::move(*wanted));
+        putBack(std::move(batch));
         return {};
+    }
+    void putBack(Batch batch) {
+        for (auto wanted = batch.rbegin(); wanted != batch.rend(); ++wanted) waiting_.push_front(std::move(*wanted));
     }
 
     /// For the first of those the server cannot render.

@@ -53,27 +53,22 @@ std::string asLevel(std::string_view displayName) {
 }
 
 bool fitsPattern(std::string_view name, std::string_view pattern) {
-    std::size_t at = 0, in = 0;  // of the name, of the pattern
-    struct Retry {
-        std::size_t at, in;
-    };
-    std::vector<Retry> open;  // wildcards that could take one octet more
-    for (;;) {
-        if (in < pattern.size() && (pattern[in] == '*' || pattern[in] == '%')) {
-            if (pattern[in] == '*') open.clear();  // what a "*" can take makes earlier wildcards needless
-            open.push_back({at, in++});
-        } else if (in < pattern.size() && at < name.size() && pattern[in] == name[at]) {
-            ++in, ++at;
-        } else if (in == pattern.size() && at == name.size()) {
-            return true;
-        } else {
-            while (!open.empty() && (open.back().at == name.size() || (pattern[open.back().in] == '%' && name[open.back().at] == '/')))
-                open.pop_back();
-            if (open.empty()) return false;
-            at = ++open.back().at;
-            in = open.back().in + 1;
+    std::vector<bool> reached(name.size() + 1);  // ends of what the pattern so far can take from the beginning
+    reached[0] = true;
+    for (const char c : pattern) {
+        std::vector<bool> next(reached.size());
+        for (std::size_t at = 0; at < reached.size(); ++at) {
+            const bool more = at < name.size();
+            if (c != '*' && c != '%') {
+                if (reached[at] && more && name[at] == c) next[at + 1] = true;
+                continue;
+            }
+            next[at] = next[at] || reached[at];
+            if (next[at] && more && (c == '*' || name[at] != '/')) next[at + 1] = true;
         }
+        reached = std::move(next);
     }
+    return reached.back();
 }
 
 FolderTree::FolderTree(const std::vector<FolderEntry>& entries, std::string_view inboxId) {

@@ -69,30 +69,38 @@ Task<Result<void>> bringUpToDate(Session& session, Endpoint& endpoint, std::stop
     }
 }
 
-using Ids = std::unordered_set<std::string>;
+using Ids = decltype(Recent::ids);
 
 /// One pass over all that was received since. False: something was removed meanwhile.
 Task<Result<bool>> search(Session& session, Endpoint& endpoint, plugin::Wall since, Ids& found, std::stop_token stop) {
     found.clear();
-    for (std::uint64_t offset = 0;;) {
+    for (std::uint64_t offset = 0, common = 0;;) {
         auto operation = findItems(session.folder->id, since, offset);
         auto page = co_await endpoint.ask(std::move(operation), stop);
         if (!page) co_return page.error();
         if (!page->success) co_return refusal(session, *page, "FindItem");
         const auto count = page->items.size();
-        bool overlaps = offset == 0;
+        bool overlaps = common == 0;
         for (auto& item : page->items) overlaps = !found.insert(std::move(item.id)).second || overlaps;
         if (!overlaps) co_return false;
-        if (page->last.value_or(true) || count <= overlap) co_return true;
-        offset += count - overlap;
+        if (page->last.value_or(true) || count == 0) co_return true;
+        common = std::min<std::uint64_t>(overlap, count / 2);
+        offset += count - common;
     }
 }
 
-Task<Result<void>> receivedSince(Session& session, Endpoint& endpoint, plugin::Wall since, Ids& found, std::stop_token stop) {
+/// Into Session::recent, unless it is there.
+Task<Result<void>> receivedSince(Session& session, Endpoint& endpoint, plugin::Wall since, std::uint64_t below, std::stop_token stop) {
+    const auto& known = session.recent;
+    if (known && known->folder == session.folder->id && known->since == since && known->below == below && known->lasts) co_return Result<void>{};
+    session.recent.reset();
+    Recent recent{.folder = session.folder->id, .since = since, .below = below, .lasts = below <= session.folder->indexed.next};
     for (int tries = 0; tries < searchTries; ++tries) {
-        auto whole = co_await search(session, endpoint, since, found, stop);
+        auto whole = co_await search(session, endpoint, since, recent.ids, stop);
         if (!whole) co_return whole.error();
-        if (*whole) co_return Result<void>{};
+        if (!*whole) continue;
+        session.recent = std::move(recent);
+        co_return Result<void>{};
     }
     co_return Error{Reaction::retryLater, Code::mailboxCommandRefused,
                     session.peer + ": FindItem: too much is removed from the folder while it is searched"};
@@ -132,16 +140,17 @@ Task<Result<Listing>> listFolder(Session& session, Endpoint& endpoint, ListReque
     Listing listing;
     listing.upTo = std::max(request.above, folder.indexed.next - 1);
     const bool filters = request.receivedSince && request.above + 1 < request.filterBelow;
-    Ids recent;
     if (filters) {
-        auto searched = co_await receivedSince(session, endpoint, *request.receivedSince, recent, stop);
+        auto searched = co_await receivedSince(session, endpoint, *request.receivedSince, request.filterBelow, stop);
         if (!searched) co_return searched.error();
+    } else {
+        session.recent.reset();
     }
     for (auto above = request.above;;) {
         auto items = co_await session.index.above(folder.indexed.number, above, itemsAtOnce);
         if (!items) co_return items.error();
         for (const auto& item : *items) {
-            if (filters && item.ordinal < request.filterBelow && !recent.contains(item.id)) {
+            if (filters && item.ordinal < request.filterBelow && !session.recent->ids.contains(item.id)) {
                 ++listing.filtered;
                 continue;
             }

@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 
 namespace listener::ews {
 
@@ -21,6 +22,15 @@ struct OpenFolder {
     std::string id{};
     IndexedFolder indexed{};
     bool fresh = false;  ///< its index was brought up to date by select(), and nobody has listed it since
+};
+
+/// Which messages of a folder, of those with an ordinal below a bound, were received since a moment. That of a message does not change.
+struct Recent {
+    std::string folder{};
+    plugin::Wall since{};
+    std::uint64_t below = 0;
+    std::unordered_set<std::string> ids{};
+    bool lasts = false;  ///< all messages below the bound had come already
 };
 
 /// What is true of a session, whichever connection a request goes by. Belongs to one loop.
@@ -49,7 +59,9 @@ struct Session {
     std::optional<FolderTree> tree{};  ///< as it was found last
     plugin::Steady treeUntil{};        ///< how long that is believed
     std::optional<OpenFolder> folder{};
+    std::optional<Recent> recent{};  ///< as long as it is needed: a large folder is listed in many pieces
     bool pushRefused = false;
+    bool oneAtATime = false;  ///< the server has said that two requests at a time are too many
 
     /// A folder of this mailbox by its use. Who acts for nobody else names the mailbox: the answer is never about another one.
     FolderRef distinguished(std::string_view use) const;

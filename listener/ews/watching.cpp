@@ -47,6 +47,11 @@ bool isPassing(const Error& error) {
     return error.reaction == Reaction::reconnect || error.code == Code::mailboxCommandRefused;
 }
 
+/// In whichever order.
+bool areTheSame(const std::vector<std::string>& a, const std::vector<std::string>& b) {
+    return std::set<std::string>(a.begin(), a.end()) == std::set<std::string>(b.begin(), b.end());
+}
+
 }  // namespace
 
 Notifications::Notifications(Session& session) : session_(session), endpoint_(session) { endpoint_.affine = true; }
@@ -95,7 +100,7 @@ Task<Result<std::vector<std::string>>> Notifications::watch(Endpoint& main, Watc
 /// One step on the way to news. A failure that may pass is one of at most three in a row.
 Task<Result<void>> Notifications::step(Endpoint& main, const Watching& watching, plugin::Deadline until, std::stop_token stop,
                                        std::stop_token either) {
-    if (state_ != State::none && names_ != watching.folders) lose();
+    if (state_ != State::none && !areTheSame(names_, watching.folders)) lose();
     Result<void> done{};
     if (state_ == State::none) {
         auto subscribing = subscribeTo(main, watching.folders, stop);

@@ -321,7 +321,7 @@ EwsAnswer EwsServer::Answering::findItem(Element& operation) {
     std::erase_if(items, [&since](const EwsItem* item) { return item->received < since; });
     std::stable_sort(items.begin(), items.end(), [](const EwsItem* a, const EwsItem* b) { return a->received < b->received; });
     const auto offset = std::min(items.size(), static_cast<std::size_t>(std::stoul(attribute(view, "Offset"))));
-    const auto end = std::min(items.size(), offset + std::stoul(attribute(view, "MaxEntriesReturned")));
+    const auto end = std::min(items.size(), offset + std::min<std::size_t>(std::stoul(attribute(view, "MaxEntriesReturned")), server_.foundAtOnce));
     std::string found;
     for (auto at = offset; at < end; ++at)
         found += "<t:" + items[at]->element + "><t:ItemId Id=\"" + ewsEscaped(items[at]->id) +

@@ -53,7 +53,7 @@ public:
     std::map<std::string, std::deque<std::string>>
         itemCodes{};  ///< GetItem of a message fails with these, one after the other; the last for ever if it ends with "!"
     std::size_t changesAtOnce = 512;
-    std::size_t foldersAtOnce = 500;
+    std::size_t foldersAtOnce = 500, foundAtOnce = 250;
     bool rendersAnew = false;  ///< each fetch shows other octets
     bool oneStopsAll = false;  ///< behind a failed message of a batch come only ErrorBatchProcessingStopped
     bool tellsTwice = false, tellsNothing = false;

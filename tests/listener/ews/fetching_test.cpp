@@ -84,6 +84,18 @@ SCENARIO("messages are asked for in batches of ten, and of fewer where they are 
         CHECK(static_cast<bool>(fetched) != busy);
         CHECK(ordinalsOf(fixture).size() == (busy ? 10 : 25));
     }
+    GIVEN("a server that wants one request at a time") {
+        int asked = 0;
+        const int refused = GENERATE(1, 2);
+        fixture.server.instead = [&asked, refused](const servers::EwsRequest& request) -> std::optional<servers::EwsAnswer> {
+            if (request.body.find("IncludeMimeContent") == std::string::npos || ++asked < 2 || asked >= 2 + refused) return std::nullopt;
+            return servers::EwsServer::fault("ErrorExceededConnectionCount");
+        };
+        const auto fetched = fixture.fetch(all);
+        CHECK(static_cast<bool>(fetched) == (refused == 1));
+        if (fetched) CHECK(ordinalsOf(fixture) == all);
+        if (!fetched) CHECK((fetched.error().code == Code::mailboxThrottled && fetched.error().retryAfter == std::chrono::seconds{30}));
+    }
     GIVEN("a service that ends while another batch is under way") {
         fixture.server.delay = std::chrono::seconds{5};
         fixture.loop.at(fixture.loop.clock().steady() + std::chrono::seconds{12}, [&fixture] { fixture.stop.request_stop(); });

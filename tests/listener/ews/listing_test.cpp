@@ -109,11 +109,17 @@ SCENARIO("only what was received since is listed, where that is asked for", "[ew
     Fixture fixture;
     const auto day = [](int number) { return "2026-11-" + std::to_string(10 + number) + "T08:00:00Z"; };
     for (int i = 1; i <= 9; ++i) fixture.server.deliver(fixture.server.inbox(), mail(std::to_string(i)), day(i));
+    fixture.server.foundAtOnce = GENERATE(std::size_t{250}, std::size_t{3}, std::size_t{1});
     fixture.begin();
     const auto since = std::chrono::sys_days{std::chrono::year{2026} / 11 / 16};
     const auto listed = fixture.list({.receivedSince = since, .filterBelow = 9});
     REQUIRE(listed);
     CHECK((listed->ordinals == Numbers{6, 7, 8, 9} && listed->filtered == 5 && listed->upTo == 9));
+    GIVEN("a bound above what was there, and an arrival below it") {
+        REQUIRE(fixture.list({.receivedSince = since, .filterBelow = 100}));
+        fixture.server.deliver(fixture.server.inbox(), mail("new"), "2026-11-25T08:00:00Z");
+        CHECK(fixture.list({.above = 8, .receivedSince = since, .filterBelow = 100})->ordinals == Numbers{9, 10});
+    }
     GIVEN("arrivals above which nothing is filtered") {
         fixture.server.deliver(fixture.server.inbox(), mail("old"), day(0));
         CHECK(fixture.list({.above = 8, .receivedSince = since, .filterBelow = 10})->ordinals == Numbers{9, 10});
@@ -121,6 +127,9 @@ SCENARIO("only what was received since is listed, where that is asked for", "[ew
     GIVEN("a limit") {
         const auto some = fixture.list({.limit = 2, .receivedSince = since, .filterBelow = 9});
         CHECK((some->ordinals == Numbers{6, 7} && some->more && some->upTo == 7));
+        const auto asked = fixture.server.operations();
+        const auto pages = fixture.server.foundAtOnce == 250 ? 1 : fixture.server.foundAtOnce == 3 ? 2 : 4;
+        CHECK(std::count(asked.begin(), asked.end(), "FindItem") == pages);  // what was found once is not searched again
     }
 }
 

@@ -178,6 +178,23 @@ SCENARIO("a connection the server closes is replaced, and nobody notices", "[ews
     }
 }
 
+SCENARIO("a slow server is waited for, and one that says nothing is not", "[ews]") {
+    Fixture fixture;
+    GIVEN("a slow one") {
+        fixture.server.delay = std::chrono::seconds{50};
+        fixture.begin(1);
+        REQUIRE(fixture.fetch({1}));
+        CHECK(fixture.received.messages.size() == 1);
+    }
+    GIVEN("one that says nothing") {
+        fixture.server.delay = std::chrono::hours{1};
+        const auto opened = fixture.open();
+        REQUIRE_FALSE(opened);
+        CHECK((opened.error().code == Code::channelTimeout && opened.error().reaction == Reaction::reconnect));
+        CHECK(fixture.loop.clock().steady() - plugin::Steady{} < std::chrono::hours{1} + std::chrono::minutes{3});
+    }
+}
+
 SCENARIO("what the server repeats of a token is shown to nobody", "[ews]") {
     Fixture fixture;
     fixture.access.tokens().current = "token-very-secret-and-long-enough";

@@ -56,6 +56,12 @@ SCENARIO("the folders that are told of are those where something came", "[ews]")
     REQUIRE(*fixture.watch(both) == both);
     fixture.server.deliver(invoices, mail("1"));
     CHECK(*fixture.watch(both) == Names{"INBOX/Invoices"});
+    GIVEN("the same in another order") {
+        const auto asked = fixture.server.requests().size();
+        fixture.watchFor = 60s;
+        CHECK(fixture.watch({"INBOX/Invoices", "INBOX"})->empty());
+        CHECK(fixture.server.requests().size() == asked);
+    }
     GIVEN("other folders from now on") {
         CHECK(*fixture.watch({"INBOX"}) == Names{"INBOX"});
         fixture.server.deliver(invoices, mail("2"));
@@ -68,6 +74,16 @@ SCENARIO("the folders that are told of are those where something came", "[ews]")
         CHECK(*fixture.watch(missing) == Names{"Nowhere"});  // after a sweep: select() tells
         CHECK(fixture.watch({"Nowhere"}).error().code == Code::mailboxFolderMissing);
     }
+}
+
+SCENARIO("a mail nobody tells of is found when the folder is looked into", "[ews]") {
+    Watched watched;
+    watched.server.tellsNothing = true;
+    watched.deliverIn(10s);
+    watched.watchFor = 5min;
+    CHECK(watched.watch()->empty());
+    REQUIRE(watched.select("INBOX"));
+    CHECK(watched.list()->ordinals == std::vector<std::uint64_t>{1});
 }
 
 SCENARIO("waiting ends when it shall, and the answer stays open", "[ews]") {
