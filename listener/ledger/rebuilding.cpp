@@ -296,14 +296,14 @@ void bringMembers(plugin::Transaction& transaction, Bringing& bringing, const st
     }
 }
 
-/// Of the record a rebuild replaces: what was under way and is gone, and what was due for messages that are gone.
+/// Of the record a rebuild replaces: what was under way and is gone. What was due for messages that are gone goes with their rows, should they come
+/// to light elsewhere.
 void endRecord(plugin::Transaction& transaction, std::int64_t folder, plugin::Wall now) {
     Bringing leaving(transaction, folder, validityOf(transaction, folder), now);
     for (const auto& batch : reading::openBatches(transaction, folder))
         for (std::size_t i = 0; i < batch.identities.size(); ++i) leaving.unsettled(batch.identities[i], batch.ordinals[i], MessageState::missing);
     leaving.finish();
-    for (const auto statement : {sql::endDueOfFolder, sql::deleteDueOfFolder, sql::deleteBatchesOfFolder})
-        transaction.prepare(statement).bind(0, folder).run();
+    transaction.prepare(sql::deleteBatchesOfFolder).bind(0, folder).run();
 }
 
 }  // namespace
