@@ -85,13 +85,15 @@ struct Wiped {
     ~Wiped() { wipe(text); }
 };
 
-/// Sending and reading at the same time: each can end the other, and whoever asks for both can end both.
+/// Sending and reading at the same time: each can end the other, and whoever asks for both can end both. Shared by them, since a loop that goes away
+/// destroys their frames in any order.
 struct Ends {
     std::stop_source sending{};
     std::stop_source reading{};
     bool sourceFailed = false;
 };
 struct EndsOther {  // also where a bug passes through
+    std::shared_ptr<Ends> ends;
     std::stop_source* other;
     ~EndsOther() {
         if (other != nullptr) other->request_stop();
@@ -150,14 +152,14 @@ private:
     /// Reads while it sends: an answer may come before everything is sent, and whoever gives it may take no more.
     Task<Result<HttpAnswer>> exchangeAtOnce(std::string_view wire, std::shared_ptr<const HttpBody> source, Deadline deadline, std::stop_token stop) {
         auto& loop = co_await plugin::thisLoop();
-        Ends ends;
-        const std::stop_callback both(stop, [&ends] {
-            ends.sending.request_stop();
-            ends.reading.request_stop();
+        const auto ends = std::make_shared<Ends>();
+        const std::stop_callback both(stop, [ends] {
+            ends->sending.request_stop();
+            ends->reading.request_stop();
         });
         sentWhole_ = false;
-        auto sender = plugin::start(loop, send(wire, std::move(source), &ends, deadline));
-        auto reader = plugin::start(loop, hear(&ends, deadline));
+        auto sender = plugin::start(loop, send(wire, std::move(source), ends, deadline));
+        auto reader = plugin::start(loop, hear(ends, deadline));
         auto heard = reader->wait(Deadline::max(), {});  // both live in this frame: neither is left behind
         co_await heard;
         auto over = sender->wait(Deadline::max(), {});
@@ -167,12 +169,12 @@ private:
         sentWhole_ = static_cast<bool>(sent);
         // A success of what did not arrive is none; and where the connection broke, reading knows as much as writing.
         const bool pointless = head && head->status < 300;
-        if (!sent && (pointless || (!head && ends.sourceFailed))) co_return sent.error();
+        if (!sent && (pointless || (!head && ends->sourceFailed))) co_return sent.error();
         co_return std::move(head);
     }
 
     /// Ends the reading only where no answer can come any more: a write that fails may have met an early answer and its end.
-    Task<Result<void>> send(std::string_view wire, std::shared_ptr<const HttpBody> source, Ends* ends, Deadline deadline) {
+    Task<Result<void>> send(std::string_view wire, std::shared_ptr<const HttpBody> source, std::shared_ptr<Ends> ends, Deadline deadline) {
         const auto stop = ends->sending.get_token();
         auto written = co_await channel_->write(wire, deadline, stop);
         if (!written || !source) co_return written;
@@ -190,8 +192,8 @@ private:
     }
 
     /// At least one octet of the body, or why there is none.
-    Task<Result<std::size_t>> take(const HttpBody* source, std::uint64_t at, std::span<char> into, Ends* ends) {
-        EndsOther unless{&ends->reading};
+    Task<Result<std::size_t>> take(const HttpBody* source, std::uint64_t at, std::span<char> into, std::shared_ptr<Ends> ends) {
+        EndsOther unless{ends, &ends->reading};
         auto got = co_await source->read(at, into);
         if (got && *got > into.size()) throw std::logic_error("a body gave more than it was asked for");
         ends->sourceFailed = !got || *got == 0;
@@ -205,8 +207,8 @@ private:
     }
 
     /// The head while the request is being sent. Ends the sending where nobody wants the rest; behind a success the rest is still owed.
-    Task<Result<HttpAnswer>> hear(Ends* ends, Deadline deadline) {
-        EndsOther unless{&ends->sending};
+    Task<Result<HttpAnswer>> hear(std::shared_ptr<Ends> ends, Deadline deadline) {
+        EndsOther unless{ends, &ends->sending};
         auto head = co_await readHead(deadline, ends->reading.get_token());
         if (head && head->status < 300) unless.other = nullptr;
         co_return head;
