@@ -134,7 +134,10 @@ private:
         const bool here = row.integer(2) == folder_ && row.integer(3) == validity_ && number(row, 4) == newcomer.ordinal;
         if (here) return;
         const bool removedByUs = !row.isNull(10) && row.integer(11) == 0 && removes(row.text(10));
-        if (removedByUs) return;
+        if (removedByUs) {  // another one, though it may have come to the same position in the same second
+            answer.idTaken = answer.idTaken || std::ranges::equal(row.blob(1), stored::id(newcomer.id));
+            return;
+        }
         const auto state = stored::messageState(row.text(5));
         const auto forgotten = row.integer(9);
         Likeness like{.number = row.integer(0), .folder = row.integer(2), .folderName = std::string(row.text(7)), .ordinal = number(row, 4)};

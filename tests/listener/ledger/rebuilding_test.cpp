@@ -107,6 +107,15 @@ SCENARIO("what is known of a folder's messages outlives their positions", "[ledg
                 CHECK(due.back().ordinal == 21);
                 CHECK(due.back().action.target == moved.target);
             }
+            THEN("a new message at the former place of an equal one we took away is not given the id of that one") {
+                const auto folder = ledger.folder().id;
+                ledger.run(ledger->cleared({rowsById(ledger).at(idOf(2)).number}));
+                const auto answers =
+                    ledger.run(ledger->recognise(folder, {{22, idOf(2), identityOf(2).sha256}, {23, idOf(9), identityOf(2).sha256}}));
+                CHECK(answers[0].like.empty());
+                CHECK(answers[0].idTaken);
+                CHECK_FALSE(answers[1].idTaken);
+            }
             THEN("a pending message settles under its id") {
                 const auto folder = ledger.folder().id;
                 const auto batch = ledger.run(ledger->intend(folder, {13}));
