@@ -300,6 +300,7 @@ Task<Result<Worker::Look>> Worker::workFolders(Mailbox& mailbox, std::vector<std
 Task<Result<RoundEnd>> Worker::turnOf(Mailbox& mailbox, std::string folder, Mode mode) {
     const RoundParts parts{working_,    parts_.ledger,      parts_.outbox, parts_.files,  outlets_, mode, parts_.outboxChanged,
                            parts_.disk, parts_.stagingPath, parts_.log,    parts_.metrics};
+            if (turn->refused && !look.trouble) look.trouble = turn->refused;
     Round round(parts, mailbox, folder, stops_, unreadable_[folder]);
     auto end = co_await round.run();
     if (!end || end->delivered + end->owed == 0) co_return end;
