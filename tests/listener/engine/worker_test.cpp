@@ -172,7 +172,10 @@ public:
         outlet_ =
             std::make_shared<Outlet>(Outlet::Parts{*outbox_, kept_, log_, metrics, dice_, [](const auto&) {}}, loop_, std::move(settings), sink_);
         parts_.reset(new WorkerParts{*access_, *ledger_, *outbox_, kept_, [] {}, disk_, log_, metrics, dice_, pacer_, "/staging", 90 * 24h, "1",
-                                     [this](const MailboxSettings&) { return std::make_unique<ScriptedMailbox>(server); }});
+                                     [this](const MailboxSettings& by) {
+                                         readBy.push_back(by.protocol);
+                                         return std::make_unique<ScriptedMailbox>(server);
+                                     }});
         settings_.alias = "box";
         settings_.folders = {"INBOX"};
         settings_.start.kind = Start::Kind::all;
@@ -207,6 +210,18 @@ public:
         }
         return *answer->get();
     }
+    std::optional<Detour> detour() {
+        auto answer = plugin::start(loop_, ledger_->detour("box"));
+        while (!answer->isSet() && loop_.step(clock_.steady() + 1s)) {
+        }
+        return *answer->get();
+    }
+    void take(Detour detour) {
+        auto answer = plugin::start(loop_, ledger_->take("box", std::move(detour)));
+        while (!answer->isSet() && loop_.step(clock_.steady() + 1s)) {
+        }
+        REQUIRE(answer->get());
+    }
     std::size_t delivered() const { return disk_.files("/spool/box").size(); }
     std::string health() { return std::string(name(worker->status().view(clock_.steady()).health)); }
     std::string state() { return std::string(name(worker->status().view(clock_.steady()).state)); }
@@ -214,6 +229,7 @@ public:
     Server server{};
     CountedErrors metrics{};
     std::unique_ptr<Worker> worker{};
+    std::vector<std::string> readBy{};  ///< of each session, the protocol
 
 private:
     simulation::Dice dice_{1};
@@ -583,6 +599,29 @@ SCENARIO("an after-action that the server refuses for good keeps no mail from be
         THEN("nothing more is asked of it in that session") {
             CHECK(world.server.count("move 40 to Done") == 1);
             CHECK(world.server.count("select Orders") == 0);
+        }
+    }
+}
+
+SCENARIO("a detour lasts until the configuration says another protocol, and does not come back", "[worker]") {
+    World world([](auto& settings) {
+        settings.protocol = "ews";
+        settings.others["graph"];
+    });
+    GIVEN("one that was taken instead of what is configured") {
+        world.take({"graph", "ews", "EWS is blocked"});
+        world.pass(1s);
+        THEN("it is followed, and kept") {
+            CHECK(world.readBy == std::vector<std::string>{"graph"});
+            CHECK(world.detour());
+        }
+    }
+    GIVEN("one that was taken instead of what was configured once") {
+        world.take({"graph", "imap", "moved by an operator"});
+        world.pass(1s);
+        THEN("it is over, and forgotten") {
+            CHECK(world.readBy == std::vector<std::string>{"ews"});
+            CHECK_FALSE(world.detour());
         }
     }
 }
