@@ -109,6 +109,10 @@ inline constexpr std::string_view selectOldForgotten =
     "AND NOT EXISTS (SELECT 1 FROM listener_stored k WHERE k.message = m.number) LIMIT ?3";
 inline constexpr std::string_view deleteMessage = "DELETE FROM listener_message WHERE number = ?";
 inline constexpr std::string_view forgetDetails = "UPDATE listener_message SET message_id = NULL WHERE number = ? AND message_id IS NOT NULL";
+/// Of rows from before there were cross keys.
+inline constexpr std::string_view selectKeyless =
+    "SELECT message_id FROM listener_message WHERE number = ? AND cross_key = 0 AND message_id IS NOT NULL";
+inline constexpr std::string_view updateCrossKey = "UPDATE listener_message SET cross_key = ? WHERE number = ?";
 
 // The outbox.
 inline constexpr std::string_view insertStored =
