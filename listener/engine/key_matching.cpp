@@ -33,7 +33,8 @@ public:
             return received ? Exact({message.matchKey, *received}) : std::nullopt;
         };
         const std::function exact = [](const Candidate& one) -> Exact { return {{one.matchKey, secondOf(one.received)}}; };
-        const std::function keyOf = [](const Identified& message) { return std::optional(message.matchKey); };
+        // Copies of one mail that came by different ways have all but the second in common.
+        const std::function keyOf = [](const Identified& message) { return message.received ? std::nullopt : std::optional(message.matchKey); };
         const std::function key = [](const Candidate& one) { return std::optional(one.matchKey); };
         const std::function crossOf = [second](const Identified& message) -> Cross {
             const auto received = second(message);

@@ -78,4 +78,13 @@ plugin::Task<plugin::Result<void>> followDetour(Ledger& ledger, MailboxSettings&
                                 settings.protocol + "`"};
 }
 
+plugin::Task<plugin::Result<std::optional<Detour>>> forgetOldDetour(Ledger& ledger, const MailboxSettings& settings) {
+    auto detour = co_await ledger.detour(settings.alias);
+    if (!detour) co_return detour.error();
+    if (!*detour || (*detour)->insteadOf == settings.protocol) co_return std::optional<Detour>{};
+    auto forgotten = co_await ledger.take(settings.alias, std::nullopt);
+    if (!forgotten) co_return forgotten.error();
+    co_return std::move(*detour);
+}
+
 }  // namespace listener

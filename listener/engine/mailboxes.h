@@ -1,6 +1,7 @@
 #pragma once
 
 #include "listener/engine/settings.h"
+#include "listener/ledger/ledger.h"
 #include "listener/mailbox.h"
 #include "plugin/contract/host.h"
 
@@ -19,5 +20,9 @@ std::unique_ptr<Mailbox> makeShadowMailbox(const MailboxSettings& settings, plug
 /// Where the ledger says that the mailbox is read by another protocol than is configured: by that. Errors: those of the ledger; configConflict: there
 /// it has no server.
 plugin::Task<plugin::Result<void>> followDetour(Ledger& ledger, MailboxSettings& settings);
+
+/// The configuration says another protocol by now than the one the detour was taken for: it is over, and is not taken up again if the configuration
+/// ever says the former one again. Answers the detour that is forgotten.
+plugin::Task<plugin::Result<std::optional<Detour>>> forgetOldDetour(Ledger& ledger, const MailboxSettings& settings);
 
 }  // namespace listener

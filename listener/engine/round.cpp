@@ -6,6 +6,7 @@
 #include "plugin/contract/fault.h"
 
 #include <algorithm>
+#include <deque>
 #include <exception>
 #include <iterator>
 
@@ -24,6 +25,13 @@ constexpr std::size_t actionsAtOnce = 1000;  // one command line stays below 8 k
 /// The session is still good and the next folder may be tried.
 bool sessionSurvives(const Error& error) { return error.reaction == Reaction::askOperator || error.reaction == Reaction::setAside; }
 
+/// Said of these messages or of where they are to go: not of the session, of our pace, or of the way there.
+bool refusesAction(const Error& error) {
+    if (error.code == plugin::Code::mailboxEwsBlocked) return false;
+    if (error.reaction != Reaction::retryLater) return sessionSurvives(error);
+    return plugin::codeName(error.code).starts_with("PO-4") && error.code != plugin::Code::mailboxThrottled;
+}
+
 }  // namespace
 
 Task<Result<RoundEnd>> Round::run() {
@@ -41,7 +49,6 @@ Task<Result<RoundEnd>> Round::run() {
     if (!fresh) co_return fresh.error();
     auto done = co_await afterActions();
     if (!done) co_return done.error();
-    if (afterFailure_) co_return *afterFailure_;
     co_return std::move(end_);
 }
 
@@ -364,26 +371,47 @@ Task<Result<void>> Round::moveCursor(std::uint64_t to) {
     co_return moved;
 }
 
+/// What is refused stays due for the next round, and keeps nothing else from being done.
 Task<Result<void>> Round::afterActions() {
-    while (!afterFailure_) {
-        auto due = co_await parts_.ledger.dueActions(record_.id, actionsAtOnce);
+    while (refusals_ < refusalsBorne) {
+        auto due = co_await parts_.ledger.dueActions(record_.id, actionsAtOnce + refused_.size());
         if (!due) co_return due.error();
+        std::erase_if(*due, [this](const Due& one) { return refused_.contains(one.message); });
         if (due->empty()) break;
         // Rows keep the action that was configured when they settled; each run of equal ones is one request.
         for (std::size_t from = 0, to = 0; from < due->size(); from = to) {
             const auto& action = (*due)[from].action;
             while (to < due->size() && (*due)[to].action.kind == action.kind && (*due)[to].action.target == action.target) ++to;
-            auto cleared = co_await clear(std::span(*due).subspan(from, to - from));
-            if (cleared) continue;
-            if (!sessionSurvives(cleared.error())) co_return cleared;
-            afterFailure_ = cleared.error();
-            break;
+            auto cleared = co_await clearWhatIsPossible(std::span(*due).subspan(from, to - from));
+            if (!cleared) co_return cleared;
         }
     }
     co_return Result<void>{};
 }
 
-Task<Result<void>> Round::clear(std::span<const Due> due) {
+/// One request, and where the server refuses it, the halves of it, until it is known which messages it is about.
+Task<Result<void>> Round::clearWhatIsPossible(std::span<Due> due) {
+    std::deque<std::span<Due>> left{due};
+    while (!left.empty() && refusals_ < refusalsBorne) {
+        const auto some = left.front();
+        left.pop_front();
+        auto cleared = co_await clear(some);
+        if (cleared) continue;
+        if (!refusesAction(cleared.error())) co_return cleared;
+        ++refusals_;
+        const bool divisible = some.size() > 1 && cleared.error().reaction != Reaction::askOperator;  // that is about all of them
+        if (!end_.refused) end_.refused = cleared.error();
+        if (!divisible) {
+            for (const auto& one : some) refused_.insert(one.message);
+            continue;
+        }
+        left.push_back(some.first(some.size() / 2));
+        left.push_back(some.subspan(some.size() / 2));
+    }
+    co_return Result<void>{};
+}
+
+Task<Result<void>> Round::clear(std::span<Due> due) {
     AfterRequest request{.action = due.front().action, .ordinals = {}};
     std::vector<std::int64_t> messages;
     for (const auto& one : due) {
@@ -393,7 +421,11 @@ Task<Result<void>> Round::clear(std::span<const Due> due) {
     }
     std::sort(request.ordinals.begin(), request.ordinals.end());
     std::sort(request.copied.begin(), request.copied.end());
-    const Copied copied = [this](std::vector<std::uint64_t> ordinals) { return parts_.ledger.copied(record_.id, std::move(ordinals)); };
+    const Copied copied = [this, due](std::vector<std::uint64_t> ordinals) {
+        for (auto& one : due)  // for the case that it is asked for again: a second copy is never made
+            one.copied = one.copied || std::find(ordinals.begin(), ordinals.end(), one.ordinal) != ordinals.end();
+        return parts_.ledger.copied(record_.id, std::move(ordinals));
+    };
     auto done = co_await mailbox_.after(std::move(request), copied, stops_.giveUp);
     if (!done) co_return done;
     plugin::faultPoint("acted");

@@ -46,6 +46,7 @@ struct RoundEnd {
     std::size_t delivered = 0;
     std::size_t owed = 0;                     ///< the outbox has them
     std::vector<std::uint64_t> unreadable{};  ///< listed, not handed out, still there
+    std::optional<plugin::Error> refused{};   ///< the first after-action the server refuses: it stays due, all else went on
 };
 
 struct Guidance;
@@ -66,6 +67,7 @@ public:
     static constexpr std::size_t batchMessages = 200;
     static constexpr std::uint64_t batchMemory = 8 << 20;    ///< bytes held in memory by one batch; two can be under way
     static constexpr std::uint64_t batchStaged = 256 << 20;  ///< bytes of large messages waiting in files
+    static constexpr std::size_t refusalsBorne = 16;         ///< of requests for after-actions; one bad message of 1000 is found with eleven
     static constexpr std::chrono::minutes timeBudget{5};
     static constexpr std::uint64_t byteBudget = 4ULL << 30;
     static constexpr std::chrono::minutes readableWithin{10};  ///< what is not handed out for so long is missing
@@ -106,7 +108,8 @@ private:
     plugin::Task<plugin::Result<void>> comeBack();
     plugin::Task<plugin::Result<void>> accountForRest(std::uint64_t upTo);
     plugin::Task<plugin::Result<void>> afterActions();
-    plugin::Task<plugin::Result<void>> clear(std::span<const Due> due);
+    plugin::Task<plugin::Result<void>> clearWhatIsPossible(std::span<Due> due);
+    plugin::Task<plugin::Result<void>> clear(std::span<Due> due);
     plugin::Task<plugin::Result<void>> openStaging();
     std::uint64_t cursorWithout(const std::vector<std::uint64_t>& settled, std::uint64_t upTo);
     plugin::Task<plugin::Result<void>> moveCursor(std::uint64_t to);
@@ -123,10 +126,11 @@ private:
     RoundEnd end_{};
     std::shared_ptr<plugin::Directory> staging_{};
     plugin::Deadline timeUp_{};
-    std::set<std::uint64_t> outstanding_{};        ///< listed and not final
-    std::set<std::uint64_t> unlisted_{};           ///< of these: no longer listed, though the listing claims nothing of them
-    std::set<std::string> hopeless_{};             ///< other folders that cannot be brought in order now
-    std::optional<plugin::Error> afterFailure_{};  ///< an after-action refused for good: delivery goes on, it is reported at the end
+    std::set<std::uint64_t> outstanding_{};  ///< listed and not final
+    std::set<std::uint64_t> unlisted_{};     ///< of these: no longer listed, though the listing claims nothing of them
+    std::set<std::string> hopeless_{};       ///< other folders that cannot be brought in order now
+    std::set<std::int64_t> refused_{};       ///< rows whose after-action the server refuses
+    std::size_t refusals_ = 0;               ///< requests it has refused
 };
 
 }  // namespace listener

@@ -118,8 +118,24 @@ Task<Result<bool>> Worker::takesAnotherWay() {
     if (!followed) co_return followed.error();
     const bool another = wanted.protocol != current_.protocol;
     current_ = std::move(wanted);
+    if (another && current_.protocol != settings_.protocol)
+        parts_.log.notice(logger, "the mailbox is read by another protocol than is configured, as `postern mailboxes` shows",
+                          {{"mailbox", settings_.alias}, {"protocol", current_.protocol}, {"configured", settings_.protocol}});
     if (another) unreadable_.clear();  // its numbers are those of other messages
     co_return another;
+}
+
+/// Only as a session begins: an operator may have changed file and detour, and not yet reloaded.
+Task<Result<void>> Worker::dropOldDetour() {
+    auto dropped = co_await forgetOldDetour(parts_.ledger, settings_);
+    if (!dropped) co_return dropped.error();
+    if (*dropped)
+        parts_.log.notice(logger, "the configuration has another protocol by now: a detour is over",
+                          {{"mailbox", settings_.alias},
+                           {"protocol", settings_.protocol},
+                           {"detour", (*dropped)->protocol},
+                           {"instead_of", (*dropped)->insteadOf}});
+    co_return Result<void>{};
 }
 
 /// The server lets nobody in by EWS any more: by Microsoft Graph from now on, where the configuration allows that.
@@ -160,6 +176,8 @@ Task<Result<Worker::Ended>> Worker::session(Mode mode) {
     acted_->reset();
     auto allowed = co_await checkBlocked();
     if (!allowed) co_return allowed.error();
+    auto over = co_await dropOldDetour();
+    if (!over) co_return over.error();
     auto way = co_await takesAnotherWay();
     if (!way) co_return way.error();
     auto turn = plugin::sleepUntil(parts_.pacer.reserve(current_.session.target.host, loop_.clock().steady()), stops_.finish);
@@ -282,6 +300,7 @@ Task<Result<Worker::Look>> Worker::workFolders(Mailbox& mailbox, std::vector<std
                 continue;
             }
             look.delivered += turn->delivered + turn->owed;
+            if (turn->refused && !look.trouble) look.trouble = turn->refused;
             if (!turn->unreadable.empty() && !look.trouble)
                 look.trouble = Error{Reaction::retryLater, plugin::Code::mailboxNotReadable,
                                      std::to_string(turn->unreadable.size()) + " messages of folder " + folder + " of mailbox " + settings_.alias +

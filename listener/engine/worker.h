@@ -79,6 +79,7 @@ private:
     plugin::Task<plugin::Result<RoundEnd>> turnOf(Mailbox& mailbox, std::string folder, plugin::Mode mode);
     plugin::Task<plugin::Result<std::vector<std::string>>> pause(Mailbox& mailbox, std::vector<std::string> folders, plugin::Deadline until);
     plugin::Task<plugin::Result<void>> checkBlocked();
+    plugin::Task<plugin::Result<void>> dropOldDetour();
     plugin::Task<plugin::Result<bool>> takesAnotherWay();
     plugin::Task<bool> fallsBack(plugin::Error error);
     plugin::Task<plugin::Result<void>> tellExpected(Mailbox& mailbox);

@@ -137,7 +137,7 @@ private:
         const auto received = item.received || !known ? item.received : known->received;
         if (!known) {
             insert(item.id, received);
-        } else if (known->gone && isPassedBy(*known, received)) {
+        } else if (known->gone && isUnread(*known, received)) {
             transaction_.prepare(sql::deleteItem).bind(0, index_).bind(1, stored::number(known->ordinal)).run();
             insert(item.id, received);
         } else if (known->gone || known->listing != listing_ || known->received != received) {
@@ -171,11 +171,11 @@ private:
         row.run();
     }
 
-    /// Of one that comes back: the folder's cursor is past its number, and the ledger knows nothing of it, since it went before anybody had read it.
-    /// One from before the start stays what it is.
-    bool isPassedBy(const Item& item, const std::optional<plugin::Wall>& received) {
+    /// Of one that comes back: the ledger knows nothing of it, since it went before anybody had read it. The folder's cursor is past its number, or
+    /// will be when the round that is under way ends: it was not listed to that. One from before the start stays what it is.
+    bool isUnread(const Item& item, const std::optional<plugin::Wall>& received) {
         if (!record_) record_ = readRecord();
-        if (record_->folder == 0 || item.ordinal > record_->cursor) return false;
+        if (record_->folder == 0) return false;
         auto& row = transaction_.prepare(sql::selectRowAt);
         row.bind(0, record_->folder).bind(1, stored::number(folder_.validity)).bind(2, stored::number(item.ordinal));
         const bool known = row.step();
@@ -185,7 +185,6 @@ private:
 
     struct Record {
         std::int64_t folder = 0;  ///< 0: there is none
-        std::uint64_t cursor = 0;
         plugin::Wall start{};
     };
 
@@ -193,8 +192,8 @@ private:
         Record record;
         auto& row = transaction_.prepare(sql::selectRecordOfIndex).bind(0, index_);
         if (!row.step()) return record;
-        record = {row.integer(0), number(row, 1), plugin::Wall::min()};
-        if (stored::startKind(row.text(2)) != Start::Kind::all) record.start = stored::time(row.integer(3));
+        record = {row.integer(0), plugin::Wall::min()};
+        if (stored::startKind(row.text(1)) != Start::Kind::all) record.start = stored::time(row.integer(2));
         row.reset();
         return record;
     }

@@ -30,6 +30,9 @@ bool removes(std::string_view action) {
     return false;
 }
 
+/// Ids of Graph stay with a message when it is moved: two ids are two messages. Those of EWS change with each move.
+bool idsStay(std::string_view protocol) { return protocol == "graph"; }
+
 bool isSettled(MessageState state) { return state != MessageState::pending && state != MessageState::missing; }
 
 OpenBatch memberTable(const plugin::Statement& row, int ordinals, int identities) {
@@ -143,10 +146,13 @@ private:
 
     bool isLike(const plugin::Statement& row, const Newcomer& newcomer) const {
         if (!newcomer.rendered && row.integer(16) == 0) return stored::digest(row.blob(6)) == newcomer.sha256;
+        const bool sameProtocol = row.text(18) == protocol_;
+        const bool hasId = row.text(17) != numberedPosition(number(row, 3), number(row, 4)).text;
+        if (sameProtocol && hasId && idsStay(protocol_)) return row.text(17) == newcomer.position;
         if (stored::digest(row.blob(13)) == newcomer.matchKey) return true;
         // Wherever the row is now: another protocol may have read its head.
         if (newcomer.crossKey != 0 && crossKeyOf(row, 14, 15) == newcomer.crossKey) return true;
-        return newcomer.rendered && row.text(18) == protocol_ && row.text(17) == newcomer.position;
+        return newcomer.rendered && sameProtocol && row.text(17) == newcomer.position;
     }
 
     void note(const plugin::Statement& row, const Newcomer& newcomer, Recognised& answer) const {
@@ -179,6 +185,14 @@ bool isMember(const Identity& member, const Newcomer& newcomer) {
     return member.matchKey == newcomer.matchKey || (member.crossKey != 0 && member.crossKey == newcomer.crossKey);
 }
 
+bool hasRow(plugin::Transaction& transaction, const std::string& delivery) {
+    const auto id = stored::id(delivery);  // bound where it lies
+    auto& row = transaction.prepare(sql::selectMessage).bindBlob(0, id);
+    const bool known = row.step();
+    row.reset();
+    return known;
+}
+
 void lookIntoBatches(plugin::Transaction& transaction, std::int64_t folder, const std::vector<Newcomer>& newcomers,
                      std::vector<Recognised>& answers) {
     auto& row = transaction.prepare(sql::selectBatchesElsewhere).bind(0, folder);
@@ -188,6 +202,7 @@ void lookIntoBatches(plugin::Transaction& transaction, std::int64_t folder, cons
             for (std::size_t k = 0; k < newcomers.size(); ++k) {
                 const auto& member = batch.identities[i];
                 if (!isMember(member, newcomers[k])) continue;
+                if (newcomers[k].rendered && hasRow(transaction, member.id)) continue;  // and was looked at with that
                 const auto& known = answers[k].like;
                 if (std::any_of(known.begin(), known.end(), [&member](const Likeness& like) { return like.id == member.id; })) continue;
                 answers[k].like.push_back(
@@ -371,9 +386,42 @@ std::optional<Rebuilt> rebuild(plugin::Transaction& transaction, const Rebuild& 
     return rebuilt;
 }
 
+namespace {
+
+/// Whether a row is this message beyond doubt: the same octets, or the same id at the server. Else no more than its keys are alike.
+bool isCertain(plugin::Transaction& transaction, std::int64_t row, std::int64_t folder, const std::string& position) {
+    auto& place = transaction.prepare(
+        "SELECT m.rendered, m.position = ?3 AND f.protocol = n.protocol, n.protocol FROM listener_message m CROSS JOIN listener_folder f ON "
+        "f.folder_id = m.folder_id CROSS JOIN listener_folder n ON n.folder_id = ?2 WHERE m.number = ?1");
+    if (!place.bind(0, row).bind(1, folder).bind(2, position).step()) throw std::logic_error("the ledger has no message " + std::to_string(row));
+    const bool certain = place.integer(1) != 0 || (place.integer(0) == 0 && place.text(2) == "imap");
+    place.reset();
+    return certain;
+}
+
+/// What is due, or will be once it is delivered, is not done to a message that may be another one.
+void endActions(plugin::Transaction& transaction, std::int64_t row) {
+    transaction
+        .prepare("UPDATE listener_message SET after_action = NULL WHERE number = ?1 AND EXISTS (SELECT 1 FROM listener_due d WHERE d.message = ?1)")
+        .bind(0, row)
+        .run();
+    transaction.prepare(sql::deleteDue).bind(0, row).run();
+    transaction
+        .prepare(
+            "UPDATE listener_stored SET after_action = 'leave', after_target = NULL, aside_action = 'leave', aside_target = NULL WHERE message = ?")
+        .bind(0, row)
+        .run();
+}
+
+}  // namespace
+
 void repoint(plugin::Transaction& transaction, std::int64_t folder, const std::vector<std::pair<std::int64_t, std::uint64_t>>& rows) {
+    const reading::Places places(transaction, folder);
     Bringing bringing(transaction, folder, {});
-    for (const auto& [row, ordinal] : rows) bringing.row(row, ordinal);
+    for (const auto& [row, ordinal] : rows) {
+        if (!isCertain(transaction, row, folder, places.at(ordinal).text)) endActions(transaction, row);
+        bringing.row(row, ordinal);
+    }
     bringing.finish();
 }
 

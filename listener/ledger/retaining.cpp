@@ -1,14 +1,26 @@
 #include "listener/ledger/statements.h"
 #include "listener/ledger/stored_form.h"
 #include "listener/ledger/writing.h"
+#include "listener/message/cross_key.h"
 
 #include <algorithm>
 
 namespace listener::writing {
 
 namespace {
+
 constexpr std::size_t atOnce = 500;
+
+/// What is made of the Message-ID outlives it: by it a message is known again when another protocol reads the mailbox.
+void keepCrossKey(plugin::Transaction& transaction, std::int64_t number) {
+    auto& row = transaction.prepare(sql::selectKeyless).bind(0, number);
+    if (!row.step()) return;
+    const std::string messageId(row.text(0));
+    row.reset();
+    transaction.prepare(sql::updateCrossKey).bind(0, stored::bits(crossKey(messageId, {}, {}))).bind(1, number).run();
 }
+
+}  // namespace
 
 Retained retain(plugin::Transaction& transaction, std::int64_t folder, const std::vector<std::uint64_t>& standing, plugin::Wall moment,
                 std::int64_t after) {
@@ -31,8 +43,10 @@ Retained retain(plugin::Transaction& transaction, std::int64_t folder, const std
     }
     for (const auto number : gone)
         for (const auto statement : {sql::deleteVerdicts, sql::deleteDue, sql::deleteMessage}) transaction.prepare(statement).bind(0, number).run();
-    for (const auto number : stay)
+    for (const auto number : stay) {
+        keepCrossKey(transaction, number);
         for (const auto statement : {sql::deleteVerdicts, sql::forgetDetails}) transaction.prepare(statement).bind(0, number).run();
+    }
     done.gone = gone.size();
     return done;
 }

@@ -25,10 +25,13 @@ struct Server {
         std::vector<std::string> mails{};
     };
     std::map<std::string, Folder> folders{};
-    std::map<std::string, std::string> byUse{};  ///< "\\Archive" → "Old mail"
-    std::set<std::uint64_t> substitutes{};       ///< UIDs of what the server gives out in place of mails it cannot render
-    std::set<std::uint64_t> hidden{};            ///< UIDs that are listed and not handed out
-    std::set<std::uint64_t> unlisted{};          ///< UIDs that are not even listed
+    std::map<std::string, std::string> byUse{};               ///< "\\Archive" → "Old mail"
+    std::set<std::uint64_t> substitutes{};                    ///< UIDs of what the server gives out in place of mails it cannot render
+    std::set<std::uint64_t> hidden{};                         ///< UIDs that are listed and not handed out
+    std::set<std::uint64_t> unlisted{};                       ///< UIDs that are not even listed
+    std::map<std::string, std::set<std::uint64_t>> clings{};  ///< by folder: UIDs of which no after-action is carried out
+    std::map<std::string, std::set<std::uint64_t>> moved{};   ///< by folder: UIDs of which one was
+    Error clinging{Reaction::retryLater, Code::mailboxCommandRefused, "NO, it is locked"};  ///< and what is said of it
     bool pushes = true;
     plugin::Event news{};
     std::set<std::string> heard{};        ///< told at the next watch
@@ -125,6 +128,10 @@ public:
     }
     Task<Result<void>> after(AfterRequest request, Copied, std::stop_token) override {
         server_.asked.push_back("move " + std::to_string(request.ordinals.size()) + " to " + request.action.target);
+        const auto& clings = server_.clings[selected_];
+        for (const auto uid : request.ordinals)
+            if (clings.contains(uid)) co_return server_.clinging;
+        server_.moved[selected_].insert(request.ordinals.begin(), request.ordinals.end());
         co_return Result<void>{};
     }
     Task<void> close(std::stop_token) override {
@@ -165,7 +172,10 @@ public:
         outlet_ =
             std::make_shared<Outlet>(Outlet::Parts{*outbox_, kept_, log_, metrics, dice_, [](const auto&) {}}, loop_, std::move(settings), sink_);
         parts_.reset(new WorkerParts{*access_, *ledger_, *outbox_, kept_, [] {}, disk_, log_, metrics, dice_, pacer_, "/staging", 90 * 24h, "1",
-                                     [this](const MailboxSettings&) { return std::make_unique<ScriptedMailbox>(server); }});
+                                     [this](const MailboxSettings& by) {
+                                         readBy.push_back(by.protocol);
+                                         return std::make_unique<ScriptedMailbox>(server);
+                                     }});
         settings_.alias = "box";
         settings_.folders = {"INBOX"};
         settings_.start.kind = Start::Kind::all;
@@ -200,6 +210,18 @@ public:
         }
         return *answer->get();
     }
+    std::optional<Detour> detour() {
+        auto answer = plugin::start(loop_, ledger_->detour("box"));
+        while (!answer->isSet() && loop_.step(clock_.steady() + 1s)) {
+        }
+        return *answer->get();
+    }
+    void take(Detour detour) {
+        auto answer = plugin::start(loop_, ledger_->take("box", std::move(detour)));
+        while (!answer->isSet() && loop_.step(clock_.steady() + 1s)) {
+        }
+        REQUIRE(answer->get());
+    }
     std::size_t delivered() const { return disk_.files("/spool/box").size(); }
     std::string health() { return std::string(name(worker->status().view(clock_.steady()).health)); }
     std::string state() { return std::string(name(worker->status().view(clock_.steady()).state)); }
@@ -207,6 +229,7 @@ public:
     Server server{};
     CountedErrors metrics{};
     std::unique_ptr<Worker> worker{};
+    std::vector<std::string> readBy{};  ///< of each session, the protocol
 
 private:
     simulation::Dice dice_{1};
@@ -502,4 +525,103 @@ SCENARIO("a message below the cursor that nobody knows of is noticed within a da
     world.server.unlisted.clear();
     world.pass(25h);
     REQUIRE(world.worker->unaccounted().at("INBOX") == 1);
+}
+
+SCENARIO("an after-action that the server refuses for good keeps no mail from being delivered", "[worker]") {
+    World world([](auto& settings) {
+        settings.folders = {"INBOX", "Orders"};
+        settings.after = {AfterAction::Kind::move, "Done"};
+    });
+    for (int i = 0; i < 40; ++i) world.server.arrive("INBOX");
+    world.server.arrive("Orders");
+    world.server.clings["INBOX"] = {7};
+    const auto all = [](std::uint64_t last) {
+        std::set<std::uint64_t> uids;
+        for (std::uint64_t uid = 1; uid <= last; ++uid) uids.insert(uid);
+        return uids;
+    };
+    auto others = all(40);
+    others.erase(7);
+    GIVEN("one that another try may help") {
+        world.pass(30s);
+        THEN("all others are done, the other folder has its turn, and it is told") {
+            CHECK(world.delivered() == 41);
+            CHECK(world.server.moved["INBOX"] == others);
+            CHECK(world.server.moved["Orders"] == std::set<std::uint64_t>{1});
+            CHECK(world.health() != "ok");
+            CHECK(world.worker->status().view({}).lastError->code == Code::mailboxCommandRefused);
+            CHECK(world.server.count("open") == 1);
+        }
+        THEN("what comes later is delivered and moved too, whatever becomes of that one") {
+            world.server.arrive("INBOX");
+            world.server.arrive("Orders");
+            world.pass(5min);
+            CHECK(world.delivered() == 43);
+            others.insert(41);
+            CHECK(world.server.moved["INBOX"] == others);
+            CHECK(world.server.moved["Orders"] == all(2));
+            CHECK(world.server.count("open") == 1);
+        }
+        THEN("once the server lets go, it is done and all is well") {
+            world.server.clings.clear();
+            world.pass(2min);
+            CHECK(world.server.moved["INBOX"] == all(40));
+            CHECK(world.health() == "ok");
+            CHECK(world.delivered() == 41);
+        }
+    }
+    GIVEN("one that only the operator can help") {
+        world.server.clinging.reaction = Reaction::askOperator;
+        world.pass(30s);
+        THEN("the others go on") {
+            world.server.arrive("INBOX");
+            world.server.arrive("Orders");
+            world.pass(5min);
+            CHECK(world.delivered() == 43);
+            CHECK(world.server.moved["Orders"] == all(2));
+            CHECK(world.health() == "blocked");
+        }
+    }
+    GIVEN("a server that refuses each of them") {
+        world.server.clings["INBOX"] = all(100);
+        world.pass(10s);
+        const auto asked = [&world] {
+            return std::count_if(world.server.asked.begin(), world.server.asked.end(), [](const auto& what) { return what.starts_with("move "); });
+        };
+        THEN("it is not stormed") {
+            CHECK(world.delivered() == 41);
+            CHECK(asked() < 40);
+        }
+    }
+    GIVEN("a server that wants us to go slower") {
+        world.server.clinging = Error{Reaction::retryLater, Code::mailboxThrottled, "too many requests"};
+        world.pass(1s);
+        THEN("nothing more is asked of it in that session") {
+            CHECK(world.server.count("move 40 to Done") == 1);
+            CHECK(world.server.count("select Orders") == 0);
+        }
+    }
+}
+
+SCENARIO("a detour lasts until the configuration says another protocol, and does not come back", "[worker]") {
+    World world([](auto& settings) {
+        settings.protocol = "ews";
+        settings.others["graph"];
+    });
+    GIVEN("one that was taken instead of what is configured") {
+        world.take({"graph", "ews", "EWS is blocked"});
+        world.pass(1s);
+        THEN("it is followed, and kept") {
+            CHECK(world.readBy == std::vector<std::string>{"graph"});
+            CHECK(world.detour());
+        }
+    }
+    GIVEN("one that was taken instead of what was configured once") {
+        world.take({"graph", "imap", "moved by an operator"});
+        world.pass(1s);
+        THEN("it is over, and forgotten") {
+            CHECK(world.readBy == std::vector<std::string>{"ews"});
+            CHECK_FALSE(world.detour());
+        }
+    }
 }

@@ -1,4 +1,5 @@
 #include "listener/ledger/outbox.h"
+#include "listener/message/cross_key.h"
 #include "tests/listener/ledger/ledger_world.h"
 
 #include <numeric>
@@ -46,6 +47,14 @@ SCENARIO("the ledger forgets what stands in no mailbox any more, and of the rest
             REQUIRE(ledger.folder().cursor == 1200);
         }
         THEN("a second time there is nothing left to forget") { REQUIRE(retain(ledger, folder, standing) == 0); }
+        THEN("what stands is known to another protocol by the Message-ID it had, also a row of a version that made no key of it") {
+            auto keys = std::make_shared<listener::CandidateKeys>();
+            keys->cross.push_back(listener::crossKey("<1@example.com>", {}, {}));
+            const auto found = ledger.run(ledger->candidates({folder}, keys));
+            REQUIRE(found.size() == 1);
+            REQUIRE(found.front().ordinal == 1);
+            REQUIRE(ledger.rows({.find = idOf(1)}).front().messageId == std::nullopt);
+        }
         THEN("after a rebuild what stands is found again by its match key") {
             const auto row = ledger.rows({.find = idOf(1)});
             REQUIRE(row.size() == 1);
