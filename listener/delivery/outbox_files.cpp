@@ -55,6 +55,22 @@ Result<Digest> hashOf(const plugin::File& file) {
     }
 }
 
+/// Whether the file holds these octets. One that holds others is removed: a process was killed before the ledger knew of it, and the server has
+/// rendered the message anew since.
+Result<bool> isThere(plugin::Directory& directory, const std::string& name, const Content& content) {
+    const auto exists = directory.exists(name);
+    if (!exists || !*exists) return exists;
+    const auto file = directory.open(name);
+    if (!file) return file.error();
+    if ((*file)->size() == content.size()) {
+        const auto hash = hashOf(**file);
+        if (!hash) return hash.error();
+        if (*hash == content.sha256()) return true;
+    }
+    if (const auto removed = directory.remove(name); !removed) return removed.error();
+    return false;
+}
+
 bool hasBytes(const Content& content) { return content.inMemory() != nullptr || content.file() != nullptr; }
 
 }  // namespace
@@ -139,7 +155,7 @@ Result<Kept> OutboxFiles::place(const std::string& folder, const Message& messag
     auto directory = disk_.directory(directory_ + "/" + path, true);
     if (!directory) return staging(directory.error());
     const auto name = message.id + ".eml";
-    const auto there = (*directory)->exists(name);
+    const auto there = isThere(**directory, name, message.content);
     if (!there) return staging(there.error());
     if (!*there) {
         auto file = (*directory)->create(mode);

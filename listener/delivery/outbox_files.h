@@ -36,7 +36,8 @@ public:
     /// Durable when it answers; beside the requests. Errors: outboxFull, messageStaging (retryLater): nothing of it is kept. `passing`: sinks are at
     /// work that will take all of it in a moment, and it may go beyond the limit for so long.
     plugin::Result<std::vector<Kept>> keep(std::span<const Request> requests, bool passing = false);
-    /// Durable when it answers. The same message may come again. Whoever goes on needing it counts it with use().
+    /// Durable when it answers. The same message may come again; with other octets it takes the place of the former ones. Whoever goes on needing it
+    /// counts it with use().
     plugin::Result<Kept> quarantine(const Message& message);
     /// Answers the absolute path.
     plugin::Result<std::string> refer(const Message& message);

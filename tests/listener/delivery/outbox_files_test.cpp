@@ -162,3 +162,31 @@ SCENARIO("what is set aside lies where people find it, once", "[outbox]") {
     REQUIRE(path);
     REQUIRE(*path == "/data/reference/box/" + message.id + ".eml");
 }
+
+SCENARIO("what a process set aside before it was killed gives way to what the server renders the next time", "[outbox]") {
+    Place place;
+    auto message = messageOf(1, bytesOf(1, 600));
+    const auto earlier = bytesOf(2, GENERATE(as<std::size_t>{}, 600, 700));  // of the same size, or of another
+    const auto before = [&] {
+        auto one = message;
+        one.content = messageOf(2, earlier).content;
+        return one;
+    }();
+    REQUIRE(place.files.quarantine(before));
+    REQUIRE(place.files.refer(before));
+    const auto kept = place.files.quarantine(message);
+    REQUIRE(kept);
+    REQUIRE(place.files.refer(message));
+    place.disk.crash();
+    place.disk.restart();
+    REQUIRE(place.read(*kept, message) == bytesOf(1, 600));
+    REQUIRE(place.disk.read("/data/reference/box", message.id + ".eml") == bytesOf(1, 600));
+}
+
+SCENARIO("what lies there already, byte for byte, is not written again", "[outbox]") {
+    Place place;
+    const auto message = messageOf(1, bytesOf(1, 600));
+    REQUIRE(place.files.quarantine(message));
+    place.disk.failEvery(SimDisk::Operation::append);
+    REQUIRE(place.files.quarantine(message));
+}

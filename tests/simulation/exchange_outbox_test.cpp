@@ -1,0 +1,39 @@
+#include "listener/message/sha256.h"
+#include "tests/simulation/exchange_stage.h"
+
+#include <catch2/catch.hpp>
+
+using namespace simulation;
+using namespace std::chrono_literals;
+using plugin::Mode;
+
+SCENARIO("whenever a process ends, what is set aside is what the ledger says it is", "[exchange]") {
+    const auto* protocol = GENERATE("ews", "graph");
+    GIVEN(std::string(protocol) + ", a message too large for all its sinks, and a kill at every second effect") {
+        std::uint64_t n = 1;
+        for (bool reached = true; reached; n += 2) {
+            ExchangeStage stage(n);
+            stage.protocol = protocol;
+            stage.more = {"sink.s.max_size = 2kB", "sink.hook.max_size = 2kB"};
+            stage.mail().arrive("INBOX");
+            stage.mail().arrive("INBOX", true, 5000);
+            reached = stage.live({.deathAt = n}) >= n;
+            stage.once();
+            stage.more.push_back("mailbox.box.enabled = false");
+            std::vector<listener::LedgerRow> rows;
+            stage.live({.mode = Mode::service, .time = 1min, .begun = [&](Process& process) {
+                            const auto ledger = listener::makeLedger(process.database(), stage.clock());
+                            auto found = process.wait(ledger->rows({.state = listener::MessageState::quarantined}));
+                            REQUIRE(found);
+                            rows = std::move(*found);
+                        }});
+            INFO("ended at effect " << n);
+            REQUIRE(rows.size() == 1);
+            const auto files = stage.quarantined();
+            REQUIRE(files.size() == 1);
+            CHECK(files.begin()->first == rows.front().id + ".eml");
+            CHECK(listener::sha256(files.begin()->second) == rows.front().sha256);
+        }
+        THEN("each was looked at") { CHECK(n > 60); }
+    }
+}
