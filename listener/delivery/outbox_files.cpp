@@ -81,7 +81,28 @@ std::string OutboxFiles::newName(const char* ending) {
     char time[17];
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(clock_.wall().time_since_epoch()).count();
     const auto end = std::to_chars(time, time + sizeof time, seconds, 16).ptr;
-    return std::string(time, end) + "-" + plugin::hexText(chance) + ending;
+    auto name = std::string(time, end) + "-" + plugin::hexText(chance) + ending;
+    const std::lock_guard lock(mutex_);
+    made_.emplace(clock_.steady(), std::string(outbox) + "/" + name);
+    return name;
+}
+
+bool OutboxFiles::hasDoubtful() const {
+    const std::lock_guard lock(mutex_);
+    return !made_.empty() && made_.begin()->first + doubtfulAfter <= clock_.steady();
+}
+
+std::size_t OutboxFiles::removeUnneeded(const std::set<std::string>& needed) {
+    std::vector<std::string> unneeded;
+    {
+        const std::lock_guard lock(mutex_);
+        const auto end = made_.upper_bound(clock_.steady() - doubtfulAfter);
+        for (auto each = made_.begin(); each != end; ++each)
+            if (!needed.contains(each->second)) unneeded.push_back(std::move(each->second));
+        made_.erase(made_.begin(), end);
+    }
+    remove(unneeded);
+    return unneeded.size();
 }
 
 /// The staged file itself gets a name where it may and can; else it is copied.

@@ -8,6 +8,8 @@
 #include <atomic>
 #include <cstdint>
 #include <limits>
+#include <map>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <span>
@@ -44,6 +46,11 @@ public:
 
     /// The bytes of a message with this size and hash. Errors outboxDamaged: they are not there, or others.
     plugin::Result<Content> load(const Kept& kept, std::uint64_t size, const Digest& sha256);
+    /// Whether keep() wrote anything more than ten minutes ago of which nobody has said since whether it is needed.
+    bool hasDoubtful() const;
+    /// Removes what of that is not among `needed`: files whose transaction failed. `needed`: as the ledger names them, read just before. Answers how
+    /// many.
+    std::size_t removeUnneeded(const std::set<std::string>& needed);
     /// As far as it can.
     void remove(const std::vector<std::string>& files);
 
@@ -74,6 +81,8 @@ public:
     bool isFull() const { return limit_ != 0 && (used_ >= limit_ || tight_); }
 
 private:
+    static constexpr std::chrono::minutes doubtfulAfter{10};  ///< no transaction takes so long
+
     std::string newName(const char* ending);
     plugin::Result<std::string> keepAlone(plugin::Directory& directory, const Request& request);
     plugin::Result<Kept> place(const std::string& folder, const Message& message);
@@ -85,6 +94,8 @@ private:
     const std::uint64_t limit_;
     std::atomic<std::uint64_t> used_{0};
     std::atomic<bool> tight_{false};
+    mutable std::mutex mutex_{};
+    std::multimap<plugin::Steady, std::string> made_{};  ///< files, with their folder; since when
 };
 
 }  // namespace listener

@@ -149,6 +149,14 @@ Task<void> Outlets::end() {
 Task<void> Outlets::recount() {
     auto bytes = co_await ledger_->keptBytes();
     if (bytes) files_.recounted(*bytes);
+    if (files_.hasDoubtful()) {
+        auto needed = co_await ledger_->keptFiles();
+        auto& loop = co_await plugin::thisLoop();
+        if (needed) {
+            auto remove = plugin::offload(loop, [this, files = std::move(*needed)] { return files_.removeUnneeded(files); });
+            co_await remove;
+        }
+    }
     auto looking = lookForOrphans();
     const auto looked = co_await looking;
     if (!looked) host_.log().debug(logger, plugin::describe(looked.error()));

@@ -22,6 +22,7 @@ struct Place {
         for (const auto& one : messages) requests.push_back({&one, shared});
         return files.keep(requests);
     }
+    void pass(std::chrono::minutes time) { clock.passUntil(clock.steady() + time); }
     std::string read(const Kept& kept, const Message& message) {
         const auto content = files.load(kept, message.content.size(), message.content.sha256());
         REQUIRE(content);
@@ -189,4 +190,26 @@ SCENARIO("what lies there already, byte for byte, is not written again", "[outbo
     REQUIRE(place.files.quarantine(message));
     place.disk.failEvery(SimDisk::Operation::append);
     REQUIRE(place.files.quarantine(message));
+}
+
+SCENARIO("what was kept and never written down is removed after ten minutes", "[outbox]") {
+    Place place;
+    const auto needed = place.keep({messageOf(1, bytesOf(1, 100))});
+    const auto forgotten = place.keep({messageOf(2, bytesOf(2, 100)), messageOf(3, bytesOf(3, 1'100'000))});
+    REQUIRE(needed);
+    REQUIRE(forgotten);
+    place.disk.put("/data/outbox", "6a0f-00.seg", "of a database that was lost");
+    place.pass(std::chrono::minutes(9));
+    const auto fresh = place.keep({messageOf(4, bytesOf(4, 100))});
+    REQUIRE(fresh);
+    REQUIRE_FALSE(place.files.hasDoubtful());
+    place.pass(std::chrono::minutes(2));
+    REQUIRE(place.files.hasDoubtful());
+    REQUIRE(place.files.removeUnneeded({needed->front().file}) == 1);
+    REQUIRE_FALSE(place.files.hasDoubtful());
+    const auto left = place.disk.files("/data/outbox");
+    REQUIRE(left.size() == 3);
+    REQUIRE(left.contains(fresh->front().file.substr(7)));
+    REQUIRE(left.contains(needed->front().file.substr(7)));
+    REQUIRE(left.contains("6a0f-00.seg"));
 }
