@@ -27,6 +27,8 @@ namespace listener {
 ///   reference/<mailbox>/<id>.eml   what was too large for a sink that is told where it lies; whoever was told removes it
 class OutboxFiles {
 public:
+    static constexpr std::uint64_t passingBytes = 264 << 20;  ///< of one batch of a round
+
     /// `limit`: of bytes under outbox/; 0: none. `disk`, `clock` and `random` outlive the object.
     OutboxFiles(plugin::Disk& disk, plugin::Clock& clock, plugin::Random& random, std::string dataDirectory, std::uint64_t limit = 0)
         : disk_(disk), clock_(clock), random_(random), directory_(std::move(dataDirectory)), limit_(limit) {}
@@ -78,6 +80,8 @@ public:
     std::uint64_t room() const { return limit_ == 0 ? std::numeric_limits<std::uint64_t>::max() : limit_ - std::min<std::uint64_t>(used_, limit_); }
     /// Something had no room: nothing more is to be fetched until something has gone.
     void noRoom() { tight_ = used_ > 0; }
+    /// No more has passed the limit than one batch of a round: what passes is taken as fast as it comes.
+    bool mayPass() const { return limit_ == 0 || used_ <= limit_ + passingBytes; }
     bool isFull() const { return limit_ != 0 && (used_ >= limit_ || tight_); }
 
 private:

@@ -37,3 +37,25 @@ SCENARIO("whenever a process ends, what is set aside is what the ledger says it 
         THEN("each was looked at") { CHECK(n > 60); }
     }
 }
+
+SCENARIO("a full outbox holds up no mailbox for one message that its sink does not have, while it takes the others", "[exchange]") {
+    ExchangeStage stage(5);
+    stage.protocol = "graph";
+    stage.more = {"outbox.max_size = 2kB", "mailbox.box.max_per_round = 5"};
+    stage.mail().arrive("INBOX", true, 3000);
+    REQUIRE(stage.once() == 0);
+    const auto large = *stage.spooled().at(1).begin();
+    stage.hook().always = Badly::serverError;
+    for (int i = 0; i < 40; ++i) stage.mail().arrive("INBOX", true, 800);
+    stage.live({.mode = Mode::service, .time = 10min});
+    REQUIRE(stage.spooled().size() == 6);
+    stage.deliver = "s";
+    std::unique_ptr<listener::OutboxLedger> outbox;
+    stage.live({.mode = Mode::service, .time = 60min, .begun = [&](Process& process) {
+                    outbox = listener::makeOutboxLedger(process.database(), stage.clock());
+                    const auto replayed = process.wait(outbox->replay({.ids = {large}}, "s"));
+                    REQUIRE(replayed);
+                    REQUIRE(replayed->toFetch == 1);  // and there is no room for it
+                }});
+    THEN("the mailbox is read to its end") { CHECK(stage.spooled().size() == 41); }
+}

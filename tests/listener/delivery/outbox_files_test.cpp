@@ -96,6 +96,20 @@ SCENARIO("a full outbox takes nothing more, and says how full it is", "[outbox]"
     REQUIRE(small.keep(std::span(&request, 1)));
 }
 
+SCENARIO("what sinks are about to take may pass through a full outbox, within bounds", "[outbox]") {
+    Place place;
+    OutboxFiles small(place.disk, place.clock, place.dice, "/data", 1000);
+    const auto one = messageOf(1, bytesOf(1, 600));
+    const OutboxFiles::Request request{&one};
+    small.use(1000);
+    REQUIRE_FALSE(small.keep(std::span(&request, 1)));
+    REQUIRE(small.mayPass());
+    REQUIRE(small.keep(std::span(&request, 1), true));
+    small.use(std::uint64_t{1} << 30);  // they are slower than the mailbox
+    REQUIRE_FALSE(small.mayPass());
+    REQUIRE(place.files.mayPass());  // without a limit
+}
+
 SCENARIO("damage is told from a disk that has a bad moment", "[outbox]") {
     Place place;
     const auto message = messageOf(1, bytesOf(1, 600));
