@@ -156,6 +156,10 @@ inline constexpr std::string_view countDelivered =
 inline constexpr std::string_view selectUnfetched =
     "SELECT k.message, m.ordinal, m.delivery_id, m.sha256, m.size FROM listener_stored k CROSS JOIN listener_message m ON m.number = k.message "
     "WHERE k.file IS NULL AND m.folder_id = ?1 AND m.validity = (SELECT validity FROM listener_folder WHERE folder_id = ?1)";
+/// Of records that are not in force any more.
+inline constexpr std::string_view selectUnfetchable =
+    "SELECT k.message FROM listener_stored k CROSS JOIN listener_message m ON m.number = k.message CROSS JOIN listener_folder f ON f.folder_id = "
+    "m.folder_id WHERE k.file IS NULL AND f.mailbox_id = ?1 AND f.forgotten <> 0";
 /// A hundred at a time: each costs a question to the server with each turn.
 inline constexpr std::string_view selectMissing =
     "SELECT m.ordinal, m.delivery_id FROM listener_message m WHERE m.folder_id = ?1 AND m.state = 'missing' AND m.settled >= ?2 AND m.validity = "

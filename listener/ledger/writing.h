@@ -17,6 +17,8 @@ std::int64_t mailboxId(plugin::Transaction& transaction, const std::string& alia
 std::int64_t sinkId(plugin::Transaction& transaction, const std::string& name);
 /// Ends what was stored of a message; answers the file if nobody needs it any more.
 std::optional<std::string> endStored(plugin::Transaction& transaction, std::int64_t message);
+/// Once records of a mailbox are in force no more: what waits for bytes that had to be fetched by their places waits for ever.
+void endUnfetchable(plugin::Transaction& transaction, std::int64_t mailbox);
 void countOperatorChange(plugin::Transaction& transaction);
 void advance(plugin::Transaction& transaction, std::int64_t folder, std::optional<std::int64_t> batch, std::uint64_t cursor,
              std::uint64_t beforeStart);
