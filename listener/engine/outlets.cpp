@@ -46,7 +46,8 @@ std::vector<std::string> Outlets::configure(const plugin::Configuration& configu
         }
         auto settings = sinkSettings(configuration, name);
         auto sink = makeSink(configuration, settings);
-        auto outlet = std::make_shared<Outlet>(parts_, *loops[made_++ % loops.size()], std::move(settings), std::move(sink));
+        auto outlet = std::make_shared<Outlet>(parts_, *loops[made_++ % loops.size()], std::move(settings), std::move(sink),
+                                               known == ways_.end() ? nullptr : known->second.outlet.get());
         fresh.emplace_back(name, known == ways_.end() ? nullptr : known->second.end);
         wanted.emplace(name, Way{std::move(fingerprint), std::move(outlet)});
     }

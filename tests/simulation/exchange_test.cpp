@@ -35,6 +35,7 @@ SCENARIO("what a server renders anew reaches each sink once, with one and the sa
             THEN("every message was rendered once") {
                 CHECK(stage.wrong(upTo(6)) == Wrong{});
                 CHECK(stage.mail().fetches == 6);
+                CHECK(stage.hook().repeats == 0);
                 CHECK(held(stage, "Done") == 6);
             }
         }
@@ -47,6 +48,7 @@ SCENARIO("what a server renders anew reaches each sink once, with one and the sa
             THEN("it gets the octets the other one has") {
                 CHECK(stage.wrong(upTo(6)) == Wrong{});
                 CHECK(stage.mail().fetches == 6);
+                CHECK(stage.hook().repeats == 0);
                 CHECK(held(stage, "Done") == 6);
             }
         }
