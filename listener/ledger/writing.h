@@ -33,13 +33,15 @@ void cleared(plugin::Transaction& transaction, const std::vector<std::int64_t>& 
 
 struct Retained {
     std::uint64_t gone = 0;
-    std::int64_t last = 0;  ///< the ordinal to go on after; 0: that was all
+    std::int64_t last = 0;  ///< the ordinal to go on after
+    bool more = false;      ///< false: that was all
 };
-/// A step of Ledger::retain(), from the ordinal after `after`. Of what is left of former folders one step a call.
+/// A step of Ledger::retain(), from the ordinal after `after`; at last, of what former records of the mailbox have left.
 Retained retain(plugin::Transaction& transaction, std::int64_t folder, const std::vector<std::uint64_t>& standing, plugin::Wall moment,
                 std::int64_t after);
 
-/// A step of the same for the index of the folder's items, and for those that were begun anew in this mailbox: how many went. 0: that was all.
+/// A step of the same for the index of the folder's items, and for those of this mailbox that were begun anew or that no folder has been read by for
+/// so long: how many went. 0: that was all.
 std::uint64_t forgetItems(plugin::Transaction& transaction, std::int64_t folder, plugin::Wall moment);
 
 void block(plugin::Transaction& transaction, const std::vector<std::string>& mailboxes, const std::string& why);

@@ -284,6 +284,55 @@ SCENARIO("items that are long gone are forgotten with the rows of their messages
     }
 }
 
+namespace {
+
+std::int64_t itemsOf(World& ledger) {
+    auto count = std::make_shared<std::int64_t>(0);
+    must(ledger.loop.run(ledger.database().read([count](plugin::Transaction& transaction) -> plugin::Result<void> {
+        auto& row = transaction.prepare("SELECT count(*) FROM listener_item");
+        row.step();
+        *count = row.integer(0);
+        return {};
+    })));
+    return *count;
+}
+
+}  // namespace
+
+SCENARIO("the items of a protocol that a mailbox is read by no more are forgotten, too", "[index][retention]") {
+    simulation::SimVfs vfs;
+    Indexed world(vfs);
+    const auto folder = world.open();
+    Ids ids;
+    Ordinals delivered;
+    for (std::uint64_t ordinal = 1; ordinal <= 700; ++ordinal) ids.push_back("id" + std::to_string(ordinal)), delivered.push_back(ordinal);
+    world.apply(folder.number, wholeListing(ids, "s1"));
+    const auto former = recordOf(world, folder, {Start::Kind::all}, 700, delivered);
+    const auto other = world.open("another folder");  // listed, and its record not yet begun
+    world.apply(other.number, wholeListing({"x"}, "s1"));
+    const auto rebuilt = world.ledger.run(world.ledger->rebuild({.record = inbox(), .replaces = former}));
+    REQUIRE(rebuilt);
+    const auto retain = [&](std::chrono::hours age) {
+        world.ledger.run(world.ledger->retain(rebuilt->record.id, std::make_shared<const Ordinals>(), world.ledger.loop.clock().wall() - age));
+    };
+    WHEN("it was read by it lately") {
+        retain(std::chrono::hours(1));
+        THEN("they are known, should it be read by it again") {
+            CHECK(itemsOf(world.ledger) == 701);
+            CHECK(world.open().validity == folder.validity);
+            CHECK(world.open("another folder").whole);
+        }
+    }
+    WHEN("it was not for long") {
+        retain(std::chrono::hours(-1));
+        THEN("none is left, and it would be listed from its beginning") {
+            CHECK(itemsOf(world.ledger) == 0);
+            CHECK(world.open().validity > folder.validity);
+            CHECK(world.open().sync.empty());
+        }
+    }
+}
+
 SCENARIO("the ledger names places of such a folder by their ids", "[index]") {
     simulation::SimVfs vfs;
     Indexed world(vfs);

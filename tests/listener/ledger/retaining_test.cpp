@@ -75,3 +75,15 @@ SCENARIO("what is still owed to a sink, or due in the mailbox, is never forgotte
     const auto outbox = listener::makeOutboxLedger(ledger.database(), ledger.loop.clock());
     REQUIRE(ledger.run(outbox->waiting("hook")) == 1);
 }
+
+SCENARIO("what a record left behind is forgotten with it, whatever protocol it was of", "[ledger][retention]") {
+    simulation::SimVfs vfs;
+    World ledger(vfs);
+    const auto former = folderOf(ledger, 1200);
+    auto record = inbox(8);
+    record.protocol = GENERATE(as<std::string>{}, "imap", "graph");
+    const auto rebuilt = ledger.run(ledger->rebuild({.record = record, .replaces = former}));
+    REQUIRE(rebuilt);
+    REQUIRE(retain(ledger, rebuilt->record.id, {}) == 1200);
+    REQUIRE(ledger.rows({.limit = 5000}).empty());
+}
