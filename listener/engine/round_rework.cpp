@@ -26,8 +26,10 @@ public:
         const auto ordinal = fetched.position.ordinal;
         const auto found = std::find_if(wanted_.begin(), wanted_.end(), [ordinal](const Unfetched& one) { return one.ordinal == ordinal; });
         if (found == wanted_.end() || fetched.sourceDefect) co_return Result<void>{};
-        if (!parts_.rendersAnew && found->sha256 != Digest{} && found->sha256 != fetched.content.sha256())
-            parts_.log.warning(logger, "the mailbox holds other bytes than it did when the message was delivered",
+        if (found->sha256 != Digest{} && found->sha256 != fetched.content.sha256())
+            parts_.log.warning(logger,
+                               parts_.rendersAnew ? "the server has rendered a message anew: under its id a sink gets other octets than before"
+                                                  : "the mailbox holds other bytes than it did when the message was delivered",
                                {{"mailbox", parts_.settings.alias}, {"id", found->id}});
         bytes_ += fetched.content.inMemory() != nullptr ? fetched.content.size() : 0;
         Message message;

@@ -59,3 +59,21 @@ SCENARIO("a full outbox holds up no mailbox for one message that its sink does n
                 }});
     THEN("the mailbox is read to its end") { CHECK(stage.spooled().size() == 41); }
 }
+
+SCENARIO("what is fetched once more for a replay is rendered anew, and the log says so", "[exchange]") {
+    ExchangeStage stage(11);
+    stage.protocol = GENERATE(as<std::string>{}, "ews", "graph");
+    stage.mail().arrive("INBOX");
+    REQUIRE(stage.once() == 0);
+    const auto id = *stage.hooked().at(1).begin();
+    std::unique_ptr<listener::OutboxLedger> outbox;
+    stage.live({.mode = Mode::service, .time = 5min, .begun = [&](Process& process) {
+                    outbox = listener::makeOutboxLedger(process.database(), stage.clock());
+                    const auto replayed = process.wait(outbox->replay({.ids = {id}}, "hook"));
+                    REQUIRE(replayed);
+                    REQUIRE(replayed->toFetch == 1);
+                }});
+    CHECK(stage.mail().fetches == 2);
+    CHECK(stage.hook().repeats == 1);
+    CHECK(stage.log().find("the server has rendered a message anew") != std::string::npos);
+}
