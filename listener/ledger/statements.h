@@ -178,7 +178,7 @@ inline constexpr std::string_view insertItem =
 inline constexpr std::string_view updateItem = "UPDATE listener_item SET received = ?3, listing = ?4, gone = ?5 WHERE index_id = ?1 AND ordinal = ?2";
 inline constexpr std::string_view deleteItem = "DELETE FROM listener_item WHERE index_id = ?1 AND ordinal = ?2";
 inline constexpr std::string_view markUnseen =
-    "UPDATE listener_item SET gone = ?3 WHERE index_id = ?1 AND ordinal > 0 AND listing < ?2 AND gone IS NULL";
+    "UPDATE listener_item SET gone = ?3 WHERE index_id = ?1 AND ordinal > ?4 AND ordinal <= ?5 AND listing < ?2 AND gone IS NULL";
 inline constexpr std::string_view selectItemsAbove =
     "SELECT ordinal, id, received FROM listener_item WHERE index_id = ?1 AND ordinal > ?2 AND gone IS NULL ORDER BY ordinal LIMIT ?3";
 inline constexpr std::string_view selectItems = "SELECT ordinal, id, received, gone FROM listener_item WHERE index_id = ?1";

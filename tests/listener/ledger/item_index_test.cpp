@@ -169,6 +169,48 @@ SCENARIO("a folder that is listed anew shows at its end what is gone", "[index]"
     }
 }
 
+SCENARIO("at the end of the listing of a large folder nobody waits long to write", "[index]") {
+    simulation::SimVfs vfs;
+    auto world = std::make_unique<Indexed>(vfs);
+    const auto number = world->open().number;
+    constexpr std::uint64_t count = 50'000;
+    Ids ids;
+    for (std::uint64_t ordinal = 1; ordinal <= count; ++ordinal) ids.push_back("id" + std::to_string(ordinal));
+    world->apply(number, wholeListing(ids, "s1"));
+    world->apply(number, firstPage({"id7", "id50000"}, "p1"));
+    const auto isComplete = [&world, number](const IndexedFolder& listed) {
+        CHECK(listed.whole);
+        CHECK(listed.sync == "s2");
+        CHECK(listed.exists == 4);
+        CHECK(listed.next == count + 2);
+        CHECK(world->present(number) == std::map<std::uint64_t, std::string>{{7, "id7"}, {30'000, "id30000"}, {50'000, "id50000"}, {50'001, "new"}});
+    };
+    std::size_t commits = 0;
+    GIVEN("that it comes to its end") {
+        vfs.judge([&commits](simulation::SimVfs::Effect effect, std::uint64_t, const std::string&) {
+            commits += effect == simulation::SimVfs::Effect::sync ? 1 : 0;
+            return simulation::SimVfs::Fate::pass;
+        });
+        isComplete(world->apply(number, lastPage({"id30000", "new"}, "s2")));
+        vfs.judge({});
+        THEN("it took several transactions") { CHECK(commits >= 5); }
+    }
+    GIVEN("a process that ends in between") {
+        vfs.judge([&commits](simulation::SimVfs::Effect effect, std::uint64_t, const std::string&) {
+            commits += effect == simulation::SimVfs::Effect::sync ? 1 : 0;
+            return commits == 3 ? simulation::SimVfs::Fate::dead : simulation::SimVfs::Fate::pass;
+        });
+        CHECK_THROWS(world->apply(number, lastPage({"id30000", "new"}, "s2")));
+        world.reset();
+        vfs.judge({});
+        vfs.crash(nullptr);
+        world = std::make_unique<Indexed>(vfs);
+        CHECK_FALSE(world->open().whole);
+        CHECK(world->open().sync == "p1");
+        THEN("the page is asked for again") { isComplete(world->apply(number, lastPage({"id30000", "new"}, "s2"))); }
+    }
+}
+
 SCENARIO("an index's validity was never used before", "[index]") {
     simulation::SimVfs vfs;
     Indexed world(vfs);
