@@ -333,6 +333,17 @@ KnownItems readItems(plugin::Transaction& transaction, const std::string& mailbo
     if (!known.folder.whole) known.folder.sync.clear();
     auto& row = transaction.prepare(sql::selectItems).bind(0, known.folder.number);
     while (row.step()) known.items.push_back({{number(row, 0), text(row.blob(1)), maybeTime(row, 2)}, row.isNull(3)});
+    auto& record = transaction.prepare(sql::selectRecordOfIndex).bind(0, known.folder.number);
+    if (!record.step()) return known;
+    const auto folderId = record.integer(0);
+    if (stored::startKind(record.text(2)) != Start::Kind::all) known.start = stored::time(record.integer(3));
+    record.reset();
+    for (auto& one : known.items) {
+        if (one.there) continue;
+        auto& at = transaction.prepare(sql::selectRowAt).bind(0, folderId).bind(1, stored::number(known.folder.validity));
+        one.known = at.bind(2, stored::number(one.item.ordinal)).step();
+        at.reset();
+    }
     return known;
 }
 

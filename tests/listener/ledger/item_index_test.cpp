@@ -450,6 +450,23 @@ SCENARIO("a look beside the service knows what is known, and keeps what it learn
             CHECK(world.ledger.run(shadow->above(known.number, 0, 0)).front().id == "a");
         }
     }
+    GIVEN("one of which a message went before anybody had read it, and one that was delivered") {
+        world.apply(number, wholeListing({"delivered", "unread", "c"}, "s1"));
+        recordOf(world, world.open(), {Start::Kind::all}, 3, {1, 3});
+        world.apply(number, page({}, "s2", {"delivered", "unread"}));
+        const auto known = openShadow(inboxKey);
+        WHEN("both come back") {
+            applyShadow(known.number, page({"unread", "delivered"}, "s3"));
+            THEN("the look gives them the numbers that the service will give them") {
+                std::map<std::uint64_t, std::string> seen;
+                for (const auto& item : world.ledger.run(shadow->above(known.number, 0, 0))) seen.emplace(item.ordinal, item.id);
+                world.apply(number, page({"unread", "delivered"}, "s3"));
+                CHECK(seen == world.present(number));
+                CHECK(seen.at(4) == "unread");
+                CHECK(world.ledger.run(shadow->find(known.number, {2})).empty());
+            }
+        }
+    }
     GIVEN("one that nobody knows") {
         const auto known = openShadow("unknown");
         THEN("nothing is known of it afterwards either") {
