@@ -55,6 +55,22 @@ Result<Digest> hashOf(const plugin::File& file) {
     }
 }
 
+/// Whether the file holds these octets. One that holds others is removed: a process was killed before the ledger knew of it, and the server has
+/// rendered the message anew since.
+Result<bool> isThere(plugin::Directory& directory, const std::string& name, const Content& content) {
+    const auto exists = directory.exists(name);
+    if (!exists || !*exists) return exists;
+    const auto file = directory.open(name);
+    if (!file) return file.error();
+    if ((*file)->size() == content.size()) {
+        const auto hash = hashOf(**file);
+        if (!hash) return hash.error();
+        if (*hash == content.sha256()) return true;
+    }
+    if (const auto removed = directory.remove(name); !removed) return removed.error();
+    return false;
+}
+
 bool hasBytes(const Content& content) { return content.inMemory() != nullptr || content.file() != nullptr; }
 
 }  // namespace
@@ -65,7 +81,28 @@ std::string OutboxFiles::newName(const char* ending) {
     char time[17];
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(clock_.wall().time_since_epoch()).count();
     const auto end = std::to_chars(time, time + sizeof time, seconds, 16).ptr;
-    return std::string(time, end) + "-" + plugin::hexText(chance) + ending;
+    auto name = std::string(time, end) + "-" + plugin::hexText(chance) + ending;
+    const std::lock_guard lock(mutex_);
+    made_.emplace(clock_.steady(), std::string(outbox) + "/" + name);
+    return name;
+}
+
+bool OutboxFiles::hasDoubtful() const {
+    const std::lock_guard lock(mutex_);
+    return !made_.empty() && made_.begin()->first + doubtfulAfter <= clock_.steady();
+}
+
+std::size_t OutboxFiles::removeUnneeded(const std::set<std::string>& needed) {
+    std::vector<std::string> unneeded;
+    {
+        const std::lock_guard lock(mutex_);
+        const auto end = made_.upper_bound(clock_.steady() - doubtfulAfter);
+        for (auto each = made_.begin(); each != end; ++each)
+            if (!needed.contains(each->second)) unneeded.push_back(std::move(each->second));
+        made_.erase(made_.begin(), end);
+    }
+    remove(unneeded);
+    return unneeded.size();
 }
 
 /// The staged file itself gets a name where it may and can; else it is copied.
@@ -139,7 +176,7 @@ Result<Kept> OutboxFiles::place(const std::string& folder, const Message& messag
     auto directory = disk_.directory(directory_ + "/" + path, true);
     if (!directory) return staging(directory.error());
     const auto name = message.id + ".eml";
-    const auto there = (*directory)->exists(name);
+    const auto there = isThere(**directory, name, message.content);
     if (!there) return staging(there.error());
     if (!*there) {
         auto file = (*directory)->create(mode);

@@ -8,6 +8,8 @@
 #include <atomic>
 #include <cstdint>
 #include <limits>
+#include <map>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <span>
@@ -25,6 +27,8 @@ namespace listener {
 ///   reference/<mailbox>/<id>.eml   what was too large for a sink that is told where it lies; whoever was told removes it
 class OutboxFiles {
 public:
+    static constexpr std::uint64_t passingBytes = 264 << 20;  ///< of one batch of a round
+
     /// `limit`: of bytes under outbox/; 0: none. `disk`, `clock` and `random` outlive the object.
     OutboxFiles(plugin::Disk& disk, plugin::Clock& clock, plugin::Random& random, std::string dataDirectory, std::uint64_t limit = 0)
         : disk_(disk), clock_(clock), random_(random), directory_(std::move(dataDirectory)), limit_(limit) {}
@@ -36,13 +40,19 @@ public:
     /// Durable when it answers; beside the requests. Errors: outboxFull, messageStaging (retryLater): nothing of it is kept. `passing`: sinks are at
     /// work that will take all of it in a moment, and it may go beyond the limit for so long.
     plugin::Result<std::vector<Kept>> keep(std::span<const Request> requests, bool passing = false);
-    /// Durable when it answers. The same message may come again. Whoever goes on needing it counts it with use().
+    /// Durable when it answers. The same message may come again; with other octets it takes the place of the former ones. Whoever goes on needing it
+    /// counts it with use().
     plugin::Result<Kept> quarantine(const Message& message);
     /// Answers the absolute path.
     plugin::Result<std::string> refer(const Message& message);
 
     /// The bytes of a message with this size and hash. Errors outboxDamaged: they are not there, or others.
     plugin::Result<Content> load(const Kept& kept, std::uint64_t size, const Digest& sha256);
+    /// Whether keep() wrote anything more than ten minutes ago of which nobody has said since whether it is needed.
+    bool hasDoubtful() const;
+    /// Removes what of that is not among `needed`: files whose transaction failed. `needed`: as the ledger names them, read just before. Answers how
+    /// many.
+    std::size_t removeUnneeded(const std::set<std::string>& needed);
     /// As far as it can.
     void remove(const std::vector<std::string>& files);
 
@@ -70,9 +80,13 @@ public:
     std::uint64_t room() const { return limit_ == 0 ? std::numeric_limits<std::uint64_t>::max() : limit_ - std::min<std::uint64_t>(used_, limit_); }
     /// Something had no room: nothing more is to be fetched until something has gone.
     void noRoom() { tight_ = used_ > 0; }
+    /// No more has passed the limit than one batch of a round: what passes is taken as fast as it comes.
+    bool mayPass() const { return limit_ == 0 || used_ <= limit_ + passingBytes; }
     bool isFull() const { return limit_ != 0 && (used_ >= limit_ || tight_); }
 
 private:
+    static constexpr std::chrono::minutes doubtfulAfter{10};  ///< no transaction takes so long
+
     std::string newName(const char* ending);
     plugin::Result<std::string> keepAlone(plugin::Directory& directory, const Request& request);
     plugin::Result<Kept> place(const std::string& folder, const Message& message);
@@ -84,6 +98,8 @@ private:
     const std::uint64_t limit_;
     std::atomic<std::uint64_t> used_{0};
     std::atomic<bool> tight_{false};
+    mutable std::mutex mutex_{};
+    std::multimap<plugin::Steady, std::string> made_{};  ///< files, with their folder; since when
 };
 
 }  // namespace listener

@@ -271,6 +271,10 @@ bool Batcher::allSinksWork() const {
                        [](const auto* outlet) { return outlet->view().state == SinkHealth::State::working; });
 }
 
+bool Batcher::nothingWaits() const {
+    return std::all_of(parts_.outlets.begin(), parts_.outlets.end(), [](const auto* outlet) { return outlet->view().waiting == 0; });
+}
+
 /// While a sink takes nothing the outbox will have to have all of it: what it has no room for is offered to nobody, or the others got it again with
 /// each attempt.
 void Batcher::leaveWhatHasNoRoom(Batch& batch) {
@@ -299,7 +303,7 @@ Task<std::vector<Settled>> Batcher::keepRest(std::vector<Settled> judged, const 
     std::vector<OutboxFiles::Request> requests;
     std::vector<Settled*> waiting;
     std::vector<Settled> aside;
-    const bool passing = parts_.rendersAnew && allSinksWork();  // it is kept for the moment only
+    const bool passing = parts_.rendersAnew && allSinksWork() && (parts_.files.mayPass() || nothingWaits());  // it is kept for the moment only
     const auto room = passing ? std::numeric_limits<std::uint64_t>::max() : parts_.files.room();
     std::uint64_t bytes = 0;
     for (std::size_t i = 0; i < judged.size(); ++i) {

@@ -61,6 +61,7 @@ private:
     plugin::Task<std::vector<Settled>> setAside(Batch& batch);
     Settled judge(const Message& message, const Offers& offers, std::size_t index) const;
     bool allSinksWork() const;
+    bool nothingWaits() const;
     void leaveWhatHasNoRoom(Batch& batch);
     plugin::Error outboxFull() const;
     struct Totals {

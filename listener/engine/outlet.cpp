@@ -33,12 +33,13 @@ std::uint64_t inMemory(const Message& message) { return message.content.inMemory
 
 }  // namespace
 
-Outlet::Outlet(Parts parts, plugin::Loop& loop, SinkSettings settings, std::shared_ptr<Sink> sink)
+Outlet::Outlet(Parts parts, plugin::Loop& loop, SinkSettings settings, std::shared_ptr<Sink> sink, const Outlet* forerunner)
     : parts_(std::move(parts)),
       loop_(loop),
       settings_(std::move(settings)),
       sink_(std::move(sink)),
-      health_(settings_.retryMaxInterval, parts_.random) {}
+      health_(settings_.retryMaxInterval, parts_.random),
+      inHand_(forerunner != nullptr ? forerunner->inHand_ : std::make_shared<InHand>()) {}
 
 Outlet::~Outlet() = default;
 
@@ -115,7 +116,7 @@ void Outlet::pump() {
         for (const auto& job : jobs) {
             job->stage = OutletJob::Stage::running;
             job->deadline = deadline;
-            inHand_.insert(job->message.id);
+            job->hold.emplace(shared_from_this(), std::vector<std::string>{job->message.id});
         }
         ++calls_;
         nothingToProbe_ = false;
@@ -147,7 +148,6 @@ Task<void> Outlet::call(std::shared_ptr<Outlet> self, std::vector<JobPtr> jobs) 
         if (job.verdict == Delivery::Verdict::notDelivered && !job.error)
             job.error = Error{Reaction::retryLater, Code::sinkUnavailable, "sink " + settings_.name + " gave no verdict in time"};
         job.stage = OutletJob::Stage::ended;
-        inHand_.erase(inHand_.find(job.message.id));
         noteEnd(job);
         job.group->ended();
         if (job.adopted) adopted.push_back(jobs[i]);
@@ -258,21 +258,33 @@ void Outlet::owe(std::size_t count, std::vector<JobPtr> underWay) {
 }
 
 Outlet::Hold::Hold(std::shared_ptr<Outlet> outlet, std::vector<std::string> ids) : outlet_(std::move(outlet)), ids_(std::move(ids)) {
-    const std::lock_guard lock(outlet_->mutex_);
-    outlet_->held_.insert(ids_.begin(), ids_.end());
+    outlet_->inHand_->take(ids_);
 }
 
 Outlet::Hold::~Hold() {
-    if (!outlet_) return;
-    const std::lock_guard lock(outlet_->mutex_);
-    for (const auto& id : ids_) outlet_->held_.erase(outlet_->held_.find(id));
+    if (outlet_) outlet_->inHand_->drop(ids_);
 }
 
-/// By a call, or by a round that offers it.
-bool Outlet::isTaken(const std::string& id) const {
-    if (inHand_.contains(id)) return true;
+void Outlet::InHand::take(const std::vector<std::string>& ids) {
     const std::lock_guard lock(mutex_);
-    return held_.contains(id);
+    ids_.insert(ids.begin(), ids.end());
+}
+
+void Outlet::InHand::drop(const std::vector<std::string>& ids) {
+    const std::lock_guard lock(mutex_);
+    for (const auto& id : ids) ids_.erase(ids_.find(id));
+    if (watched_) dropped_.insert(ids.begin(), ids.end());
+}
+
+bool Outlet::InHand::has(const std::string& id) const {
+    const std::lock_guard lock(mutex_);
+    return ids_.contains(id) || dropped_.contains(id);
+}
+
+void Outlet::InHand::watch(bool begun) {
+    const std::lock_guard lock(mutex_);
+    watched_ = begun;
+    dropped_.clear();
 }
 
 Task<bool> Outlet::settleOffered(std::size_t count, std::vector<JobPtr> jobs) {

@@ -43,7 +43,8 @@ public:
         /// Any thread: in this mailbox something is to be done (an after-action is due, bytes are to be fetched again).
         std::function<void(const std::string& mailbox)> mailboxHasWork;
     };
-    Outlet(Parts parts, plugin::Loop& loop, SinkSettings settings, std::shared_ptr<Sink> sink);
+    /// `forerunner`: of the same sink as it was configured before. What is in hand for it is left alone by this one.
+    Outlet(Parts parts, plugin::Loop& loop, SinkSettings settings, std::shared_ptr<Sink> sink, const Outlet* forerunner = nullptr);
     ~Outlet();
 
     plugin::Loop& loop() const { return loop_; }                ///< any thread
@@ -70,7 +71,8 @@ public:
     /// Any thread. The outbox has so many messages more for this sink; these of them are under way.
     void owe(std::size_t count, std::vector<std::shared_ptr<OutletJob>> underWay);
 
-    /// Messages the outbox has before they are offered: while one of these is alive, its part leaves them alone. Any thread.
+    /// Messages that a round or a call is at work with until what came of it is written down: while one of these is alive, the outbox's part leaves
+    /// them alone. Any thread.
     class Hold {
     public:
         Hold(std::shared_ptr<Outlet> outlet, std::vector<std::string> ids);
@@ -129,6 +131,7 @@ private:
         bool failed = false;
     };
     plugin::Task<Page> nextPage();
+    plugin::Task<Page> readPage();
     void noticeClock();
     plugin::Task<void> refresh();
     plugin::Task<void> step(std::stop_token finish);
@@ -136,12 +139,27 @@ private:
     plugin::Task<JobPtr> jobOf(OutboxEntry entry, bool* troubled);
     enum class Tell { mailbox, nobody };
     plugin::Task<bool> conclude(std::vector<OutboxOutcome> outcomes, Tell tell = Tell::mailbox);
-    bool isTaken(const std::string& id) const;
     plugin::Task<bool> postpone(std::int64_t row);
     plugin::Task<void> expire();
     plugin::Task<void> rest(std::stop_token finish);
     std::size_t pageSize() const;
     void show();
+
+    /// Ids of what calls and rounds are at work with, and of what they have dropped since a page of the outbox was begun: what it says of these may
+    /// be out of date. Thread-safe; an outlet hands it on to its successor.
+    class InHand {
+    public:
+        void take(const std::vector<std::string>& ids);
+        void drop(const std::vector<std::string>& ids);
+        bool has(const std::string& id) const;
+        void watch(bool begun);
+
+    private:
+        mutable std::mutex mutex_{};
+        std::multiset<std::string> ids_{};
+        std::set<std::string> dropped_{};
+        bool watched_ = false;
+    };
 
     const Parts parts_;
     plugin::Loop& loop_;
@@ -149,14 +167,13 @@ private:
     const std::shared_ptr<Sink> sink_;
     SinkHealth health_;
     std::deque<JobPtr> queue_{};
-    std::uint64_t queued_ = 0;             ///< bytes in memory
-    std::size_t calls_ = 0;                ///< under way
-    std::size_t busy_ = 0;                 ///< with a call, or with writing down what came of one
-    std::multiset<std::string> inHand_{};  ///< ids that a call is at work with
-    std::multiset<std::string> held_{};    ///< ids of Hold; under mutex_
-    std::set<std::string> stuck_{};        ///< ids; people have been told of them
-    plugin::Event changed_{};              ///< a call has ended, or the queue is shorter
-    plugin::Event wake_{};                 ///< of the outbox's part
+    std::uint64_t queued_ = 0;  ///< bytes in memory
+    std::size_t calls_ = 0;     ///< under way
+    std::size_t busy_ = 0;      ///< with a call, or with writing down what came of one
+    const std::shared_ptr<InHand> inHand_;
+    std::set<std::string> stuck_{};  ///< ids; people have been told of them
+    plugin::Event changed_{};        ///< a call has ended, or the queue is shorter
+    plugin::Event wake_{};           ///< of the outbox's part
     std::stop_token giveUp_{};
     bool sweeping_ = false;  ///< all there is, in order, due or not: the sink is well again
     std::int64_t swept_ = 0;

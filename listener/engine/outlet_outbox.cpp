@@ -79,7 +79,15 @@ void Outlet::noticeClock() {
     swept_ = 0;
 }
 
+/// What is dropped from now on is passed over by attempt(), which ends that.
 Task<Outlet::Page> Outlet::nextPage() {
+    inHand_->watch(true);
+    auto page = co_await readPage();
+    if (page.entries.empty()) inHand_->watch(false);
+    co_return page;
+}
+
+Task<Outlet::Page> Outlet::readPage() {
     const auto now = loop_.clock().wall();
     const bool resting = health_.state() == SinkHealth::State::resting;
     if (resting || !sweeping_) {
@@ -236,7 +244,7 @@ Task<void> Outlet::attempt(std::vector<OutboxEntry> entries) {
         const auto size = entry.message.content.size();
         if (size <= Content::memoryLimit && bytes > 0 && bytes + size > callBytes) break;
         (resting ? probed_ : swept_) = entry.number;
-        if (isTaken(entry.message.id)) continue;
+        if (inHand_->has(entry.message.id)) continue;
         auto job = co_await jobOf(std::move(entry), &troubled);
         if (!job) {
             unreadable = true;
@@ -250,6 +258,7 @@ Task<void> Outlet::attempt(std::vector<OutboxEntry> entries) {
         jobs.push_back(job);
         enqueue(std::move(job));
     }
+    inHand_->watch(false);
     pump();
     while (group->left > 0) {
         if (health_.state() == SinkHealth::State::disabled || (health_.state() == SinkHealth::State::resting && calls_ == 0 && !mayCall()))
@@ -327,7 +336,7 @@ Task<void> Outlet::expire() {
         if (!ids || ids->empty()) co_return;
         std::vector<OutboxOutcome> outcomes;
         for (auto& id : *ids)
-            if (!isTaken(id))
+            if (!inHand_->has(id))
                 outcomes.push_back({.id = std::move(id),
                                     .sink = settings_.name,
                                     .kind = OutboxOutcome::Kind::dead,

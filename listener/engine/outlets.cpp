@@ -46,7 +46,8 @@ std::vector<std::string> Outlets::configure(const plugin::Configuration& configu
         }
         auto settings = sinkSettings(configuration, name);
         auto sink = makeSink(configuration, settings);
-        auto outlet = std::make_shared<Outlet>(parts_, *loops[made_++ % loops.size()], std::move(settings), std::move(sink));
+        auto outlet = std::make_shared<Outlet>(parts_, *loops[made_++ % loops.size()], std::move(settings), std::move(sink),
+                                               known == ways_.end() ? nullptr : known->second.outlet.get());
         fresh.emplace_back(name, known == ways_.end() ? nullptr : known->second.end);
         wanted.emplace(name, Way{std::move(fingerprint), std::move(outlet)});
     }
@@ -149,6 +150,14 @@ Task<void> Outlets::end() {
 Task<void> Outlets::recount() {
     auto bytes = co_await ledger_->keptBytes();
     if (bytes) files_.recounted(*bytes);
+    if (files_.hasDoubtful()) {
+        auto needed = co_await ledger_->keptFiles();
+        auto& loop = co_await plugin::thisLoop();
+        if (needed) {
+            auto remove = plugin::offload(loop, [this, files = std::move(*needed)] { return files_.removeUnneeded(files); });
+            co_await remove;
+        }
+    }
     auto looking = lookForOrphans();
     const auto looked = co_await looking;
     if (!looked) host_.log().debug(logger, plugin::describe(looked.error()));

@@ -26,8 +26,10 @@ public:
         const auto ordinal = fetched.position.ordinal;
         const auto found = std::find_if(wanted_.begin(), wanted_.end(), [ordinal](const Unfetched& one) { return one.ordinal == ordinal; });
         if (found == wanted_.end() || fetched.sourceDefect) co_return Result<void>{};
-        if (!parts_.rendersAnew && found->sha256 != Digest{} && found->sha256 != fetched.content.sha256())
-            parts_.log.warning(logger, "the mailbox holds other bytes than it did when the message was delivered",
+        if (found->sha256 != Digest{} && found->sha256 != fetched.content.sha256())
+            parts_.log.warning(logger,
+                               parts_.rendersAnew ? "the server has rendered a message anew: under its id a sink gets other octets than before"
+                                                  : "the mailbox holds other bytes than it did when the message was delivered",
                                {{"mailbox", parts_.settings.alias}, {"id", found->id}});
         bytes_ += fetched.content.inMemory() != nullptr ? fetched.content.size() : 0;
         Message message;
@@ -74,11 +76,13 @@ private:
 
 }  // namespace
 
-/// Nothing is fetched that could not be kept: not while the outbox is full and a sink of this mailbox does not take what it gets.
+/// Nothing is fetched that could not be kept: not while the outbox is full and a sink of this mailbox does not take what it gets. What is rendered
+/// anew passes through the outbox anyway, past what one message or another waits for, and no faster than the sinks take it.
 Result<void> Round::roomInOutbox() const {
     if (!parts_.files.isFull()) return {};
+    const bool passes = parts_.rendersAnew && parts_.files.mayPass();
     for (const auto* outlet : parts_.outlets)
-        if (const auto view = outlet->view(); view.state != SinkHealth::State::working || view.waiting > 0)
+        if (const auto view = outlet->view(); view.state != SinkHealth::State::working || (!passes && view.waiting > 0))
             return Error{Reaction::retryLater, plugin::Code::outboxFull,
                          "the outbox is full (" + std::to_string(parts_.files.used()) + " of " + std::to_string(parts_.files.limit()) +
                              " octets) and sink " + outlet->settings().name + " does not take its messages: mailbox " + parts_.settings.alias +

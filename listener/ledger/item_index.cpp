@@ -15,6 +15,8 @@ namespace {
 
 using plugin::Transaction;
 
+constexpr std::uint64_t unseenAtOnce = 20'000;  ///< some ten milliseconds
+
 std::uint64_t number(const plugin::Statement& row, int column) { return static_cast<std::uint64_t>(row.integer(column)); }
 
 std::span<const std::uint8_t> bytes(const std::string& text) { return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}; }
@@ -101,7 +103,24 @@ public:
         row.reset();
     }
 
-    IndexedFolder apply(const IndexChanges& changes) {
+    /// The last page of a listing of a large folder: what it has not shown is marked in steps, in which others write, and the page is the last one of
+    /// them. A process that ends in between asks for that page again.
+    bool endsLargeListing(const IndexChanges& changes) const { return changes.last && !changes.first && underWay_ && folder_.next > unseenAtOnce; }
+
+    /// What that page shows. Answers the highest number there is.
+    std::uint64_t bring(const IndexChanges& changes) {
+        for (const auto& item : changes.present) present(item);
+        write();
+        return folder_.next - 1;
+    }
+
+    /// Of the numbers above `above`, so many as a step takes.
+    void markUnseen(std::uint64_t above) {
+        markUnseen(above, above + unseenAtOnce);
+        write();
+    }
+
+    IndexedFolder apply(const IndexChanges& changes, bool marked = false) {
         const bool again = underWay_ && !changes.sync.empty() && changes.sync == folder_.sync;  // this very page was the last one
         if (changes.first && !again) {
             ++listing_;
@@ -110,7 +129,11 @@ public:
         }
         for (const auto& item : changes.present) present(item);
         for (const auto& id : changes.gone) gone(id);
-        if (changes.last && underWay_) end();
+        if (changes.last && underWay_) {
+            if (!marked) markUnseen(0, folder_.next);  // all there is has been listed
+            underWay_ = false;
+            folder_.whole = true;
+        }
         folder_.sync = changes.sync;
         write();
         return std::move(folder_);
@@ -198,12 +221,11 @@ private:
         return record;
     }
 
-    /// All there is has been listed: what was not shown is gone.
-    void end() {
-        transaction_.prepare(sql::markUnseen).bind(0, index_).bind(1, listing_).bind(2, now_).run();
+    /// What the listing has not shown is gone.
+    void markUnseen(std::uint64_t above, std::uint64_t upTo) {
+        auto& mark = transaction_.prepare(sql::markUnseen).bind(0, index_).bind(1, listing_).bind(2, now_);
+        mark.bind(3, stored::number(above)).bind(4, stored::number(upTo)).run();
         folder_.exists -= static_cast<std::uint64_t>(transaction_.changes());
-        underWay_ = false;
-        folder_.whole = true;
     }
 
     void write() {
@@ -244,10 +266,29 @@ public:
     }
 
     Answer<IndexedFolder> apply(std::int64_t folder, IndexChanges changes) override {
-        return ask<IndexedFolder>(database_, &plugin::Database::write,
-                                  [folder, changes = std::move(changes), now = clock_.wall()](Transaction& transaction) {
-                                      return Applying(transaction, folder, now).apply(changes);
-                                  });
+        const auto page = std::make_shared<const IndexChanges>(std::move(changes));
+        const auto now = clock_.wall();
+        struct Brought {
+            std::optional<IndexedFolder> whole{};  ///< that was all
+            std::uint64_t last = 0;
+        };
+        auto bringing = ask<Brought>(database_, &plugin::Database::write, [folder, page, now](Transaction& transaction) {
+            Applying applying(transaction, folder, now);
+            return applying.endsLargeListing(*page) ? Brought{.last = applying.bring(*page)} : Brought{.whole = applying.apply(*page)};
+        });
+        auto brought = co_await bringing;
+        if (!brought) co_return brought.error();
+        if (brought->whole) co_return std::move(*brought->whole);
+        for (std::uint64_t above = 0; above < brought->last; above += unseenAtOnce) {
+            auto marking = ask<void>(database_, &plugin::Database::write,
+                                     [folder, above, now](Transaction& transaction) { Applying(transaction, folder, now).markUnseen(above); });
+            const auto marked = co_await marking;
+            if (!marked) co_return marked.error();
+        }
+        auto ending = ask<IndexedFolder>(database_, &plugin::Database::write, [folder, page, now](Transaction& transaction) {
+            return Applying(transaction, folder, now).apply(*page, true);
+        });
+        co_return co_await ending;
     }
 
     Answer<std::vector<IndexedItem>> above(std::int64_t folder, std::uint64_t ordinal, std::size_t limit) override {
@@ -291,6 +332,17 @@ KnownItems readItems(plugin::Transaction& transaction, const std::string& mailbo
     if (!known.folder.whole) known.folder.sync.clear();
     auto& row = transaction.prepare(sql::selectItems).bind(0, known.folder.number);
     while (row.step()) known.items.push_back({{number(row, 0), text(row.blob(1)), maybeTime(row, 2)}, row.isNull(3)});
+    auto& record = transaction.prepare(sql::selectRecordOfIndex).bind(0, known.folder.number);
+    if (!record.step()) return known;
+    const auto folderId = record.integer(0);
+    if (stored::startKind(record.text(2)) != Start::Kind::all) known.start = stored::time(record.integer(3));
+    record.reset();
+    for (auto& one : known.items) {
+        if (one.there) continue;
+        auto& at = transaction.prepare(sql::selectRowAt).bind(0, folderId).bind(1, stored::number(known.folder.validity));
+        one.known = at.bind(2, stored::number(one.item.ordinal)).step();
+        at.reset();
+    }
     return known;
 }
 

@@ -13,8 +13,10 @@ struct KnownItems {
     struct Item {
         IndexedItem item;
         bool there = true;
+        bool known = true;  ///< to the ledger; false: one that is gone, and that nobody had read
     };
     IndexedFolder folder{};
+    plugin::Wall start = plugin::Wall::min();  ///< of the folder's record
     std::vector<Item> items{};
 };
 /// Blocking; throws plugin::StoreError.

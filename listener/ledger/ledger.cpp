@@ -94,7 +94,7 @@ public:
             auto step = co_await steps;
             if (!step) co_return step.error();
             gone += step->gone;
-            if (step->last == 0) break;
+            if (!step->more) break;
             after = step->last;
         }
         for (bool more = true; more;) {

@@ -23,6 +23,7 @@ void restartOne(plugin::Transaction& transaction, std::int64_t mailbox, const St
     for (const auto statement : {sql::endDueOfMailbox, sql::deleteDueOfMailbox, sql::deleteBatchesOfMailbox})
         transaction.prepare(statement).bind(0, mailbox).run();
     transaction.prepare("UPDATE listener_folder SET forgotten = 1 WHERE mailbox_id = ? AND forgotten <> 1").bind(0, mailbox).run();
+    endUnfetchable(transaction, mailbox);
     transaction.prepare("UPDATE listener_index SET forgotten = 1 WHERE mailbox_id = ? AND forgotten = 0").bind(0, mailbox).run();
     transaction.prepare("UPDATE listener_mailbox SET blocked = NULL, restart_kind = ?, restart_since = ? WHERE mailbox_id = ?")
         .bind(0, stored::text(start.kind))
@@ -74,6 +75,7 @@ FolderRecord beginFolder(plugin::Transaction& transaction, const FolderRecord& r
     if (auto known = reading::folder(transaction, record.mailbox, record.protocol, record.name)) {
         if (known->validity == record.validity) return *known;
         forgetFolder(transaction, known->id);
+        endUnfetchable(transaction, mailboxId(transaction, record.mailbox));
     }
     insertFolder(transaction, record);
     return reading::folder(transaction, record.mailbox, record.protocol, record.name).value();

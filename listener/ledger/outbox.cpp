@@ -551,6 +551,13 @@ private:
 
 }  // namespace
 
+void writing::endUnfetchable(plugin::Transaction& transaction, std::int64_t mailbox) {
+    std::vector<std::int64_t> messages;
+    auto& row = transaction.prepare(sql::selectUnfetchable).bind(0, mailbox);
+    while (row.step()) messages.push_back(row.integer(0));
+    for (const auto message : messages) endAsMissing(transaction, message);
+}
+
 std::unique_ptr<OutboxLedger> makeOutboxLedger(plugin::Database& database, plugin::Clock& clock) {
     return std::make_unique<SqlOutboxLedger>(database, clock);
 }

@@ -382,6 +382,7 @@ std::optional<Rebuilt> rebuild(plugin::Transaction& transaction, const Rebuild& 
         left.reset();
         endRecord(transaction, *inForce, now);
     }
+    endUnfetchable(transaction, mailboxId(transaction, rebuild.record.mailbox));
     rebuilt.record = reading::folder(transaction, rebuild.record.mailbox, rebuild.record.protocol, rebuild.record.name).value();
     return rebuilt;
 }

@@ -26,7 +26,7 @@ Retained retain(plugin::Transaction& transaction, std::int64_t folder, const std
                 std::int64_t after) {
     std::vector<std::int64_t> gone, stay;
     std::size_t seen = 0;
-    Retained done;
+    Retained done{.last = after};
     auto& row = transaction.prepare(sql::selectOld).bind(0, folder).bind(1, after).bind(2, stored::time(moment)).bind(3, stored::number(atOnce));
     for (; row.step(); ++seen) {
         done.last = row.integer(1);
@@ -36,10 +36,12 @@ Retained retain(plugin::Transaction& transaction, std::int64_t folder, const std
         else if (row.integer(2) != 0)
             stay.push_back(row.integer(0));
     }
-    if (seen < atOnce) {
-        done.last = 0;
+    done.more = seen == atOnce;
+    if (!done.more) {
         auto& old = transaction.prepare(sql::selectOldForgotten).bind(0, folder).bind(1, stored::time(moment)).bind(2, stored::number(atOnce));
+        const auto before = gone.size();
         while (old.step()) gone.push_back(old.integer(0));
+        done.more = gone.size() - before == atOnce;
     }
     for (const auto number : gone)
         for (const auto statement : {sql::deleteVerdicts, sql::deleteDue, sql::deleteMessage}) transaction.prepare(statement).bind(0, number).run();
@@ -52,6 +54,7 @@ Retained retain(plugin::Transaction& transaction, std::int64_t folder, const std
 }
 
 std::uint64_t forgetItems(plugin::Transaction& transaction, std::int64_t folder, plugin::Wall moment) {
+    transaction.prepare(sql::forgetLeftIndexes).bind(0, folder).bind(1, stored::time(moment)).run();
     std::vector<std::pair<std::int64_t, std::int64_t>> items;
     const auto collect = [&items](plugin::Statement& row) {
         while (row.step()) items.emplace_back(row.integer(0), row.integer(1));

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <utility>
 
 namespace listener {
 namespace {
@@ -27,6 +28,7 @@ public:
         auto found = co_await reading;
         if (!found) co_return found.error();
         Folder folder{.key = std::move(key), .known = std::move(found->folder)};
+        folder.start = found->start;
         for (auto& item : found->items) folder.add(std::move(item));
         if (folder.known.validity == 0)
             folder.known.validity = static_cast<std::uint64_t>(std::chrono::floor<std::chrono::seconds>(clock_.wall().time_since_epoch()).count());
@@ -73,20 +75,32 @@ private:
         std::map<std::uint64_t, IndexedItem> items{};  ///< there or not
         std::map<std::string, std::uint64_t> byId{};
         std::set<std::uint64_t> there{};
+        std::set<std::uint64_t> unread{};                 ///< gone before anybody had read them
         std::optional<std::set<std::uint64_t>> unseen{};  ///< by a listing from the start that is under way
+        plugin::Wall start = plugin::Wall::min();
 
         const std::set<std::uint64_t>& numbers() const { return there; }
         void add(KnownItems::Item item) {
             byId[item.item.id] = item.item.ordinal;
             if (item.there) there.insert(item.item.ordinal);
+            if (!item.known) unread.insert(item.item.ordinal);
             items[item.item.ordinal] = std::move(item.item);
         }
         void present(IndexChanges::Item item) {
-            const auto found = byId.find(item.id);
+            auto found = byId.find(item.id);
+            if (found != byId.end() && isBegunAnew(found->second, item)) {
+                items.erase(found->second);
+                byId.erase(std::exchange(found, byId.end()));
+            }
             const auto ordinal = found != byId.end() ? found->second : known.next++;
             if (found == byId.end()) add({{ordinal, std::move(item.id), item.received}, true});
             there.insert(ordinal);
             if (unseen) unseen->erase(ordinal);
+        }
+        /// One that comes back and that nobody had read is met for the first time, as the service will do.
+        bool isBegunAnew(std::uint64_t ordinal, const IndexChanges::Item& item) const {
+            const auto received = item.received ? item.received : items.at(ordinal).received;
+            return unread.contains(ordinal) && !there.contains(ordinal) && !(received && *received < start);
         }
         void gone(const std::string& id) {
             if (const auto found = byId.find(id); found != byId.end()) there.erase(found->second);

@@ -100,11 +100,10 @@ inline constexpr std::string_view selectOld =
     "m.settled < ?3 AND m.state NOT IN ('pending', 'dead', 'quarantined') AND NOT EXISTS (SELECT 1 FROM listener_due d WHERE d.message = m.number) "
     "AND "
     "NOT EXISTS (SELECT 1 FROM listener_stored k WHERE k.message = m.number) ORDER BY m.ordinal LIMIT ?4";
-/// The same of folders that were begun anew under the name of this one.
+/// The same of records of this mailbox that are in force no more, whatever their name and protocol.
 inline constexpr std::string_view selectOldForgotten =
-    "SELECT m.number FROM listener_folder n CROSS JOIN listener_folder f ON f.mailbox_id = n.mailbox_id AND f.name = n.name AND f.protocol = "
-    "n.protocol "
-    "AND f.forgotten <> 0 CROSS JOIN listener_message m ON m.folder_id = f.folder_id WHERE n.folder_id = ?1 AND m.settled < ?2 AND m.state <> "
+    "SELECT m.number FROM listener_folder n CROSS JOIN listener_folder f ON f.mailbox_id = n.mailbox_id AND f.forgotten <> 0 CROSS JOIN "
+    "listener_message m ON m.folder_id = f.folder_id WHERE n.folder_id = ?1 AND m.settled < ?2 AND m.state <> "
     "'pending' "
     "AND NOT EXISTS (SELECT 1 FROM listener_stored k WHERE k.message = m.number) LIMIT ?3";
 inline constexpr std::string_view deleteMessage = "DELETE FROM listener_message WHERE number = ?";
@@ -160,6 +159,10 @@ inline constexpr std::string_view countDelivered =
 inline constexpr std::string_view selectUnfetched =
     "SELECT k.message, m.ordinal, m.delivery_id, m.sha256, m.size FROM listener_stored k CROSS JOIN listener_message m ON m.number = k.message "
     "WHERE k.file IS NULL AND m.folder_id = ?1 AND m.validity = (SELECT validity FROM listener_folder WHERE folder_id = ?1)";
+/// Of records that are not in force any more.
+inline constexpr std::string_view selectUnfetchable =
+    "SELECT k.message FROM listener_stored k CROSS JOIN listener_message m ON m.number = k.message CROSS JOIN listener_folder f ON f.folder_id = "
+    "m.folder_id WHERE k.file IS NULL AND f.mailbox_id = ?1 AND f.forgotten <> 0";
 /// A hundred at a time: each costs a question to the server with each turn.
 inline constexpr std::string_view selectMissing =
     "SELECT m.ordinal, m.delivery_id FROM listener_message m WHERE m.folder_id = ?1 AND m.state = 'missing' AND m.settled >= ?2 AND m.validity = "
@@ -179,7 +182,7 @@ inline constexpr std::string_view insertItem =
 inline constexpr std::string_view updateItem = "UPDATE listener_item SET received = ?3, listing = ?4, gone = ?5 WHERE index_id = ?1 AND ordinal = ?2";
 inline constexpr std::string_view deleteItem = "DELETE FROM listener_item WHERE index_id = ?1 AND ordinal = ?2";
 inline constexpr std::string_view markUnseen =
-    "UPDATE listener_item SET gone = ?3 WHERE index_id = ?1 AND ordinal > 0 AND listing < ?2 AND gone IS NULL";
+    "UPDATE listener_item SET gone = ?3 WHERE index_id = ?1 AND ordinal > ?4 AND ordinal <= ?5 AND listing < ?2 AND gone IS NULL";
 inline constexpr std::string_view selectItemsAbove =
     "SELECT ordinal, id, received FROM listener_item WHERE index_id = ?1 AND ordinal > ?2 AND gone IS NULL ORDER BY ordinal LIMIT ?3";
 inline constexpr std::string_view selectItems = "SELECT ordinal, id, received, gone FROM listener_item WHERE index_id = ?1";
@@ -199,6 +202,11 @@ inline constexpr std::string_view selectGoneItems =
     "SELECT t.index_id, t.ordinal FROM listener_folder f CROSS JOIN listener_index i ON i.mailbox_id = f.mailbox_id AND i.protocol = f.protocol AND "
     "i.validity = f.validity CROSS JOIN listener_item t ON t.index_id = i.index_id AND t.gone IS NOT NULL AND t.gone < ?2 WHERE f.folder_id = ?1 AND "
     "NOT EXISTS (SELECT 1 FROM listener_message m WHERE m.folder_id = f.folder_id AND m.validity = f.validity AND m.ordinal = t.ordinal) LIMIT ?3";
+/// The indexes of this mailbox by which no folder has been read for so long.
+inline constexpr std::string_view forgetLeftIndexes =
+    "UPDATE listener_index SET forgotten = 1 WHERE mailbox_id = (SELECT mailbox_id FROM listener_folder WHERE folder_id = ?1) AND forgotten = 0 AND "
+    "begun < ?2 AND NOT EXISTS (SELECT 1 FROM listener_folder f WHERE f.mailbox_id = listener_index.mailbox_id AND f.protocol = "
+    "listener_index.protocol AND f.validity = listener_index.validity AND (f.forgotten = 0 OR f.last_delivery >= ?2))";
 inline constexpr std::string_view selectForgottenItems =
     "SELECT t.index_id, t.ordinal FROM listener_folder f CROSS JOIN listener_index i ON i.mailbox_id = f.mailbox_id AND i.forgotten = 1 CROSS JOIN "
     "listener_item t ON t.index_id = i.index_id WHERE f.folder_id = ?1 LIMIT ?2";

@@ -17,6 +17,8 @@ std::int64_t mailboxId(plugin::Transaction& transaction, const std::string& alia
 std::int64_t sinkId(plugin::Transaction& transaction, const std::string& name);
 /// Ends what was stored of a message; answers the file if nobody needs it any more.
 std::optional<std::string> endStored(plugin::Transaction& transaction, std::int64_t message);
+/// Once records of a mailbox are in force no more: what waits for bytes that had to be fetched by their places waits for ever.
+void endUnfetchable(plugin::Transaction& transaction, std::int64_t mailbox);
 void countOperatorChange(plugin::Transaction& transaction);
 void advance(plugin::Transaction& transaction, std::int64_t folder, std::optional<std::int64_t> batch, std::uint64_t cursor,
              std::uint64_t beforeStart);
@@ -31,13 +33,15 @@ void cleared(plugin::Transaction& transaction, const std::vector<std::int64_t>& 
 
 struct Retained {
     std::uint64_t gone = 0;
-    std::int64_t last = 0;  ///< the ordinal to go on after; 0: that was all
+    std::int64_t last = 0;  ///< the ordinal to go on after
+    bool more = false;      ///< false: that was all
 };
-/// A step of Ledger::retain(), from the ordinal after `after`. Of what is left of former folders one step a call.
+/// A step of Ledger::retain(), from the ordinal after `after`; at last, of what former records of the mailbox have left.
 Retained retain(plugin::Transaction& transaction, std::int64_t folder, const std::vector<std::uint64_t>& standing, plugin::Wall moment,
                 std::int64_t after);
 
-/// A step of the same for the index of the folder's items, and for those that were begun anew in this mailbox: how many went. 0: that was all.
+/// A step of the same for the index of the folder's items, and for those of this mailbox that were begun anew or that no folder has been read by for
+/// so long: how many went. 0: that was all.
 std::uint64_t forgetItems(plugin::Transaction& transaction, std::int64_t folder, plugin::Wall moment);
 
 void block(plugin::Transaction& transaction, const std::vector<std::string>& mailboxes, const std::string& why);

@@ -16,6 +16,8 @@ namespace {
 
 const std::string spool = "/spool/box";
 
+std::string octetsOf(std::uint64_t serial) { return "octets of " + std::to_string(serial); }
+
 std::string numbers(const std::set<std::string>& ids) { return std::to_string(ids.size()) + " times"; }
 
 }  // namespace
@@ -130,7 +132,10 @@ std::map<std::uint64_t, std::set<std::string>> ExchangeStage::hooked() const {
 
 std::vector<std::string> ExchangeStage::wrong(const std::set<std::uint64_t>& messages) const {
     auto all = violations_;
-    for (const auto& what : hook_.violations) all.push_back("webhook: " + what);
+    for (const auto& what : hook_.violations) {
+        const auto known = hook_.taken.find(what.substr(what.rfind(' ') + 1));
+        all.push_back(known == hook_.taken.end() ? "webhook: " + what : octetsOf(Exchange::serialIn(known->second)) + ": webhook: " + what);
+    }
     const auto files = spooled(), posts = hooked();
     const auto look = [&](const char* sink, const std::map<std::uint64_t, std::set<std::string>>& has) {
         for (const auto serial : messages) {
@@ -149,7 +154,8 @@ std::vector<std::string> ExchangeStage::wrong(const std::set<std::uint64_t>& mes
     if (deliver == "s,hook")
         for (const auto& [name, bytes] : disk_.files(spool)) {
             const auto posted = hook_.taken.find(name.substr(0, name.size() - 4));
-            if (posted == hook_.taken.end() || posted->second != bytes) all.push_back("spool and webhook differ in " + name);
+            if (posted == hook_.taken.end() || posted->second != bytes)
+                all.push_back(octetsOf(Exchange::serialIn(bytes)) + ": spool and webhook differ in " + name);
         }
     for (const auto& [name, bytes] : disk_.files("/data/outbox")) all.push_back("nobody needs outbox/" + name);
     return all;

@@ -46,7 +46,9 @@ public:
     /// By message: under which ids it is behind a sink.
     std::map<std::uint64_t, std::set<std::string>> spooled() const;
     std::map<std::uint64_t, std::set<std::string>> hooked() const;
-    /// What is wrong: each of these messages has to be behind each sink once, with the same octets, and nothing is kept that nobody waits for.
+    std::map<std::string, std::string> quarantined() const { return disk_.files("/data/quarantine/box"); }  ///< name to bytes
+    /// What is wrong: each of these messages has to be behind each sink once, with the same octets ("octets of SERIAL: ..."), and
+    /// nothing is kept that nobody waits for.
     std::vector<std::string> wrong(const std::set<std::uint64_t>& messages) const;
 
 private:

@@ -22,6 +22,7 @@ struct Place {
         for (const auto& one : messages) requests.push_back({&one, shared});
         return files.keep(requests);
     }
+    void pass(std::chrono::minutes time) { clock.passUntil(clock.steady() + time); }
     std::string read(const Kept& kept, const Message& message) {
         const auto content = files.load(kept, message.content.size(), message.content.sha256());
         REQUIRE(content);
@@ -95,6 +96,20 @@ SCENARIO("a full outbox takes nothing more, and says how full it is", "[outbox]"
     REQUIRE(small.keep(std::span(&request, 1)));
 }
 
+SCENARIO("what sinks are about to take may pass through a full outbox, within bounds", "[outbox]") {
+    Place place;
+    OutboxFiles small(place.disk, place.clock, place.dice, "/data", 1000);
+    const auto one = messageOf(1, bytesOf(1, 600));
+    const OutboxFiles::Request request{&one};
+    small.use(1000);
+    REQUIRE_FALSE(small.keep(std::span(&request, 1)));
+    REQUIRE(small.mayPass());
+    REQUIRE(small.keep(std::span(&request, 1), true));
+    small.use(std::uint64_t{1} << 30);  // they are slower than the mailbox
+    REQUIRE_FALSE(small.mayPass());
+    REQUIRE(place.files.mayPass());  // without a limit
+}
+
 SCENARIO("damage is told from a disk that has a bad moment", "[outbox]") {
     Place place;
     const auto message = messageOf(1, bytesOf(1, 600));
@@ -161,4 +176,54 @@ SCENARIO("what is set aside lies where people find it, once", "[outbox]") {
     const auto path = place.files.refer(message);
     REQUIRE(path);
     REQUIRE(*path == "/data/reference/box/" + message.id + ".eml");
+}
+
+SCENARIO("what a process set aside before it was killed gives way to what the server renders the next time", "[outbox]") {
+    Place place;
+    auto message = messageOf(1, bytesOf(1, 600));
+    const auto earlier = bytesOf(2, GENERATE(as<std::size_t>{}, 600, 700));  // of the same size, or of another
+    const auto before = [&] {
+        auto one = message;
+        one.content = messageOf(2, earlier).content;
+        return one;
+    }();
+    REQUIRE(place.files.quarantine(before));
+    REQUIRE(place.files.refer(before));
+    const auto kept = place.files.quarantine(message);
+    REQUIRE(kept);
+    REQUIRE(place.files.refer(message));
+    place.disk.crash();
+    place.disk.restart();
+    REQUIRE(place.read(*kept, message) == bytesOf(1, 600));
+    REQUIRE(place.disk.read("/data/reference/box", message.id + ".eml") == bytesOf(1, 600));
+}
+
+SCENARIO("what lies there already, byte for byte, is not written again", "[outbox]") {
+    Place place;
+    const auto message = messageOf(1, bytesOf(1, 600));
+    REQUIRE(place.files.quarantine(message));
+    place.disk.failEvery(SimDisk::Operation::append);
+    REQUIRE(place.files.quarantine(message));
+}
+
+SCENARIO("what was kept and never written down is removed after ten minutes", "[outbox]") {
+    Place place;
+    const auto needed = place.keep({messageOf(1, bytesOf(1, 100))});
+    const auto forgotten = place.keep({messageOf(2, bytesOf(2, 100)), messageOf(3, bytesOf(3, 1'100'000))});
+    REQUIRE(needed);
+    REQUIRE(forgotten);
+    place.disk.put("/data/outbox", "6a0f-00.seg", "of a database that was lost");
+    place.pass(std::chrono::minutes(9));
+    const auto fresh = place.keep({messageOf(4, bytesOf(4, 100))});
+    REQUIRE(fresh);
+    REQUIRE_FALSE(place.files.hasDoubtful());
+    place.pass(std::chrono::minutes(2));
+    REQUIRE(place.files.hasDoubtful());
+    REQUIRE(place.files.removeUnneeded({needed->front().file}) == 1);
+    REQUIRE_FALSE(place.files.hasDoubtful());
+    const auto left = place.disk.files("/data/outbox");
+    REQUIRE(left.size() == 3);
+    REQUIRE(left.contains(fresh->front().file.substr(7)));
+    REQUIRE(left.contains(needed->front().file.substr(7)));
+    REQUIRE(left.contains("6a0f-00.seg"));
 }

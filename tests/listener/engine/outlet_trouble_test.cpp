@@ -161,3 +161,67 @@ SCENARIO("what only a person can mend is told at the first refusal", "[outlet]")
     world.pass(5s);
     REQUIRE(world.told("does not take a message") == 2);
 }
+
+SCENARIO("what a round has written down while a page of the outbox was read is not tried once more", "[outlet]") {
+    World world;
+    std::vector<Message> all;
+    for (unsigned number = 1; number <= 16; ++number) all.push_back(world.message(number));
+    const auto last = all.back();
+    auto hold = std::make_unique<Outlet::Hold>(world.outlet, std::vector<std::string>{last.id});
+    world.owe(all, std::vector<Outlet::Offered>(all.size(), {.next = world.clock.wall()}));
+    world.run();
+    const auto opened = world.disk.count(simulation::SimDisk::Operation::open);
+    while (world.disk.count(simulation::SimDisk::Operation::open) == opened) world.step();  // the first of the page is being read
+    REQUIRE(world.wait(world.outbox().conclude({{.id = last.id, .sink = "hook", .kind = OutboxOutcome::Kind::delivered}})));
+    REQUIRE(world.sink->taken.empty());  // the page is still under way
+    hold.reset();
+    world.pass(2min);
+    CHECK(world.sink->taken.size() == 15);
+    CHECK_FALSE(world.sink->taken.contains(last.id));
+}
+
+SCENARIO("what came of a call is written down before the outbox tries the message again", "[outlet]") {
+    World world;
+    world.sink->takes = 20s;
+    const std::vector<Message> all{world.message(1)};
+    world.run();
+    const auto offered = world.offer(all);
+    REQUIRE(offered.front().answer == Answer::underWay);
+    world.owe(all, offered);
+    world.outlet->lookAgain();
+    world.pass(2min);
+    CHECK(world.sink->calls.size() == 1);
+    CHECK(world.stateOf(all.front()) == MessageState::delivered);
+}
+
+SCENARIO("what came of a call while its message was being kept is not tried once more", "[outlet]") {
+    World world;
+    world.sink->takes = 20s;
+    const std::vector<Message> all{world.message(1)};
+    world.run();
+    const auto offered = world.offer(all);
+    REQUIRE(offered.front().answer == Answer::underWay);
+    world.pass(1min);  // it has been taken meanwhile
+    REQUIRE(world.sink->taken.size() == 1);
+    world.keep(all, std::vector<Outlet::Offered>(1, {.next = world.clock.wall()}));
+    world.oweUntried(2, 2);  // the outbox looks what there is
+    world.pass(2min);
+    CHECK(world.sink->calls.size() == 2);
+    world.outlet->owe(1, {offered.front().job});
+    world.pass(2min);
+    CHECK(world.sink->calls.size() == 2);
+    CHECK(world.stateOf(all.front()) == MessageState::delivered);
+}
+
+SCENARIO("the next outlet of a sink leaves alone what a round still has in hand for the one before", "[outlet]") {
+    World world;
+    auto hold = std::make_unique<Outlet::Hold>(world.outlet, std::vector<std::string>{world.message(1).id});
+    world.oweUntried(1, 2);
+    world.replace();
+    world.run();
+    world.pass(2min);
+    CHECK(world.sink->taken.size() == 1);
+    hold.reset();
+    world.pass(2min);
+    CHECK(world.sink->taken.size() == 2);
+}

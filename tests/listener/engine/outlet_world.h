@@ -86,14 +86,15 @@ public:
         settings.name = "hook";
         if (settings.timeout == 0ms) settings.timeout = 60s;
         if (settings.retryMaxInterval == 0ms) settings.retryMaxInterval = 15min;
-        outlet = std::make_shared<Outlet>(
-            Outlet::Parts{*outbox_, files, log_, metrics_, dice_, [this](const std::string& mailbox) { withWork.insert(mailbox); }}, loop_,
-            std::move(settings), sink);
+        outlet = std::make_shared<Outlet>(parts(), loop_, std::move(settings), sink);
         folder_ = wait(ledger_->beginFolder({.mailbox = "box", .protocol = "imap", .name = "INBOX", .validity = 1}))->id;
     }
     ~World() { stop(); }
 
     void run() { run_ = plugin::start(loop_, outlet->run(finish_.get_token(), giveUp_.get_token())); }
+    /// By what a changed configuration makes of it, with its holds.
+    void replace() { outlet = std::make_shared<Outlet>(parts(), loop_, outlet->settings(), sink, outlet.get()); }
+    void step() { loop_.step(clock.steady() + 1h); }
     void stop() {
         finish_.request_stop();
         giveUp_.request_stop();
@@ -130,6 +131,10 @@ public:
     }
     /// As a round does with what the outlet has not taken.
     void owe(const std::vector<Message>& messages, const std::vector<Outlet::Offered>& offered) {
+        outlet->owe(messages.size(), keep(messages, offered));
+    }
+    /// Answers what of it is under way.
+    std::vector<std::shared_ptr<OutletJob>> keep(const std::vector<Message>& messages, const std::vector<Outlet::Offered>& offered) {
         std::vector<OutboxFiles::Request> requests;
         for (const auto& one : messages) requests.push_back({&one});
         auto kept = files.keep(requests);
@@ -147,7 +152,7 @@ public:
         }
         const auto batch = wait(ledger_->intend(folder_, ordinals));
         REQUIRE(wait(ledger_->settle(folder_, *batch, std::move(settled), ordinals.back())));
-        outlet->owe(messages.size(), std::move(underWay));
+        return underWay;
     }
     void oweUntried(unsigned from, unsigned to) {
         std::vector<Message> messages;
@@ -172,6 +177,9 @@ public:
     std::shared_ptr<ScriptedSink> sink;
 
 private:
+    Outlet::Parts parts() {
+        return {*outbox_, files, log_, metrics_, dice_, [this](const std::string& mailbox) { withWork.insert(mailbox); }};
+    }
     simulation::Dice dice_{7};
     simulation::KeptLog log_{false, clock};
     NoMetrics metrics_{};

@@ -170,6 +170,48 @@ SCENARIO("a folder that is listed anew shows at its end what is gone", "[index]"
     }
 }
 
+SCENARIO("at the end of the listing of a large folder nobody waits long to write", "[index]") {
+    simulation::SimVfs vfs;
+    auto world = std::make_unique<Indexed>(vfs);
+    const auto number = world->open().number;
+    constexpr std::uint64_t count = 50'000;
+    Ids ids;
+    for (std::uint64_t ordinal = 1; ordinal <= count; ++ordinal) ids.push_back("id" + std::to_string(ordinal));
+    world->apply(number, wholeListing(ids, "s1"));
+    world->apply(number, firstPage({"id7", "id50000"}, "p1"));
+    const auto isComplete = [&world, number](const IndexedFolder& listed) {
+        CHECK(listed.whole);
+        CHECK(listed.sync == "s2");
+        CHECK(listed.exists == 4);
+        CHECK(listed.next == count + 2);
+        CHECK(world->present(number) == std::map<std::uint64_t, std::string>{{7, "id7"}, {30'000, "id30000"}, {50'000, "id50000"}, {50'001, "new"}});
+    };
+    std::size_t commits = 0;
+    GIVEN("that it comes to its end") {
+        vfs.judge([&commits](simulation::SimVfs::Effect effect, std::uint64_t, const std::string&) {
+            commits += effect == simulation::SimVfs::Effect::sync ? 1 : 0;
+            return simulation::SimVfs::Fate::pass;
+        });
+        isComplete(world->apply(number, lastPage({"id30000", "new"}, "s2")));
+        vfs.judge({});
+        THEN("it took several transactions") { CHECK(commits >= 5); }
+    }
+    GIVEN("a process that ends in between") {
+        vfs.judge([&commits](simulation::SimVfs::Effect effect, std::uint64_t, const std::string&) {
+            commits += effect == simulation::SimVfs::Effect::sync ? 1 : 0;
+            return commits == 3 ? simulation::SimVfs::Fate::dead : simulation::SimVfs::Fate::pass;
+        });
+        CHECK_THROWS(world->apply(number, lastPage({"id30000", "new"}, "s2")));
+        world.reset();
+        vfs.judge({});
+        vfs.crash(nullptr);
+        world = std::make_unique<Indexed>(vfs);
+        CHECK_FALSE(world->open().whole);
+        CHECK(world->open().sync == "p1");
+        THEN("the page is asked for again") { isComplete(world->apply(number, lastPage({"id30000", "new"}, "s2"))); }
+    }
+}
+
 SCENARIO("an index's validity was never used before", "[index]") {
     simulation::SimVfs vfs;
     Indexed world(vfs);
@@ -282,6 +324,55 @@ SCENARIO("items that are long gone are forgotten with the rows of their messages
         THEN("what stands in the folder is all that is known") {
             CHECK(world.ledger.run(world.index->find(folder.number, delivered)).size() == 3);
             CHECK(world.present(folder.number).size() == 3);
+        }
+    }
+}
+
+namespace {
+
+std::int64_t itemsOf(World& ledger) {
+    auto count = std::make_shared<std::int64_t>(0);
+    must(ledger.loop.run(ledger.database().read([count](plugin::Transaction& transaction) -> plugin::Result<void> {
+        auto& row = transaction.prepare("SELECT count(*) FROM listener_item");
+        row.step();
+        *count = row.integer(0);
+        return {};
+    })));
+    return *count;
+}
+
+}  // namespace
+
+SCENARIO("the items of a protocol that a mailbox is read by no more are forgotten, too", "[index][retention]") {
+    simulation::SimVfs vfs;
+    Indexed world(vfs);
+    const auto folder = world.open();
+    Ids ids;
+    Ordinals delivered;
+    for (std::uint64_t ordinal = 1; ordinal <= 700; ++ordinal) ids.push_back("id" + std::to_string(ordinal)), delivered.push_back(ordinal);
+    world.apply(folder.number, wholeListing(ids, "s1"));
+    const auto former = recordOf(world, folder, {Start::Kind::all}, 700, delivered);
+    const auto other = world.open("another folder");  // listed, and its record not yet begun
+    world.apply(other.number, wholeListing({"x"}, "s1"));
+    const auto rebuilt = world.ledger.run(world.ledger->rebuild({.record = inbox(), .replaces = former}));
+    REQUIRE(rebuilt);
+    const auto retain = [&](std::chrono::hours age) {
+        world.ledger.run(world.ledger->retain(rebuilt->record.id, std::make_shared<const Ordinals>(), world.ledger.loop.clock().wall() - age));
+    };
+    WHEN("it was read by it lately") {
+        retain(std::chrono::hours(1));
+        THEN("they are known, should it be read by it again") {
+            CHECK(itemsOf(world.ledger) == 701);
+            CHECK(world.open().validity == folder.validity);
+            CHECK(world.open("another folder").whole);
+        }
+    }
+    WHEN("it was not for long") {
+        retain(std::chrono::hours(-1));
+        THEN("none is left, and it would be listed from its beginning") {
+            CHECK(itemsOf(world.ledger) == 0);
+            CHECK(world.open().validity > folder.validity);
+            CHECK(world.open().sync.empty());
         }
     }
 }
@@ -435,6 +526,23 @@ SCENARIO("a look beside the service knows what is known, and keeps what it learn
             CHECK(known.sync.empty());
             applyShadow(known.number, wholeListing({"z", "a"}, "s1"));
             CHECK(world.ledger.run(shadow->above(known.number, 0, 0)).front().id == "a");
+        }
+    }
+    GIVEN("one of which a message went before anybody had read it, and one that was delivered") {
+        world.apply(number, wholeListing({"delivered", "unread", "c"}, "s1"));
+        recordOf(world, world.open(), {Start::Kind::all}, 3, {1, 3});
+        world.apply(number, page({}, "s2", {"delivered", "unread"}));
+        const auto known = openShadow(inboxKey);
+        WHEN("both come back") {
+            applyShadow(known.number, page({"unread", "delivered"}, "s3"));
+            THEN("the look gives them the numbers that the service will give them") {
+                std::map<std::uint64_t, std::string> seen;
+                for (const auto& item : world.ledger.run(shadow->above(known.number, 0, 0))) seen.emplace(item.ordinal, item.id);
+                world.apply(number, page({"unread", "delivered"}, "s3"));
+                CHECK(seen == world.present(number));
+                CHECK(seen.at(4) == "unread");
+                CHECK(world.ledger.run(shadow->find(known.number, {2})).empty());
+            }
         }
     }
     GIVEN("one that nobody knows") {

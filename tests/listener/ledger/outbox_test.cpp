@@ -385,3 +385,43 @@ SCENARIO("what is delivered while its folder is not what it was is followed by i
         THEN("nothing more is done with it") { REQUIRE(outbox.ledger.run(outbox.ledger->dueActions(before, 10)).empty()); }
     }
 }
+
+SCENARIO("what waits for its bytes waits no longer than the record by whose places they could be fetched", "[ledger][outbox]") {
+    simulation::SimVfs vfs;
+    Outbox outbox(vfs);
+    outbox.settle({settled(21), owed(32, {"hook"}), owed(45, {"hook"})});
+    REQUIRE(outbox.ledger.run(outbox->replay({.ids = {idOf(21)}}, "hook")).toFetch == 1);
+    REQUIRE(outbox.ledger.run(outbox->lost("outbox/3.seg")) == 0);
+    REQUIRE(outbox.ledger.run(outbox->waiting("hook")) == 3);
+    const auto lostOnes = [&] {
+        CHECK(outbox.ledger.run(outbox->waiting("hook")) == 1);
+        CHECK(outbox.due("hook") == Ordinals{45});  // its bytes are kept
+        CHECK(outbox.stateOf(21) == MessageState::delivered);
+        CHECK(outbox.stateOf(32) == MessageState::missing);
+    };
+    WHEN("an operator starts the mailbox anew") {
+        must(outbox.ledger.loop.run(outbox.ledger->restart("sales", {Start::Kind::all})));
+        THEN("they are given up") { lostOnes(); }
+    }
+    WHEN("the folder is begun anew") {
+        outbox.ledger.run(outbox.ledger->beginFolder(inbox(8)));
+        THEN("they are given up") { lostOnes(); }
+    }
+    WHEN("the folder is rebuilt and they are not found again") {
+        REQUIRE(outbox.ledger.run(outbox.ledger->rebuild({.record = inbox(8), .replaces = outbox.folder()})));
+        THEN("they are given up") { lostOnes(); }
+    }
+    WHEN("the folder is rebuilt and one is found again") {
+        const auto row = outbox.ledger.run(outbox->rework(outbox.folder(), at(0))).unfetched.front().row;
+        listener::Rebuild rebuild{.record = inbox(8), .replaces = outbox.folder()};
+        rebuild.matches.push_back({row, 0, 21, 3});
+        REQUIRE(outbox.ledger.run(outbox.ledger->rebuild(std::move(rebuild))));
+        THEN("it is fetched from its new place, and the other is given up") {
+            CHECK(outbox.ledger.run(outbox->waiting("hook")) == 2);
+            const auto work = outbox.ledger.run(outbox->rework(outbox.ledger.folder().id, at(0)));
+            REQUIRE(work.unfetched.size() == 1);
+            CHECK(work.unfetched.front().ordinal == 3);
+            CHECK(outbox.stateOf(32) == MessageState::missing);
+        }
+    }
+}

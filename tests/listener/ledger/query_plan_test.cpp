@@ -51,6 +51,7 @@ std::vector<std::string> dailyWork() {
             std::string(sql::selectStanding),
             std::string(sql::updateState),
             std::string(sql::selectUnfetched),
+            std::string(sql::selectUnfetchable),
             std::string(sql::selectMissing),
             std::string(sql::updateKept),
             std::string(sql::setNext),

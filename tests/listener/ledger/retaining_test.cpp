@@ -100,3 +100,15 @@ SCENARIO("what a rebuild left behind is forgotten with what was due for it", "[l
     REQUIRE(ledger.rows().empty());
     REQUIRE(ledger.run(ledger->dueActions(before, 10)).empty());
 }
+
+SCENARIO("what a record left behind is forgotten with it, whatever protocol it was of", "[ledger][retention]") {
+    simulation::SimVfs vfs;
+    World ledger(vfs);
+    const auto former = folderOf(ledger, 1200);
+    auto record = inbox(8);
+    record.protocol = GENERATE(as<std::string>{}, "imap", "graph");
+    const auto rebuilt = ledger.run(ledger->rebuild({.record = record, .replaces = former}));
+    REQUIRE(rebuilt);
+    REQUIRE(retain(ledger, rebuilt->record.id, {}) == 1200);
+    REQUIRE(ledger.rows({.limit = 5000}).empty());
+}
