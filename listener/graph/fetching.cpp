@@ -19,12 +19,6 @@ constexpr std::string_view logger = "listener.graph";
 constexpr std::size_t itemsAtOnce = 10'000;
 /// In a row: then it is the server, not these messages. Where it asks for time, soon; else later, so that a few bad ones in a row hold up nobody.
 constexpr std::size_t slowInARow = 3, failuresInARow = 20;
-constexpr std::size_t failuresAlone = 3;  // where nothing else is handed out either
-
-/// The whole mailbox's, or the application's: no other message would fare better now.
-bool concernsAll(Meaning meaning) { return meaning == Meaning::noMailbox || meaning == Meaning::tokenRefused || meaning == Meaning::wrongAudience; }
-/// As concernsAll, and what is said by no server about a single message.
-bool asksForTime(const Failure& failure) { return meaningOf(failure) == Meaning::throttled && failure.status < 500; }
 
 /// What came of one message. Neither: it is gone.
 struct Outcome {
@@ -58,7 +52,7 @@ public:
             auto brought = co_await bringing;
             if (!brought) co_return brought;
         }
-        co_return judged();
+        co_return Result<void>{};
     }
 
 private:
@@ -140,8 +134,8 @@ private:
             auto noted = notHandedOut(item, outcome);
             if (!noted) co_return noted.error();
         } else if (outcome.message) {
-            ++handedOver_;
-            inARow_ = 0;
+            session_.hasReadMessages = true;
+            inARow_ = slowInARow_ = 0;
             auto taking = receiver_.take(std::move(*outcome.message));
             auto taken = co_await taking;
             if (!taken) co_return taken.error();
@@ -153,19 +147,10 @@ private:
     Result<void> notHandedOut(const IndexedItem& item, const Outcome& outcome) {
         session_.log().warning(logger, "the server does not hand out a message",
                                {{"mailbox", session_.settings().alias}, {"ordinal", item.ordinal}, {"cause", outcome.failure->what}});
-        ++failures_;
+        if (outcome.means == Meaning::denied && session_.hasReadMessages) return {};  // of this one alone
         ++inARow_;
-        if (!failure_) failure_ = outcome.failure, failureMeans_ = outcome.means;
-        if (outcome.failure->retryAfter) slow_ = outcome.failure;
-        if (inARow_ >= failuresInARow || (slow_ && inARow_ >= slowInARow)) return slow_ ? *slow_ : *failure_;
-        return {};
-    }
-
-    Result<void> judged() const {
-        if (slow_) return *slow_;
-        if (handedOver_ > 0 || !failure_) return {};
-        const bool troubled = failureMeans_ == Meaning::trouble || failureMeans_ == Meaning::throttled;
-        if (failureMeans_ == Meaning::denied || (troubled && failures_ >= failuresAlone)) return *failure_;
+        slowInARow_ = outcome.failure->retryAfter ? slowInARow_ + 1 : 0;
+        if (inARow_ >= failuresInARow || slowInARow_ >= slowInARow) return *outcome.failure;
         return {};
     }
 
@@ -175,11 +160,7 @@ private:
     std::stop_token stop_;
     std::vector<IndexedItem> items_{};
     std::unordered_map<std::size_t, bool> read_{};  ///< as OpenFolder::read, asked for here
-    std::size_t handedOver_ = 0;
-    std::size_t failures_ = 0, inARow_ = 0;
-    std::optional<Error> failure_{};  ///< the first one
-    std::optional<Error> slow_{};     ///< the last one that came with a time to wait
-    Meaning failureMeans_ = Meaning::refused;
+    std::size_t inARow_ = 0, slowInARow_ = 0;       ///< failures since a message was handed out
 };
 
 /// `items` outlive the call.
