@@ -2,10 +2,8 @@
 
 #include "listener/graph/body.h"
 #include "listener/graph/lanes.h"
-#include "listener/graph/syncing.h"
 
 #include <algorithm>
-#include <span>
 
 namespace listener::graph {
 
@@ -16,7 +14,6 @@ using plugin::Task;
 namespace {
 
 constexpr std::string_view logger = "listener.graph";
-constexpr std::size_t itemsAtOnce = 10'000;
 /// In a row: then it is the server, not these messages. Where it asks for time, soon; else later, so that a few bad ones in a row hold up nobody.
 constexpr std::size_t slowInARow = 3, failuresInARow = 20;
 
@@ -163,31 +160,6 @@ private:
     std::size_t inARow_ = 0, slowInARow_ = 0;       ///< failures since a message was handed out
 };
 
-/// `items` outlive the call.
-Task<Result<std::optional<Identified>>> identifyOne(Session& session, const IndexedItem& item, std::size_t lane, std::stop_token stop) {
-    auto beginning = session.begin(session.addresses().content(item.id), lane, stop);
-    auto begun = co_await beginning;
-    if (!begun) co_return begun.error();
-    if (!begun->answer.succeeded()) {
-        const auto meaning = meaningOf(begun->answer.failure);
-        if (concernsAll(meaning) || meaning == Meaning::denied || meaning == Meaning::throttled || begun->answer.retryAfter)
-            co_return session.refused(begun->answer, "reading the head of a message");
-        co_return std::optional<Identified>{};
-    }
-    auto taking = takeHead(session, lane, stop);
-    auto head = co_await taking;
-    if (!head) co_return head.error();
-    Identified identified{.ordinal = item.ordinal, .received = item.received, .matchKey = head->matchKey, .crossKey = head->crossKey};
-    co_return std::optional{identified};
-}
-
-Task<Result<bool>> handOn(const IdentifiedTaker& taker, std::optional<Identified> identified) {
-    if (!identified) co_return true;
-    auto taken = taker(*identified);
-    if (!taken) co_return taken.error();
-    co_return true;
-}
-
 }  // namespace
 
 Task<Result<void>> fetchMessages(Session& session, std::vector<std::uint64_t> ordinals, Receiver& receiver, plugin::Directory& staging,
@@ -195,28 +167,6 @@ Task<Result<void>> fetchMessages(Session& session, std::vector<std::uint64_t> or
     Fetcher fetcher{session, receiver, staging, std::move(stop)};
     auto fetching = fetcher.run(std::move(ordinals));
     co_return co_await fetching;
-}
-
-Task<Result<void>> identifyMessages(Session& session, IdentifiedTaker taker, std::stop_token stop) {
-    auto looking = listFolder(session, {.limit = 1}, stop);
-    const auto looked = co_await looking;
-    if (!looked) co_return looked.error();
-    for (std::uint64_t above = 0;;) {
-        auto asking = session.index().above(session.folder.index.number, above, itemsAtOnce);
-        auto items = co_await asking;
-        if (!items) co_return items.error();
-        const std::function<Task<Result<std::optional<Identified>>>(std::size_t, std::size_t, std::stop_token)> work =
-            [&session, &items](std::size_t i, std::size_t lane, std::stop_token each) {
-                return identifyOne(session, items->at(i), lane, std::move(each));
-            };
-        const std::function<Task<Result<bool>>(std::size_t, std::optional<Identified>)> take =
-            [&taker](std::size_t, std::optional<Identified> identified) { return handOn(taker, identified); };
-        auto working = inOrder(session, items->size(), work, take, stop);
-        auto worked = co_await working;
-        if (!worked) co_return worked;
-        if (items->size() < itemsAtOnce) co_return Result<void>{};
-        above = items->back().ordinal;
-    }
 }
 
 }  // namespace listener::graph

@@ -12,7 +12,4 @@ namespace listener::graph {
 plugin::Task<plugin::Result<void>> fetchMessages(Session& session, std::vector<std::uint64_t> ordinals, Receiver& receiver,
                                                  plugin::Directory& staging, std::stop_token stop);
 
-/// Mailbox::identify(). Only the messages themselves have the raw fields a match key is made from: the beginning of each is read.
-plugin::Task<plugin::Result<void>> identifyMessages(Session& session, IdentifiedTaker taker, std::stop_token stop);
-
 }  // namespace listener::graph

@@ -2,6 +2,13 @@
 
 using namespace graphtest;
 
+namespace {
+
+/// The beginning of it: the rest of an id is the same in all.
+std::string addressOf(const std::string& id) { return "/messages/AAkALg%2F" + id.substr(7, 7); }
+
+}  // namespace
+
 SCENARIO("messages come as they are, in order, with what is known of them", "[graph]") {
     Fixture fixture;
     fixture.graph.contentLength(GENERATE(true, false));
@@ -335,3 +342,82 @@ SCENARIO("all messages are identified by their heads", "[graph]") {
     }
 }
 
+SCENARIO("what does not tell its head is left out of what is identified, and holds up nobody", "[graph]") {
+    Fixture fixture;
+    std::vector<std::string> ids;
+    for (int i = 0; i < 8; ++i) ids.push_back(fixture.graph.deliver(mail("m" + std::to_string(i)), "2026-11-22T08:15:0" + std::to_string(i) + "Z"));
+    fixture.enter();
+    const auto numbers = [](const std::vector<listener::Identified>& found) {
+        Numbers list;
+        for (const auto& each : found) list.push_back(each.ordinal);
+        return list;
+    };
+    GIVEN("a message that always makes trouble") {
+        const auto status = GENERATE(500, 503, 504, 403);
+        fixture.graph.poison(ids[2], status, "", GENERATE(GraphServer::Headers{}, GraphServer::Headers{{"Retry-After", "30"}}));
+        const auto found = fixture.identify();
+        REQUIRE(found);
+        CHECK(numbers(*found) == Numbers{1, 2, 4, 5, 6, 7, 8});
+    }
+    GIVEN("one that makes trouble once") {
+        fixture.graph.fail({.what = "$value", .status = GENERATE(429, 500, 503, 504), .code = "", .passes = 3});
+        const auto found = fixture.identify();
+        REQUIRE(found);
+        CHECK(found->size() == 8);
+    }
+    GIVEN("one that always breaks off") {
+        fixture.graph.cut(addressOf(ids[2]), 250, 100);
+        const auto found = fixture.identify();
+        REQUIRE(found);
+        CHECK(numbers(*found) == Numbers{1, 2, 4, 5, 6, 7, 8});
+    }
+}
+
+SCENARIO("a folder that holds more than Graph hands out in its time is identified all the same", "[graph]") {
+    Fixture fixture;
+    for (int i = 0; i < 60; ++i) fixture.graph.deliver(mail("m" + std::to_string(i)));
+    fixture.enter();
+    const auto before = fixture.loop.clock().steady();
+    fixture.graph.limit({.requests = 25, .now = [&fixture] { return fixture.loop.clock().steady(); }});
+    const auto found = fixture.identify();
+    INFO((found ? "" : describe(found.error())));
+    REQUIRE(found);
+    CHECK(found->size() == 60);
+    CHECK(fixture.loop.clock().steady() - before >= std::chrono::minutes{20});
+    CHECK(fixture.graph.count("$value") < 70);
+}
+
+SCENARIO("identifying ends where no message at all tells its head", "[graph]") {
+    Fixture fixture;
+    for (int i = 0; i < 50; ++i) fixture.graph.deliver(mail("m"));
+    fixture.enter();
+    GIVEN("a missing permission") {
+        fixture.graph.fail({.what = "$value", .status = 403, .code = "ErrorAccessDenied", .times = GENERATE(50U, 1000U)});
+        const auto found = fixture.identify();
+        REQUIRE(!found);
+        CHECK(found.error().code == Code::mailboxAccess);
+    }
+    GIVEN("a server in trouble") {
+        fixture.graph.fail({.what = "$value", .status = 500, .code = "", .times = 1000});
+        const auto found = fixture.identify();
+        REQUIRE(!found);
+        CHECK(found.error().reaction == Reaction::retryLater);
+        CHECK(fixture.graph.count("$value") < 100);
+    }
+    GIVEN("throttling without an end, or for too long") {
+        const auto headers =
+            GENERATE(GraphServer::Headers{}, GraphServer::Headers{{"Retry-After", "40"}}, GraphServer::Headers{{"Retry-After", "7200"}});
+        fixture.graph.fail({.what = "$value", .status = 429, .code = "", .headers = headers, .times = 1000});
+        const auto found = fixture.identify();
+        REQUIRE(!found);
+        CHECK(found.error().code == Code::mailboxThrottled);
+        CHECK(fixture.graph.count("$value") < 100);
+    }
+    GIVEN("a wait that is stopped") {
+        fixture.graph.fail({.what = "$value", .status = 429, .code = "", .headers = {{"Retry-After", "300"}}, .times = 1000});
+        fixture.loop.at(fixture.loop.clock().steady() + std::chrono::seconds{3}, [&fixture] { fixture.stop.request_stop(); });
+        const auto found = fixture.identify();
+        REQUIRE(!found);
+        CHECK(found.error().code == Code::channelStopped);
+    }
+}
