@@ -1,6 +1,7 @@
 #include "listener/graph/after.h"
 
 #include "listener/graph/folders.h"
+#include "listener/graph/syncing.h"
 
 #include <algorithm>
 #include <deque>
@@ -176,6 +177,9 @@ Task<Result<void>> carryOut(Session& session, AfterRequest request, std::stop_to
     const auto kind = request.action.kind;
     if (kind == Kind::leave || request.ordinals.empty()) co_return Result<void>{};
     session.folder.fresh = false;
+    auto asking = bringUpToDate(session, stop);  // minutes may lie between the last look and this
+    auto asked = co_await asking;
+    if (!asked) co_return asked;
     auto finding = stillHere(session, request.ordinals);
     auto items = co_await finding;
     if (!items) co_return items.error();

@@ -137,6 +137,12 @@ bool tooEarly(const IndexedItem& item, const ListRequest& request) {
 
 }  // namespace
 
+Task<Result<void>> bringUpToDate(Session& session, std::stop_token stop) {
+    Drain drain{session, std::move(stop)};
+    auto draining = drain.run();
+    co_return co_await draining;
+}
+
 Task<Result<FolderView>> selectFolder(Session& session, std::string folder, std::stop_token stop) {
     auto name = folder;
     auto finding = folderId(session, std::move(folder), stop);
@@ -150,10 +156,9 @@ Task<Result<FolderView>> selectFolder(Session& session, std::string folder, std:
     session.folder.id = std::move(*id);
     session.folder.index = std::move(*index);
     session.folder.fresh = false;
-    Drain drain{session, std::move(stop)};
-    auto draining = drain.run();
-    auto drained = co_await draining;
-    if (!drained) co_return drained.error();
+    auto asking = bringUpToDate(session, std::move(stop));
+    auto asked = co_await asking;
+    if (!asked) co_return asked.error();
     session.folder.fresh = true;
     const auto& known = session.folder.index;
     co_return FolderView{known.validity, known.next, known.exists, known.begun};
@@ -161,10 +166,9 @@ Task<Result<FolderView>> selectFolder(Session& session, std::string folder, std:
 
 Task<Result<Listing>> listFolder(Session& session, ListRequest request, std::stop_token stop) {
     if (!std::exchange(session.folder.fresh, false)) {
-        Drain drain{session, std::move(stop)};
-        auto draining = drain.run();
-        auto drained = co_await draining;
-        if (!drained) co_return drained.error();
+        auto asking = bringUpToDate(session, std::move(stop));
+        auto asked = co_await asking;
+        if (!asked) co_return asked.error();
     }
     const auto& known = session.folder.index;
     Listing listing{.upTo = known.next == 0 ? 0 : known.next - 1};
