@@ -234,6 +234,45 @@ SCENARIO("an answer to a $batch that is none changes nothing here", "[graph]") {
     CHECK(done.error().code == Code::mailboxProtocol);
 }
 
+SCENARIO("large messages do not make an answer too large", "[graph]") {
+    Fixture fixture;
+    const auto large = mail("large", 4'000'000);
+    Numbers all;
+    for (int i = 0; i < 18; ++i) fixture.graph.deliver(large), all.push_back(all.size() + 1);
+    fixture.enter();
+    GIVEN("that are marked as read: nobody asked to see them") {
+        REQUIRE(fixture.after(Kind::seen, all));
+        CHECK(fixture.graph.count("POST /v1.0/$batch") == 1);
+    }
+    GIVEN("that are moved: what was done without our hearing of it is not done again") {
+        REQUIRE(fixture.after(Kind::remove, all));
+        CHECK(fixture.graph.in("deleteditems").size() == 18);
+        CHECK(fixture.graph.count("BATCH POST") == 18);
+    }
+}
+
+SCENARIO("what is too much for one answer is asked for one by one", "[graph]") {
+    Acting acting;
+    GIVEN("an answer that is too large") {
+        acting.graph.fail({.what = "$batch", .status = 200, .body = std::string((64U << 20U) + 1, ' ')});
+        REQUIRE(acting.after(Kind::remove, acting.all));
+        CHECK(acting.graph.in("inbox").empty());
+        CHECK(acting.graph.count("POST /v1.0/$batch") == 4);
+    }
+    GIVEN("one that breaks off") {
+        acting.graph.cut("$batch", 20);
+        REQUIRE(acting.after(Kind::seen, acting.all));
+        CHECK(acting.graph.count("POST /v1.0/$batch") == 4);
+    }
+    GIVEN("none at all, for one of them neither") {
+        acting.graph.cut("$batch", 20, 1000);
+        const auto done = acting.after(Kind::seen, acting.all);
+        REQUIRE(!done);
+        CHECK(done.error().reaction == Reaction::reconnect);
+        CHECK(acting.graph.count("POST /v1.0/$batch") == 2);
+    }
+}
+
 SCENARIO("a wait that is stopped ends", "[graph]") {
     Acting acting;
     acting.graph.fail({.what = "$batch", .status = 429, .code = "", .headers = {{"Retry-After", "30"}}, .times = 100});
