@@ -8,6 +8,7 @@
 namespace listener::graph {
 
 using plugin::Error;
+using plugin::Reaction;
 using plugin::Result;
 using plugin::Task;
 
@@ -22,6 +23,7 @@ struct Outcome {
     std::optional<Fetched> message{};
     std::optional<Error> failure{};
     Meaning means = Meaning::refused;  ///< the failure
+    bool brokeOff = false;             ///< within the body
 };
 
 class Fetcher {
@@ -88,7 +90,16 @@ private:
         co_return co_await working;
     }
 
+    /// A transfer that breaks off may be the line's fault, or the message's: it is asked for once more, and then left out.
     Task<Result<Outcome>> fetchOne(std::size_t at, std::size_t lane, std::stop_token stop) {
+        auto trying = tryOne(at, lane, stop);
+        auto outcome = co_await trying;
+        if (!outcome || !outcome->brokeOff) co_return outcome;
+        auto tryingAgain = tryOne(at, lane, std::move(stop));
+        co_return co_await tryingAgain;
+    }
+
+    Task<Result<Outcome>> tryOne(std::size_t at, std::size_t lane, std::stop_token stop) {
         auto beginning = session_.begin(session_.addresses().content(items_[at].id), lane, stop);
         auto begun = co_await beginning;
         if (!begun) co_return begun.error();
@@ -102,7 +113,13 @@ private:
         }
         auto taking = takeBody(session_, lane, std::move(*begun), receiver_.sizeLimit(), staging_, stop);
         auto body = co_await taking;
-        if (!body) co_return body.error();
+        if (!body && body.error().reaction != Reaction::reconnect) co_return body.error();
+        if (!body) {
+            session_.lane(lane).close();
+            outcome.failure = body.error();
+            outcome.brokeOff = true;
+            co_return std::move(outcome);
+        }
         if (body->size == 0)
             outcome.failure = session_.broken("fetching a message", "it came without a single octet");
         else
