@@ -273,6 +273,14 @@ SCENARIO("what is too much for one answer is asked for one by one", "[graph]") {
     }
 }
 
+SCENARIO("more than Graph allows in its time is throttled within the $batch too", "[graph]") {
+    Acting acting(45);
+    acting.graph.limit({.requests = 30, .window = std::chrono::seconds{40}, .now = [&acting] { return acting.loop.clock().steady(); }});
+    REQUIRE(acting.after(Kind::remove, acting.all));
+    CHECK(acting.graph.in("deleteditems").size() == 45);
+    CHECK(acting.graph.count("BATCH POST") > 45);
+}
+
 SCENARIO("a wait that is stopped ends", "[graph]") {
     Acting acting;
     acting.graph.fail({.what = "$batch", .status = 429, .code = "", .headers = {{"Retry-After", "30"}}, .times = 100});
