@@ -1,6 +1,7 @@
 #include "listener/graph/after.h"
 
 #include "listener/graph/folders.h"
+#include "listener/graph/syncing.h"
 
 #include <algorithm>
 #include <deque>
@@ -25,8 +26,9 @@ constexpr std::size_t itemsAtOnce = 10'000;
 class Doing {
 public:
     using Make = std::function<BatchItem(const std::string& id)>;
-    Doing(Session& session, std::string during, Make make, std::stop_token stop)
-        : session_(session), during_(std::move(during)), make_(std::move(make)), stop_(std::move(stop)) {}
+    /// atOnce: requests in one $batch
+    Doing(Session& session, std::size_t atOnce, std::string during, Make make, std::stop_token stop)
+        : session_(session), atOnce_(atOnce), during_(std::move(during)), make_(std::move(make)), stop_(std::move(stop)) {}
 
     Task<Result<void>> run(std::vector<std::string> ids) {
         left_.assign(std::make_move_iterator(ids.begin()), std::make_move_iterator(ids.end()));
@@ -48,7 +50,7 @@ public:
 
 private:
     Task<Result<void>> askSome() {
-        const auto count = std::min(batchSize, left_.size());
+        const auto count = std::min(atOnce_, left_.size());
         const std::vector<std::string> ids(left_.begin(), left_.begin() + static_cast<std::ptrdiff_t>(count));
         left_.erase(left_.begin(), left_.begin() + static_cast<std::ptrdiff_t>(count));
         std::vector<BatchItem> batch;
@@ -122,6 +124,7 @@ private:
     }
 
     Session& session_;
+    std::size_t atOnce_;
     std::string during_;
     Make make_;
     std::stop_token stop_;
@@ -148,19 +151,21 @@ Task<Result<std::vector<IndexedItem>>> stillHere(Session& session, std::vector<s
     co_return std::move(here);
 }
 
-Task<Result<void>> markRead(Session& session, std::vector<std::string> ids, std::stop_token stop) {
-    Doing doing{session, "marking messages as read", [&session](const std::string& id) { return session.addresses().markRead(id); }, std::move(stop)};
+Task<Result<void>> markRead(Session& session, std::size_t atOnce, std::vector<std::string> ids, std::stop_token stop) {
+    Doing doing{session, atOnce, "marking messages as read", [&session](const std::string& id) { return session.addresses().markRead(id); },
+                std::move(stop)};
     auto running = doing.run(std::move(ids));
     co_return co_await running;
 }
 
 /// "Not there" may be said of the message or of the folder it should go to: only the first of these is an end of the matter.
-Task<Result<void>> moveTo(Session& session, std::vector<std::string> ids, std::string folder, std::stop_token stop) {
-    Doing moving{session, "moving messages", [&session, folder](const std::string& id) { return session.addresses().move(id, folder); }, stop};
+Task<Result<void>> moveTo(Session& session, std::size_t atOnce, std::vector<std::string> ids, std::string folder, std::stop_token stop) {
+    Doing moving{session, atOnce, "moving messages", [&session, folder](const std::string& id) { return session.addresses().move(id, folder); },
+                 stop};
     auto running = moving.run(std::move(ids));
     auto moved = co_await running;
     if (!moved || moving.gone().empty()) co_return moved;
-    Doing looking{session, "looking for messages that could not be moved",
+    Doing looking{session, atOnce, "looking for messages that could not be moved",
                   [&session](const std::string& id) { return session.addresses().isRead(id); }, std::move(stop)};
     auto searching = looking.run(std::move(moving.gone()));
     auto looked = co_await searching;
@@ -169,39 +174,52 @@ Task<Result<void>> moveTo(Session& session, std::vector<std::string> ids, std::s
                     session.peer() + ": moving messages: the folder they should go to is gone, the messages are there"};
 }
 
-}  // namespace
-
-Task<Result<void>> carryOut(Session& session, AfterRequest request, std::stop_token stop) {
+/// What is in the folder still, `atOnce` in a $batch. `request` outlives the call.
+Task<Result<void>> actOn(Session& session, const AfterRequest& request, std::size_t atOnce, std::stop_token stop) {
     using Kind = AfterAction::Kind;
     const auto kind = request.action.kind;
-    if (kind == Kind::leave || request.ordinals.empty()) co_return Result<void>{};
-    session.folder.fresh = false;
+    auto asking = bringUpToDate(session, stop);  // minutes may lie between the last look and this
+    auto asked = co_await asking;
+    if (!asked) co_return asked;
     auto finding = stillHere(session, request.ordinals);
     auto items = co_await finding;
     if (!items) co_return items.error();
     std::vector<std::string> all, here, copied;
-    std::sort(request.copied.begin(), request.copied.end());
     for (const auto& item : *items) {
         all.push_back(item.id);
         (std::binary_search(request.copied.begin(), request.copied.end(), item.ordinal) ? copied : here).push_back(item.id);
     }
     if (kind == Kind::seen || kind == Kind::seenAndMove) {
-        auto marking = markRead(session, all, stop);
+        auto marking = markRead(session, atOnce, all, stop);
         auto marked = co_await marking;
         if (!marked || kind == Kind::seen) co_return marked;
     }
     if (kind == Kind::remove) {
-        auto removing = moveTo(session, std::move(all), std::string(removedTo), stop);
+        auto removing = moveTo(session, atOnce, std::move(all), std::string(removedTo), stop);
         co_return co_await removing;
     }
     auto looking = folderIdOrNew(session, request.action.target, stop);
     auto target = co_await looking;
     if (!target) co_return target.error();
-    auto moving = moveTo(session, std::move(here), std::move(*target), stop);
+    auto moving = moveTo(session, atOnce, std::move(here), std::move(*target), stop);
     auto moved = co_await moving;
     if (!moved || copied.empty()) co_return moved;
-    auto removing = moveTo(session, std::move(copied), std::string(removedTo), stop);
+    auto removing = moveTo(session, atOnce, std::move(copied), std::string(removedTo), stop);
     co_return co_await removing;
+}
+
+}  // namespace
+
+Task<Result<void>> carryOut(Session& session, AfterRequest request, std::stop_token stop) {
+    if (request.action.kind == AfterAction::Kind::leave || request.ordinals.empty()) co_return Result<void>{};
+    session.folder.fresh = false;
+    std::sort(request.copied.begin(), request.copied.end());
+    auto acting = actOn(session, request, batchSize, stop);
+    auto done = co_await acting;
+    if (done || done.error().reaction != Reaction::reconnect) co_return done;
+    // Perhaps the answer was too large, or too late: it repeats whole messages. What was done all the same is no longer in the folder.
+    auto actingAgain = actOn(session, request, 1, std::move(stop));
+    co_return co_await actingAgain;
 }
 
 }  // namespace listener::graph

@@ -2,35 +2,28 @@
 
 #include "listener/graph/body.h"
 #include "listener/graph/lanes.h"
-#include "listener/graph/syncing.h"
 
 #include <algorithm>
-#include <span>
 
 namespace listener::graph {
 
 using plugin::Error;
+using plugin::Reaction;
 using plugin::Result;
 using plugin::Task;
 
 namespace {
 
 constexpr std::string_view logger = "listener.graph";
-constexpr std::size_t itemsAtOnce = 10'000;
 /// In a row: then it is the server, not these messages. Where it asks for time, soon; else later, so that a few bad ones in a row hold up nobody.
 constexpr std::size_t slowInARow = 3, failuresInARow = 20;
-constexpr std::size_t failuresAlone = 3;  // where nothing else is handed out either
-
-/// The whole mailbox's, or the application's: no other message would fare better now.
-bool concernsAll(Meaning meaning) { return meaning == Meaning::noMailbox || meaning == Meaning::tokenRefused || meaning == Meaning::wrongAudience; }
-/// As concernsAll, and what is said by no server about a single message.
-bool asksForTime(const Failure& failure) { return meaningOf(failure) == Meaning::throttled && failure.status < 500; }
 
 /// What came of one message. Neither: it is gone.
 struct Outcome {
     std::optional<Fetched> message{};
     std::optional<Error> failure{};
     Meaning means = Meaning::refused;  ///< the failure
+    bool brokeOff = false;             ///< within the body
 };
 
 class Fetcher {
@@ -58,7 +51,7 @@ public:
             auto brought = co_await bringing;
             if (!brought) co_return brought;
         }
-        co_return judged();
+        co_return Result<void>{};
     }
 
 private:
@@ -97,7 +90,16 @@ private:
         co_return co_await working;
     }
 
+    /// A transfer that breaks off may be the line's fault, or the message's: it is asked for once more, and then left out.
     Task<Result<Outcome>> fetchOne(std::size_t at, std::size_t lane, std::stop_token stop) {
+        auto trying = tryOne(at, lane, stop);
+        auto outcome = co_await trying;
+        if (!outcome || !outcome->brokeOff) co_return outcome;
+        auto tryingAgain = tryOne(at, lane, std::move(stop));
+        co_return co_await tryingAgain;
+    }
+
+    Task<Result<Outcome>> tryOne(std::size_t at, std::size_t lane, std::stop_token stop) {
         auto beginning = session_.begin(session_.addresses().content(items_[at].id), lane, stop);
         auto begun = co_await beginning;
         if (!begun) co_return begun.error();
@@ -111,7 +113,13 @@ private:
         }
         auto taking = takeBody(session_, lane, std::move(*begun), receiver_.sizeLimit(), staging_, stop);
         auto body = co_await taking;
-        if (!body) co_return body.error();
+        if (!body && body.error().reaction != Reaction::reconnect) co_return body.error();
+        if (!body) {
+            session_.lane(lane).close();
+            outcome.failure = body.error();
+            outcome.brokeOff = true;
+            co_return std::move(outcome);
+        }
         if (body->size == 0)
             outcome.failure = session_.broken("fetching a message", "it came without a single octet");
         else
@@ -140,8 +148,8 @@ private:
             auto noted = notHandedOut(item, outcome);
             if (!noted) co_return noted.error();
         } else if (outcome.message) {
-            ++handedOver_;
-            inARow_ = 0;
+            session_.hasReadMessages = true;
+            inARow_ = slowInARow_ = 0;
             auto taking = receiver_.take(std::move(*outcome.message));
             auto taken = co_await taking;
             if (!taken) co_return taken.error();
@@ -153,19 +161,10 @@ private:
     Result<void> notHandedOut(const IndexedItem& item, const Outcome& outcome) {
         session_.log().warning(logger, "the server does not hand out a message",
                                {{"mailbox", session_.settings().alias}, {"ordinal", item.ordinal}, {"cause", outcome.failure->what}});
-        ++failures_;
+        if (outcome.means == Meaning::denied && session_.hasReadMessages) return {};  // of this one alone
         ++inARow_;
-        if (!failure_) failure_ = outcome.failure, failureMeans_ = outcome.means;
-        if (outcome.failure->retryAfter) slow_ = outcome.failure;
-        if (inARow_ >= failuresInARow || (slow_ && inARow_ >= slowInARow)) return slow_ ? *slow_ : *failure_;
-        return {};
-    }
-
-    Result<void> judged() const {
-        if (slow_) return *slow_;
-        if (handedOver_ > 0 || !failure_) return {};
-        const bool troubled = failureMeans_ == Meaning::trouble || failureMeans_ == Meaning::throttled;
-        if (failureMeans_ == Meaning::denied || (troubled && failures_ >= failuresAlone)) return *failure_;
+        slowInARow_ = outcome.failure->retryAfter ? slowInARow_ + 1 : 0;
+        if (inARow_ >= failuresInARow || slowInARow_ >= slowInARow) return *outcome.failure;
         return {};
     }
 
@@ -175,37 +174,8 @@ private:
     std::stop_token stop_;
     std::vector<IndexedItem> items_{};
     std::unordered_map<std::size_t, bool> read_{};  ///< as OpenFolder::read, asked for here
-    std::size_t handedOver_ = 0;
-    std::size_t failures_ = 0, inARow_ = 0;
-    std::optional<Error> failure_{};  ///< the first one
-    std::optional<Error> slow_{};     ///< the last one that came with a time to wait
-    Meaning failureMeans_ = Meaning::refused;
+    std::size_t inARow_ = 0, slowInARow_ = 0;       ///< failures since a message was handed out
 };
-
-/// `items` outlive the call.
-Task<Result<std::optional<Identified>>> identifyOne(Session& session, const IndexedItem& item, std::size_t lane, std::stop_token stop) {
-    auto beginning = session.begin(session.addresses().content(item.id), lane, stop);
-    auto begun = co_await beginning;
-    if (!begun) co_return begun.error();
-    if (!begun->answer.succeeded()) {
-        const auto meaning = meaningOf(begun->answer.failure);
-        if (concernsAll(meaning) || meaning == Meaning::denied || meaning == Meaning::throttled || begun->answer.retryAfter)
-            co_return session.refused(begun->answer, "reading the head of a message");
-        co_return std::optional<Identified>{};
-    }
-    auto taking = takeHead(session, lane, stop);
-    auto head = co_await taking;
-    if (!head) co_return head.error();
-    Identified identified{.ordinal = item.ordinal, .received = item.received, .matchKey = head->matchKey, .crossKey = head->crossKey};
-    co_return std::optional{identified};
-}
-
-Task<Result<bool>> handOn(const IdentifiedTaker& taker, std::optional<Identified> identified) {
-    if (!identified) co_return true;
-    auto taken = taker(*identified);
-    if (!taken) co_return taken.error();
-    co_return true;
-}
 
 }  // namespace
 
@@ -214,28 +184,6 @@ Task<Result<void>> fetchMessages(Session& session, std::vector<std::uint64_t> or
     Fetcher fetcher{session, receiver, staging, std::move(stop)};
     auto fetching = fetcher.run(std::move(ordinals));
     co_return co_await fetching;
-}
-
-Task<Result<void>> identifyMessages(Session& session, IdentifiedTaker taker, std::stop_token stop) {
-    auto looking = listFolder(session, {.limit = 1}, stop);
-    const auto looked = co_await looking;
-    if (!looked) co_return looked.error();
-    for (std::uint64_t above = 0;;) {
-        auto asking = session.index().above(session.folder.index.number, above, itemsAtOnce);
-        auto items = co_await asking;
-        if (!items) co_return items.error();
-        const std::function<Task<Result<std::optional<Identified>>>(std::size_t, std::size_t, std::stop_token)> work =
-            [&session, &items](std::size_t i, std::size_t lane, std::stop_token each) {
-                return identifyOne(session, items->at(i), lane, std::move(each));
-            };
-        const std::function<Task<Result<bool>>(std::size_t, std::optional<Identified>)> take =
-            [&taker](std::size_t, std::optional<Identified> identified) { return handOn(taker, identified); };
-        auto working = inOrder(session, items->size(), work, take, stop);
-        auto worked = co_await working;
-        if (!worked) co_return worked;
-        if (items->size() < itemsAtOnce) co_return Result<void>{};
-        above = items->back().ordinal;
-    }
 }
 
 }  // namespace listener::graph

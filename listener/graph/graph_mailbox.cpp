@@ -3,6 +3,7 @@
 #include "listener/graph/after.h"
 #include "listener/graph/fetching.h"
 #include "listener/graph/folders.h"
+#include "listener/graph/identifying.h"
 #include "listener/graph/session.h"
 #include "listener/graph/syncing.h"
 

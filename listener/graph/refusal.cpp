@@ -123,6 +123,9 @@ Meaning meaningOf(const Failure& failure) {
     return failure.status == 401 ? Meaning::tokenRefused : meaning;
 }
 
+bool concernsAll(Meaning meaning) { return meaning == Meaning::noMailbox || meaning == Meaning::tokenRefused || meaning == Meaning::wrongAudience; }
+bool asksForTime(const Failure& failure) { return meaningOf(failure) == Meaning::throttled && failure.status < 500; }
+
 plugin::Error refusal(const Failure& failure, std::string_view peer, std::string_view during, std::optional<std::chrono::seconds> retryAfter) {
     auto meaning = meaningOf(failure);
     if (retryAfter && meaning == Meaning::trouble) meaning = Meaning::throttled;

@@ -27,6 +27,11 @@ enum class Meaning {
 /// By error code, whatever its case, inner ones too; where none is known by status.
 Meaning meaningOf(const Failure& failure);
 
+/// The whole mailbox's: no other message would fare better.
+bool concernsAll(Meaning meaning);
+/// Of everybody, and not because one message takes it long: what a server says of a single one has a status above 500.
+bool asksForTime(const Failure& failure);
+
 ///   tokenRefused   reauthenticate  mailboxSignInRefused            folderMissing   askOperator     mailboxFolderMissing
 ///   wrongAudience  askOperator     mailboxWrongAudience            itemGone, conflict, trouble, resync
 ///   denied         askOperator     mailboxAccess                                   retryLater      mailboxCommandRefused

@@ -49,7 +49,7 @@ Request Addresses::content(std::string_view message) const {
 }
 
 BatchItem Addresses::isRead(std::string_view message) const { return {.url = messagePath(message) + "?$select=id,receivedDateTime,isRead"}; }
-BatchItem Addresses::markRead(std::string_view message) const { return {"PATCH", messagePath(message), "{\"isRead\":true}"}; }
+BatchItem Addresses::markRead(std::string_view message) const { return {"PATCH", messagePath(message), "{\"isRead\":true}", "return=minimal"}; }
 BatchItem Addresses::move(std::string_view message, std::string_view toFolder) const {
     return {"POST", messagePath(message) + "/move", "{\"destinationId\":" + plugin::jsonText(toFolder) + "}"};
 }
@@ -61,7 +61,8 @@ Request Addresses::batch(const std::vector<BatchItem>& items, std::string during
         const auto& item = items[i];
         if (i > 0) body += ',';
         body += "{\"id\":\"" + std::to_string(i + 1) + "\",\"method\":" + plugin::jsonText(item.method) + ",\"url\":" + plugin::jsonText(item.url) +
-                ",\"headers\":{\"Prefer\":" + plugin::jsonText(immutableIds);
+                ",\"headers\":{\"Prefer\":" +
+                plugin::jsonText(item.prefer.empty() ? std::string(immutableIds) : item.prefer + ", " + std::string(immutableIds));
         if (!item.body.empty()) body += ",\"Content-Type\":\"application/json\"";
         body += '}';
         if (!item.body.empty()) body += ",\"body\":" + item.body;

@@ -26,8 +26,9 @@ struct Request {
 /// One of a $batch. Its place in it is its id, from 1.
 struct BatchItem {
     std::string method = "GET";
-    std::string url;     ///< from "/users/" on
-    std::string body{};  ///< JSON; "" = none
+    std::string url;       ///< from "/users/" on
+    std::string body{};    ///< JSON; "" = none
+    std::string prefer{};  ///< beside immutableIds
 };
 
 /// The addresses of one mailbox. What is given is encoded here: users hold '#', ids '/' and '+', names anything.

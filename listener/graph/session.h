@@ -80,7 +80,8 @@ public:
     const std::string& peer() const { return settings_.url; }
 
     OpenFolder folder{};
-    std::string inbox{};  ///< its id; "" = nobody has asked yet
+    std::string inbox{};           ///< its id; "" = nobody has asked yet
+    bool hasReadMessages = false;  ///< at least one: the right to do so is there
 
 private:
     struct Sent {

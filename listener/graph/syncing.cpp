@@ -52,6 +52,14 @@ void remember(OpenFolder& folder, const MessagePage& page) {
     }
 }
 
+/// Whatever it is called: what a link names, the mailbox too, may have another name by now. Where that is not the reason, the listing is refused as
+/// well.
+bool refusesLink(const Failure& failure) {
+    const auto meaning = meaningOf(failure);
+    const bool told = failure.status == 400 || failure.status == 403 || failure.status == 404 || failure.status == 409;
+    return told && meaning != Meaning::throttled && meaning != Meaning::tokenRefused && meaning != Meaning::wrongAudience;
+}
+
 /// Asks what has changed until the server has told all it knows; each page is kept with the link that follows it. Where the server has forgotten
 /// what it told before, everything is listed anew.
 class Drain {
@@ -67,7 +75,7 @@ public:
             if (!answer) co_return answer.error();
             if (!*answer) {
                 if (std::exchange(listedAnew_, true)) co_return trouble("it forgets what it has told as soon as it has told it");
-                session_.log().information(logger, "the server has forgotten what it told: the folder is listed anew",
+                session_.log().information(logger, "the server does not go on from what it told: the folder is listed anew",
                                            {{"mailbox", session_.settings().alias}, {"folder", plugin::printable(folder_.name)}});
                 anew = true;
                 continue;
@@ -106,6 +114,7 @@ private:
             const auto meaning = meaningOf(answer->failure);
             if (meaning == Meaning::resync) co_return std::optional<MessagePage>{};
             if (meaning == Meaning::conflict && !again) continue;
+            if (!anew && !listedAnew_ && refusesLink(answer->failure)) co_return std::optional<MessagePage>{};
             auto error = session_.refused(*answer, during);
             if (meaning == Meaning::itemGone) error.reaction = Reaction::askOperator, error.code = Code::mailboxFolderMissing;
             co_return error;
@@ -128,6 +137,12 @@ bool tooEarly(const IndexedItem& item, const ListRequest& request) {
 
 }  // namespace
 
+Task<Result<void>> bringUpToDate(Session& session, std::stop_token stop) {
+    Drain drain{session, std::move(stop)};
+    auto draining = drain.run();
+    co_return co_await draining;
+}
+
 Task<Result<FolderView>> selectFolder(Session& session, std::string folder, std::stop_token stop) {
     auto name = folder;
     auto finding = folderId(session, std::move(folder), stop);
@@ -141,10 +156,9 @@ Task<Result<FolderView>> selectFolder(Session& session, std::string folder, std:
     session.folder.id = std::move(*id);
     session.folder.index = std::move(*index);
     session.folder.fresh = false;
-    Drain drain{session, std::move(stop)};
-    auto draining = drain.run();
-    auto drained = co_await draining;
-    if (!drained) co_return drained.error();
+    auto asking = bringUpToDate(session, std::move(stop));
+    auto asked = co_await asking;
+    if (!asked) co_return asked.error();
     session.folder.fresh = true;
     const auto& known = session.folder.index;
     co_return FolderView{known.validity, known.next, known.exists, known.begun};
@@ -152,10 +166,9 @@ Task<Result<FolderView>> selectFolder(Session& session, std::string folder, std:
 
 Task<Result<Listing>> listFolder(Session& session, ListRequest request, std::stop_token stop) {
     if (!std::exchange(session.folder.fresh, false)) {
-        Drain drain{session, std::move(stop)};
-        auto draining = drain.run();
-        auto drained = co_await draining;
-        if (!drained) co_return drained.error();
+        auto asking = bringUpToDate(session, std::move(stop));
+        auto asked = co_await asking;
+        if (!asked) co_return asked.error();
     }
     const auto& known = session.folder.index;
     Listing listing{.upTo = known.next == 0 ? 0 : known.next - 1};

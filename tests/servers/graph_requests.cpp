@@ -13,6 +13,8 @@ GraphServer::Reply GraphServer::inside(Asked& asked) {
     if (const auto link = links_.find(asked.target); link != links_.end()) {
         const auto what = link->second;
         if (asked.method != "GET") return problem("a link is followed by " + asked.method);
+        if (asked.target.find("/users/" + encoded(user_) + "/") == std::string::npos)
+            return Reply::error(404, "ErrorInvalidUser", "The requested user is invalid.");
         return what.children ? children(asked, what.folder, *what.children) : delta(asked, what.folder, what.token);
     }
     auto path = split(asked.path(), '/');
@@ -23,7 +25,7 @@ GraphServer::Reply GraphServer::inside(Asked& asked) {
         if (!plain) return problem("not encoded as it should be, " + part + ": " + asked.target);
         part = *plain;
     }
-    if (path[from + 1] != options_.user) return Reply::error(404, "ErrorInvalidUser", "The requested user '" + path[from + 1] + "' is invalid.");
+    if (path[from + 1] != user_) return Reply::error(404, "ErrorInvalidUser", "The requested user '" + path[from + 1] + "' is invalid.");
     path.erase(path.begin(), path.begin() + static_cast<std::ptrdiff_t>(from + 2));
     return path[0] == "mailFolders" ? folders(asked, path)
            : path[0] == "messages"  ? messages(asked, path)
@@ -53,6 +55,15 @@ Object::Ptr shown(const GraphStore::Mail& mail) {
         object->set("isRead", mail.read);
     else
         object->set("isRead", mail.read ? "true" : "false");  // as in some of Microsoft's examples
+    return object;
+}
+
+/// As it is answered where nobody says what of it is wanted: with all there is in it.
+Object::Ptr shownWhole(const GraphStore::Mail& mail) {
+    auto object = shown(mail);
+    Object::Ptr body(new Object);
+    body->set("contentType", "text").set("content", mail.bytes);
+    object->set("body", body).set("parentFolderId", mail.folder);
     return object;
 }
 
@@ -97,9 +108,9 @@ GraphServer::Reply GraphServer::children(Asked& asked, const std::string& folder
     Object::Ptr page(new Object);
     page->set("value", list);
     if (from + size < all.size())
-        page->set("@odata.nextLink", given("/v1.0/users/" + encoded(options_.user) + "/mailFolders/" + encoded(folder) +
-                                               "/childFolders?$skip=" + std::to_string(from + size),
-                                           {folder, "", from + size}));
+        page->set("@odata.nextLink",
+                  given("/v1.0/users/" + encoded(user_) + "/mailFolders/" + encoded(folder) + "/childFolders?$skip=" + std::to_string(from + size),
+                        {folder, "", from + size}));
     return Reply::of(page);
 }
 
@@ -133,7 +144,7 @@ GraphServer::Reply GraphServer::delta(Asked& asked, const std::string& folder, c
     }
     Object::Ptr page(new Object);
     page->set("@odata.context", "https://graph.microsoft.com/v1.0/$metadata#Collection(message)").set("value", list);
-    const auto path = "/v1.0/users/" + encoded(options_.user) + "/mailFolders/" + encoded(folder) + "/messages/delta?" +
+    const auto path = "/v1.0/users/" + encoded(user_) + "/mailFolders/" + encoded(folder) + "/messages/delta?" +
                       (changes->last ? "$deltatoken=" : "$skiptoken=") + changes->token;
     page->set(changes->last ? "@odata.deltaLink" : "@odata.nextLink", given(path, {folder, changes->token, {}}));
     return Reply::of(page);
@@ -155,8 +166,11 @@ GraphServer::Reply GraphServer::messages(Asked& asked, const std::vector<std::st
 }
 
 GraphServer::Reply GraphServer::content(const std::string& id) {
-    if (const auto bad = poison_.find(id); bad != poison_.end())
-        return Reply::error(bad->second.first, bad->second.second, "An internal server error occurred.");
+    if (const auto bad = poison_.find(id); bad != poison_.end()) {
+        auto reply = Reply::error(bad->second.status, bad->second.code, "An internal server error occurred.");
+        reply.headers = bad->second.headers;
+        return reply;
+    }
     Reply reply;
     reply.type = "text/plain";
     reply.message = true;
@@ -176,7 +190,10 @@ GraphServer::Reply GraphServer::change(Asked& asked, const std::string& id) {
     if (!body || body->size() != 1 || !body->has("isRead") || !body->get("isRead").isBoolean())
         return problem("of a message only isRead is changed: " + asked.body);
     store_.markRead(id, body->getValue<bool>("isRead"));
-    return Reply::of(shown(*store_.find(id)));
+    if (asked.header("prefer").find("return=minimal") == std::string::npos) return Reply::of(shownWhole(*store_.find(id)));
+    Reply nothing;
+    nothing.status = 204;
+    return nothing;
 }
 
 GraphServer::Reply GraphServer::move(Asked& asked, const std::string& id) {
@@ -185,7 +202,7 @@ GraphServer::Reply GraphServer::move(Asked& asked, const std::string& id) {
     const auto target = body->getValue<std::string>("destinationId");
     if (store_.findFolder(target) == nullptr) return Reply::error(404, "ErrorItemNotFound", "The specified object was not found in the store.");
     store_.move(id, target);
-    return Reply::of(shown(*store_.find(id)), 201);
+    return Reply::of(shownWhole(*store_.find(id)), 201);
 }
 
 GraphServer::Reply GraphServer::batch(Asked& asked) {
@@ -206,6 +223,7 @@ GraphServer::Reply GraphServer::batch(Asked& asked) {
         if (const auto inner = item->getObject("body")) one.body = written(inner);
         requests_.push_back("BATCH " + one.method + " " + one.target);
         auto reply = scripted(requests_.back());
+        if (!reply) reply = throttled();
         if (!reply) reply = wellFormed(one) ? inside(one) : Reply::error(400, "BadRequest", problems_.back());
         Object::Ptr answer(new Object), headers(new Object);
         for (const auto& [name, value] : reply->headers) headers->set(name, value);

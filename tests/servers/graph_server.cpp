@@ -70,7 +70,7 @@ private:
     bool closes_ = false;
 };
 
-GraphServer::GraphServer(Options options) : options_(std::move(options)), token_(options_.token) {
+GraphServer::GraphServer(Options options) : options_(std::move(options)), token_(options_.token), user_(options_.user) {
     if (!options_.listens) return;
     TlsServer::Options tls;
     tls.chain = options_.chain;
@@ -104,6 +104,14 @@ void GraphServer::token(std::string token) {
     const std::lock_guard lock(mutex_);
     token_ = std::move(token);
 }
+void GraphServer::limit(Limit limit) {
+    const std::lock_guard lock(mutex_);
+    limit_ = std::move(limit);
+}
+void GraphServer::rename(std::string user) {
+    const std::lock_guard lock(mutex_);
+    user_ = std::move(user);
+}
 void GraphServer::pages(std::size_t size) {
     const std::lock_guard lock(mutex_);
     pages_ = size;
@@ -122,9 +130,9 @@ void GraphServer::rendersAnew(bool anew) {
     const std::lock_guard lock(mutex_);
     rendersAnew_ = anew;
 }
-void GraphServer::poison(const std::string& id, int status, std::string code) {
+void GraphServer::poison(const std::string& id, int status, std::string code, Headers headers) {
     const std::lock_guard lock(mutex_);
-    poison_[id] = {status, std::move(code)};
+    poison_[id] = {.what = "$value", .status = status, .code = std::move(code), .headers = std::move(headers)};
 }
 void GraphServer::contentLength(bool announced) {
     const std::lock_guard lock(mutex_);
@@ -134,9 +142,9 @@ void GraphServer::untilTheEnd() {
     const std::lock_guard lock(mutex_);
     untilEnd_ = true;
 }
-void GraphServer::cut(std::string what, std::size_t octets) {
+void GraphServer::cut(std::string what, std::size_t octets, std::size_t times) {
     const std::lock_guard lock(mutex_);
-    cuts_[std::move(what)] = octets;
+    cuts_[std::move(what)] = {octets, times};
 }
 void GraphServer::gather(std::size_t requests) {
     const std::lock_guard lock(mutex_);
@@ -206,11 +214,11 @@ std::string GraphServer::serve(Asked asked, bool& closes) {
         wire += "Content-Length: " + std::to_string(reply.body.size()) + "\r\n\r\n" + reply.body;
     }
     for (auto cut = cuts_.begin(); cut != cuts_.end(); ++cut)
-        if (line.find(cut->first) != std::string::npos && cut->second < wire.size()) {
-            wire.resize(cut->second);
+        if (line.find(cut->first) != std::string::npos && cut->second.octets < wire.size()) {
+            wire.resize(cut->second.octets);
             if (wire.empty()) seenIds_.erase(asked.header("client-request-id"));  // nobody can tell that it arrived: the same may come again
             closes = true;
-            cuts_.erase(cut);
+            if (--cut->second.times == 0) cuts_.erase(cut);
             break;
         }
     return wire;
@@ -237,6 +245,20 @@ std::optional<GraphServer::Reply> GraphServer::scripted(const std::string& line)
     return std::nullopt;
 }
 
+std::optional<GraphServer::Reply> GraphServer::throttled() {
+    if (!limit_) return std::nullopt;
+    const auto now = limit_->now();
+    while (!spent_.empty() && spent_.front() + limit_->window <= now) spent_.pop_front();
+    if (spent_.size() < limit_->requests) {
+        spent_.push_back(now);
+        return std::nullopt;
+    }
+    auto busy = Reply::error(429, "ApplicationThrottled", "Application is over its RequestsPer10Minutes limit.");
+    const auto wait = std::chrono::ceil<std::chrono::seconds>(spent_.front() + limit_->window - now);
+    busy.headers = {{"Retry-After", std::to_string(wait.count())}};
+    return busy;
+}
+
 GraphServer::Reply GraphServer::answer(Asked& asked) {
     if (asked.method.empty()) return problem("no HTTP/1.1 request");
     if (hook_) hook_(asked.method + " " + asked.target, store_);
@@ -255,6 +277,7 @@ GraphServer::Reply GraphServer::answer(Asked& asked) {
     if (!wellFormed(asked)) return Reply::error(400, "BadRequest", problems_.back());
     if (auto reply = scripted(asked.method + " " + asked.target)) return *reply;
     if (asked.path() == "/v1.0/$batch") return batch(asked);
+    if (auto reply = throttled()) return *reply;
     return inside(asked);
 }
 
@@ -268,9 +291,10 @@ bool GraphServer::wellFormed(Asked& asked) {
     for (auto preference : split(asked.header("prefer"), ',')) {
         preference.erase(0, preference.find_first_not_of(' '));
         const bool size = preference.starts_with("odata.maxpagesize=");
-        expect(size || preference == "IdType=\"ImmutableId\"", "a preference that is not known, " + preference);
+        const bool minimal = preference == "return=minimal" && asked.method == "PATCH";
+        expect(size || minimal || preference == "IdType=\"ImmutableId\"", "a preference that is not known, " + preference);
         if (size) expect(std::stoul(preference.substr(18)) <= 1000, "too large a page");
-        immutable = immutable || !size;
+        immutable = immutable || !(size || minimal);
     }
     expect(immutable, "no Prefer: IdType=\"ImmutableId\"");
     if (!asked.batched) {

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -71,17 +72,27 @@ public:
     }
 
     void fail(Fault fault);
+    /// More requests within a window of time, those of a $batch each for itself, are answered with 429.
+    struct Limit {
+        std::size_t requests = 10'000;
+        std::chrono::seconds window{600};
+        std::function<std::chrono::steady_clock::time_point()> now{};
+    };
+    void limit(Limit limit);
     void token(std::string token);                    ///< the only one that is good from now on
+    void rename(std::string user);                    ///< the mailbox: its old name is nobody's any more, in links neither
     void pages(std::size_t size);                     ///< messages and folders on a page at most
     void expire(std::string code, int status = 410);  ///< links given so far are answered with this from now on
     void linksLeadTo(std::string root);               ///< "https://evil.example" instead of url(); "" = url()
     void rendersAnew(bool anew);                      ///< each $value has other octets
-    void poison(const std::string& id, int status = 500, std::string code = "ErrorInternalServerError");  ///< $value, always
-    void contentLength(bool announced);                                                                   ///< of $value: else chunked
-    void untilTheEnd();                              ///< $value ends with the connection, as nobody may do
-    void cut(std::string what, std::size_t octets);  ///< the next answer to such a request ends after so many octets of it, head and all
-    void gather(std::size_t requests);               ///< on loopback: nothing is answered until so many are under way at a time, once
-    void slow(std::chrono::milliseconds delay);      ///< each answer, on loopback
+    using Headers = std::vector<std::pair<std::string, std::string>>;
+    void poison(const std::string& id, int status = 500, std::string code = "ErrorInternalServerError", Headers headers = {});  ///< $value, always
+    void contentLength(bool announced);  ///< of $value: else chunked
+    void untilTheEnd();                  ///< $value ends with the connection, as nobody may do
+    /// The next answers to such requests end after so many octets of them, head and all.
+    void cut(std::string what, std::size_t octets, std::size_t times = 1);
+    void gather(std::size_t requests);           ///< on loopback: nothing is answered until so many are under way at a time, once
+    void slow(std::chrono::milliseconds delay);  ///< each answer, on loopback
     void onRequest(std::function<void(const std::string&, GraphStore&)> hook);  ///< "GET /v1.0/...", before it is answered
 
     std::vector<std::string> requests() const;  ///< "GET /v1.0/...", in the order they came; of a $batch "BATCH GET /users/..." each
@@ -117,19 +128,25 @@ private:
     Reply batch(Asked& asked);
     Reply problem(const std::string& what);
     std::optional<Reply> scripted(const std::string& line);
+    std::optional<Reply> throttled();
     bool wellFormed(Asked& asked);
     std::string origin() const;
 
     const Options options_;
     mutable std::mutex mutex_{};
     GraphStore store_{};
-    std::string token_;
+    std::string token_, user_;
     std::vector<Fault> faults_{};
     std::vector<std::string> requests_{}, problems_{};
     std::set<std::string> seenIds_{};
-    std::map<std::string, Given> links_{};  ///< by their path and query
-    std::map<std::string, std::pair<int, std::string>> poison_{};
-    std::map<std::string, std::size_t> cuts_{};
+    std::map<std::string, Given> links_{};   ///< by their path and query
+    std::map<std::string, Fault> poison_{};  ///< by the message's id
+    struct Cut {
+        std::size_t octets = 0, times = 1;
+    };
+    std::map<std::string, Cut> cuts_{};
+    std::optional<Limit> limit_{};
+    std::deque<std::chrono::steady_clock::time_point> spent_{};  ///< requests, while they count
     std::string expiredCode_ = "syncStateNotFound", leadTo_{};
     int expiredStatus_ = 410;
     std::size_t pages_ = 1000, renderings_ = 0, inFlight_ = 0, mostInFlight_ = 0, connections_ = 0;

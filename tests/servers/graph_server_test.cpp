@@ -103,3 +103,52 @@ SCENARIO("what is wrong is refused and noted", "[servers][graph]") {
         CHECK(server.problems().size() == 1);
     }
 }
+
+SCENARIO("a message that is changed or moved is answered as a whole, unless nobody wants to see it", "[servers][graph]") {
+    GraphServer server({.listens = false});
+    Client client(server);
+    const auto id = server.deliver("Subject: x\r\n\r\nall of it\r\n");
+    const auto encoded = "AAkALg%2F" + id.substr(7, id.find('+') - 7) + "%2Bx_-AA%3D%3D";
+    const auto message = mailbox + "/messages/" + encoded;
+    const auto whole = client.ask("PATCH " + message, R"({"isRead":true})");
+    CHECK(says(whole, 200));
+    CHECK(whole.find("all of it") != std::string::npos);
+    CHECK(says(client.ask("PATCH " + message, R"({"isRead":true})", {{"Prefer", "return=minimal, IdType=\"ImmutableId\""}}), 204));
+    const auto moved = client.ask("POST " + message + "/move", R"({"destinationId":"deleteditems"})");
+    CHECK(says(moved, 201));
+    CHECK(moved.find("all of it") != std::string::npos);
+    CHECK(server.problems().empty());
+    CHECK(says(client.ask("GET " + mailbox + "/mailFolders/inbox", "", {{"Prefer", "return=minimal, IdType=\"ImmutableId\""}}), 400));
+}
+
+SCENARIO("requests are counted, those of a $batch each for itself", "[servers][graph]") {
+    GraphServer server({.listens = false});
+    Client client(server);
+    std::chrono::steady_clock::time_point now{};
+    server.limit({.requests = 15, .window = std::chrono::seconds{600}, .now = [&now] { return now; }});
+    const auto answer = client.ask("POST /v1.0/$batch", batchOf(20));
+    CHECK(says(answer, 200));
+    std::size_t throttled = 0;
+    for (auto at = answer.find("\"status\":429"); at != std::string::npos; at = answer.find("\"status\":429", at + 1)) ++throttled;
+    CHECK(throttled == 5);
+    now += std::chrono::seconds{100};
+    const auto busy = client.ask("GET " + mailbox + "/mailFolders/inbox");
+    CHECK(says(busy, 429));
+    CHECK(busy.find("Retry-After: 500\r\n") != std::string::npos);
+    now += std::chrono::seconds{500};
+    CHECK(says(client.ask("GET " + mailbox + "/mailFolders/inbox"), 200));
+    CHECK(server.problems().empty());
+}
+
+SCENARIO("a mailbox that has another name is found by that alone, and its links are of no use any more", "[servers][graph]") {
+    GraphServer server({.listens = false});
+    Client client(server);
+    const auto page = client.ask("GET " + mailbox + "/mailFolders/inbox/messages/delta?$select=id");
+    const auto at = page.find("/v1.0/users", page.find("deltaLink"));
+    const auto link = page.substr(at, page.find('"', at) - at);
+    server.rename("other@contoso.com");
+    CHECK(says(client.ask("GET " + link), 404));
+    CHECK(says(client.ask("GET " + mailbox + "/mailFolders/inbox"), 404));
+    CHECK(says(client.ask("GET /v1.0/users/other%40contoso.com/mailFolders/inbox"), 200));
+    CHECK(server.problems().empty());
+}

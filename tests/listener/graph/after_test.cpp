@@ -94,7 +94,10 @@ SCENARIO("what is not there any more counts as done", "[graph]") {
     Acting acting;
     const auto kind = GENERATE(Kind::seen, Kind::remove, Kind::move);
     const auto gone = acting.idOf(2);
-    acting.graph.change([&gone](GraphStore& store) { return store.remove(gone), 0; });
+    const auto atTheLastMoment = GENERATE(true, false);
+    acting.graph.onRequest([&](const std::string& line, GraphStore& store) {
+        if ((!atTheLastMoment || line.find("$batch") != std::string::npos) && store.find(gone) != nullptr) store.remove(gone);
+    });
     REQUIRE(acting.after(kind, {1, 2, 3}, "Done"));
     CHECK(acting.graph.in("inbox").size() == (kind == Kind::seen ? 2U : 0U));
 }
@@ -103,10 +106,9 @@ SCENARIO("what somebody has moved elsewhere stays there", "[graph]") {
     Acting acting;
     const auto moved = acting.idOf(2);
     acting.graph.change([&moved](GraphStore& store) { return store.move(moved, store.folder("msgfolderroot", "Mine")), 0; });
-    REQUIRE(acting.list());
-    REQUIRE(acting.list());
-    REQUIRE(acting.after(GENERATE(Kind::remove, Kind::move), {1, 2, 3}, "Done"));
+    REQUIRE(acting.after(GENERATE(Kind::remove, Kind::move, Kind::seenAndMove), {1, 2, 3}, "Done"));
     CHECK(acting.graph.in("inbox").empty());
+    CHECK(!acting.read(moved));
     CHECK(acting.graph.change([](GraphStore& store) { return store.in(store.folder("msgfolderroot", "Mine")); }) == Names{moved});
 }
 
@@ -230,6 +232,53 @@ SCENARIO("an answer to a $batch that is none changes nothing here", "[graph]") {
     const auto done = acting.after(Kind::seen, acting.all);
     REQUIRE(!done);
     CHECK(done.error().code == Code::mailboxProtocol);
+}
+
+SCENARIO("large messages do not make an answer too large", "[graph]") {
+    Fixture fixture;
+    const auto large = mail("large", 4'000'000);
+    Numbers all;
+    for (int i = 0; i < 18; ++i) fixture.graph.deliver(large), all.push_back(all.size() + 1);
+    fixture.enter();
+    GIVEN("that are marked as read: nobody asked to see them") {
+        REQUIRE(fixture.after(Kind::seen, all));
+        CHECK(fixture.graph.count("POST /v1.0/$batch") == 1);
+    }
+    GIVEN("that are moved: what was done without our hearing of it is not done again") {
+        REQUIRE(fixture.after(Kind::remove, all));
+        CHECK(fixture.graph.in("deleteditems").size() == 18);
+        CHECK(fixture.graph.count("BATCH POST") == 18);
+    }
+}
+
+SCENARIO("what is too much for one answer is asked for one by one", "[graph]") {
+    Acting acting;
+    GIVEN("an answer that is too large") {
+        acting.graph.fail({.what = "$batch", .status = 200, .body = std::string((64U << 20U) + 1, ' ')});
+        REQUIRE(acting.after(Kind::remove, acting.all));
+        CHECK(acting.graph.in("inbox").empty());
+        CHECK(acting.graph.count("POST /v1.0/$batch") == 4);
+    }
+    GIVEN("one that breaks off") {
+        acting.graph.cut("$batch", 20);
+        REQUIRE(acting.after(Kind::seen, acting.all));
+        CHECK(acting.graph.count("POST /v1.0/$batch") == 4);
+    }
+    GIVEN("none at all, for one of them neither") {
+        acting.graph.cut("$batch", 20, 1000);
+        const auto done = acting.after(Kind::seen, acting.all);
+        REQUIRE(!done);
+        CHECK(done.error().reaction == Reaction::reconnect);
+        CHECK(acting.graph.count("POST /v1.0/$batch") == 2);
+    }
+}
+
+SCENARIO("more than Graph allows in its time is throttled within the $batch too", "[graph]") {
+    Acting acting(45);
+    acting.graph.limit({.requests = 30, .window = std::chrono::seconds{40}, .now = [&acting] { return acting.loop.clock().steady(); }});
+    REQUIRE(acting.after(Kind::remove, acting.all));
+    CHECK(acting.graph.in("deleteditems").size() == 45);
+    CHECK(acting.graph.count("BATCH POST") > 45);
 }
 
 SCENARIO("a wait that is stopped ends", "[graph]") {

@@ -189,7 +189,7 @@ SCENARIO("an answer cut anywhere is no answer", "[graph]") {
     for (std::size_t octets = 0;; ++octets) {
         Fixture each;
         each.graph.deliver(mail("one"));
-        each.graph.cut(what, octets);
+        each.graph.cut(what, octets, what == "/$value" ? 2 : 1);  // a message is asked for once more
         auto done = each.open();
         if (done) {
             const auto selected = each.select();
@@ -203,8 +203,9 @@ SCENARIO("an answer cut anywhere is no answer", "[graph]") {
             CHECK((!done || each.received.messages.size() == 1));  // nothing came: it may be asked once more
             continue;
         }
-        REQUIRE(!done);
-        CHECK(done.error().reaction == Reaction::reconnect);
+        const bool leftOut = done && what == "/$value" && each.log.warnings == 1;
+        REQUIRE((!done || leftOut));
+        if (!done) CHECK(done.error().reaction == Reaction::reconnect);
         CHECK(each.received.messages.empty());
     }
     SUCCEED();

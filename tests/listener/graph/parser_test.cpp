@@ -69,6 +69,8 @@ SCENARIO("users, ids and names are encoded in addresses", "[graph]") {
     CHECK(Addresses::moreChanges("https://x/?a=%20").url == "https://x/?a=%20");
     const auto batch = addresses.batch({addresses.markRead("1"), addresses.move("2", "to")}, "doing");
     CHECK(Json::parse(batch.body));
+    CHECK(batch.body.find(R"("method":"PATCH","url":"/users/guest_partner.com%23EXT%23%40contoso.com/messages/1",)"
+                          R"("headers":{"Prefer":"return=minimal, IdType=\"ImmutableId\"")") != std::string::npos);
     CHECK(batch.body.find("\"url\":\"/users/guest_partner.com%23EXT%23%40contoso.com/messages/2/move\"") != std::string::npos);
     CHECK_THROWS_AS(addresses.batch(std::vector<BatchItem>(batchSize + 1), "doing"), std::logic_error);
 }

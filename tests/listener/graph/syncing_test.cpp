@@ -148,6 +148,60 @@ SCENARIO("a server that has forgotten what it told is asked for everything, and 
     CHECK(fixture.kept->folders.begin()->second.told.validity == 7'000);
 }
 
+SCENARIO("a link that is refused is given up, whatever the server calls it", "[graph]") {
+    const auto [status, code] = GENERATE(table<int, std::string>({{400, "BadRequest"},
+                                                                  {400, "ErrorInvalidIdMalformed"},
+                                                                  {403, "ErrorAccessDenied"},
+                                                                  {404, "ErrorItemNotFound"},
+                                                                  {404, "ErrorFolderNotFound"},
+                                                                  {404, ""},
+                                                                  {409, "Conflict"}}));
+    Fixture fixture;
+    fixture.graph.pages(2);
+    for (int i = 0; i < 5; ++i) fixture.graph.deliver(mail("m"), minute(i));
+    fixture.enter();
+    REQUIRE(fixture.list());
+    fixture.graph.deliver(mail("new"), minute(30));
+    fixture.graph.expire(code, status);
+    const auto listing = fixture.list();
+    INFO((listing ? "" : describe(listing.error())));
+    REQUIRE(listing);
+    CHECK(listing->ordinals == upTo(6));
+    CHECK(fixture.graph.count("/messages/delta?$select") == 2);
+}
+
+SCENARIO("what refuses every listing is told after the second", "[graph]") {
+    Fixture fixture;
+    fixture.graph.deliver(mail("m"));
+    fixture.enter();
+    REQUIRE(fixture.list());  // tells what select() has just heard
+    GIVEN("a folder that is gone") {
+        fixture.graph.fail({.what = "/messages/delta", .status = 404, .code = "ErrorItemNotFound", .times = 100});
+        const auto listing = fixture.list();
+        REQUIRE(!listing);
+        CHECK(listing.error().code == Code::mailboxFolderMissing);
+    }
+    GIVEN("a right that was taken away") {
+        fixture.graph.fail({.what = "/messages/delta", .status = 403, .code = "ErrorAccessDenied", .times = 100});
+        const auto listing = fixture.list();
+        REQUIRE(!listing);
+        CHECK(listing.error().code == Code::mailboxAccess);
+    }
+    CHECK(fixture.graph.count("/messages/delta") == 3);
+}
+
+SCENARIO("a mailbox that has another name now keeps its messages", "[graph]") {
+    Fixture fixture;
+    for (int i = 0; i < 3; ++i) fixture.graph.deliver(mail("m"), minute(i));
+    fixture.enter();
+    fixture.again();
+    fixture.graph.rename("mail-in@contoso.com");
+    fixture.settings.user = "mail-in@contoso.com";
+    fixture.graph.deliver(mail("new"), minute(30));
+    fixture.enter();
+    CHECK(fixture.list()->ordinals == upTo(4));
+}
+
 SCENARIO("a server that forgets at once is not asked for ever", "[graph]") {
     Fixture fixture;
     fixture.graph.pages(1);
