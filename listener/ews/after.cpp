@@ -34,7 +34,7 @@ public:
             for (std::size_t at = 0; at < ids.size(); at += atOnce) {
                 const auto piece = std::span<const std::string>{ids}.subspan(at, std::min(atOnce, ids.size() - at));
                 auto asked = operation(piece);
-                auto messages = co_await endpoint_.call(std::move(asked), stop_);
+                auto messages = co_await endpoint_.call(std::move(asked), piece.size(), stop_);
                 if (!messages) co_return messages.error();
                 for (std::size_t i = 0; i < piece.size(); ++i) {
                     const bool mentioned = i < messages->size();

@@ -111,7 +111,7 @@ private:
         unsized_.clear();
         const auto ids = idsOf(batch);
         auto operation = getItems(ids, ItemShape::sizes);
-        auto messages = co_await endpoint_.call(std::move(operation), stop_);
+        auto messages = co_await endpoint_.call(std::move(operation), batch.size(), stop_);
         if (!messages) co_return messages.error();
         for (std::size_t i = 0; i < batch.size(); ++i) {
             const auto* message = i < messages->size() ? &(*messages)[i] : nullptr;

@@ -268,7 +268,7 @@ Task<void> Notifications::close(Endpoint& main, std::stop_token stop) {
     main.affine = true;
     main.affinity = endpoint_.affinity;
     auto operation = unsubscribe(subscription_);
-    const auto done = co_await main.call(std::move(operation), stop);
+    const auto done = co_await main.call(std::move(operation), 1, stop);
     if (!done) session_.log.debug("listener.ews", "no good-bye", {{"mailbox", session_.settings.alias}, {"cause", done.error().what}});
     lose();
 }

@@ -172,3 +172,29 @@ SCENARIO("an application without impersonation is told what is missing", "[ews]"
     REQUIRE_FALSE(opened);
     CHECK((opened.error().code == Code::mailboxProtocol && has(opened.error(), "ExchangeImpersonation SOAP header must be present")));
 }
+
+SCENARIO("an answer with more than was asked for is not gathered", "[ews]") {
+    const auto error = errorOf([](const servers::EwsRequest& request) {
+        auto answer = EwsServer::refusal(request.operation, "ErrorAccessDenied");
+        const std::string begin = "<m:GetFolderResponseMessage ", end = "</m:GetFolderResponseMessage>";
+        const auto from = answer.body.find(begin), to = answer.body.find(end) + end.size();
+        answer.body.insert(to, answer.body.substr(from, to - from));
+        return answer;
+    });
+    CHECK((error.code == Code::mailboxProtocol && error.reaction == Reaction::reconnect));
+}
+
+SCENARIO("an answer that only trickles is as dead as one that is silent", "[ews]") {
+    Fixture fixture;
+    fixture.access.dialer().link = {.chunk = 1, .pauses = true};  // an octet each millisecond
+    GIVEN("less in its time than can be lived with") {
+        fixture.settings.ioTimeout = 500ms;
+        const auto opened = fixture.open();
+        REQUIRE_FALSE(opened);
+        CHECK((opened.error().code == Code::channelTimeout && opened.error().reaction == Reaction::reconnect));
+    }
+    GIVEN("as much as is needed") {
+        fixture.settings.ioTimeout = 60s;
+        REQUIRE(fixture.open());
+    }
+}
