@@ -29,13 +29,13 @@ constexpr std::array rows{
     Row{"ErrorMessageSizeExceeded", Meaning::tooMuch},
     Row{"ErrorInternalServerTransientError", Meaning::transient},
     Row{"ErrorInternalServerError", Meaning::transient},
-    Row{"ErrorADUnavailable", Meaning::transient},
-    Row{"ErrorConnectionFailed", Meaning::transient},
-    Row{"ErrorMailboxStoreUnavailable", Meaning::transient},
-    Row{"ErrorMailboxMoveInProgress", Meaning::transient},
-    Row{"ErrorMailboxFailover", Meaning::transient},
+    Row{"ErrorADUnavailable", Meaning::away},
+    Row{"ErrorConnectionFailed", Meaning::away},
+    Row{"ErrorMailboxStoreUnavailable", Meaning::away},
+    Row{"ErrorMailboxMoveInProgress", Meaning::away},
+    Row{"ErrorMailboxFailover", Meaning::away},
     Row{"ErrorClientDisconnected", Meaning::transient},
-    Row{"ErrorNoRespondingCASInDestinationSite", Meaning::transient},
+    Row{"ErrorNoRespondingCASInDestinationSite", Meaning::away},
     Row{"ErrorInvalidSyncStateData", Meaning::resync},
     Row{"ErrorSyncFolderNotFound", Meaning::folderGone},
     Row{"ErrorFolderNotFound", Meaning::folderGone},
@@ -124,6 +124,11 @@ Meaning meaningOf(std::string_view code) {
     const auto* const found = std::find_if(rows.begin(), rows.end(), [code](const Row& row) { return row.code == code; });
     return found == rows.end() ? Meaning::unknown : found->meaning;
 }
+bool mayBeOfOne(Meaning meaning) {
+    constexpr std::array some{Meaning::tooMuch, Meaning::transient, Meaning::itemGone, Meaning::poison, Meaning::again, Meaning::unknown};
+    return std::find(some.begin(), some.end(), meaning) != some.end();
+}
+
 
 Error refusal(std::string_view code, std::string_view said, std::optional<std::chrono::milliseconds> backOff, std::string_view peer,
               std::string_view during) {
@@ -149,6 +154,7 @@ Error refusal(std::string_view code, std::string_view said, std::optional<std::c
             return as(Reaction::askOperator, Code::mailboxProtocol);
         case Meaning::subscriptions:
         case Meaning::tooMuch:
+        case Meaning::away:
         case Meaning::transient:
         case Meaning::resync:
         case Meaning::folderExists:

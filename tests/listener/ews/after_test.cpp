@@ -87,6 +87,34 @@ SCENARIO("one message that is refused stops no other", "[ews]") {
     for (const std::size_t i : {0, 1, 3, 4}) CHECK(fixture.server.store().item(fixture.ids[i])->isRead);
 }
 
+SCENARIO("one message that makes a request for several fail stops no other", "[ews]") {
+    Fixture fixture;
+    fixture.begin(15);
+    std::vector<std::uint64_t> all;
+    for (std::uint64_t i = 1; i <= 15; ++i) all.push_back(i);
+    GIVEN("one that is refused with a fault") {
+        const auto* code = GENERATE("ErrorInternalServerError", "ErrorItemCorrupt", "ErrorTimeoutExpired");
+        fixture.server.instead = [&fixture, code](const servers::EwsRequest& request) -> std::optional<servers::EwsAnswer> {
+            if (request.operation != "UpdateItem" || request.body.find(fixture.ids[2]) == std::string::npos) return std::nullopt;
+            return servers::EwsServer::fault(code);
+        };
+        const auto done = fixture.after({Kind::seen}, all);
+        REQUIRE_FALSE(done);
+        CHECK(done.error().what.find(code) != std::string::npos);
+        for (std::size_t i = 0; i < 15; ++i)
+            if (i != 2) CHECK(fixture.server.store().item(fixture.ids[i])->isRead);
+    }
+    GIVEN("a server that is ill altogether") {
+        fixture.server.instead = [](const servers::EwsRequest& request) -> std::optional<servers::EwsAnswer> {
+            if (request.operation != "DeleteItem") return std::nullopt;
+            return servers::EwsServer::fault("ErrorInternalServerError");
+        };
+        const auto before = fixture.server.requests().size();
+        CHECK(fixture.after({Kind::remove}, all).error().code == Code::mailboxCommandRefused);
+        CHECK(fixture.server.requests().size() - before <= 10);
+    }
+}
+
 SCENARIO("a busy server is left alone", "[ews]") {
     Fixture fixture;
     fixture.begin(1);
