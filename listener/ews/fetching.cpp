@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <exception>
 #include <memory>
 #include <optional>
 
@@ -54,13 +55,25 @@ public:
     Task<Result<void>> run(std::vector<std::uint64_t> ordinals) {
         auto& loop = co_await plugin::thisLoop();
         now_ = loop.clock().wall();
-        auto fetching = fetchAll(std::move(ordinals));
-        auto done = co_await fetching;
-        if (!ahead_) co_return done;
-        ahead_->ends.request_stop();  // nobody wants it any more
-        auto joining = ahead_->begun->wait(plugin::Deadline::max(), {});
-        co_await joining;
-        ahead_->endpoint.abandon();
+        Result<void> done{};
+        std::exception_ptr bug;
+        try {
+            auto fetching = fetchAll(std::move(ordinals));
+            done = co_await fetching;
+        } catch (...) {  // passed on below, once nothing of it runs any more
+            bug = std::current_exception();
+        }
+        if (ahead_) {
+            ahead_->ends.request_stop();  // nobody wants it any more
+            auto joining = ahead_->begun->wait(plugin::Deadline::max(), {});
+            co_await joining;
+            ahead_->endpoint.abandon();
+        }
+        if (bug) {
+            endpoint_.abandon();  // either may be in the middle of an answer
+            second_.abandon();
+            std::rethrow_exception(bug);
+        }
         co_return done;
     }
 

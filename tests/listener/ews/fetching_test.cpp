@@ -347,6 +347,22 @@ SCENARIO("sizes that are too much to ask for at once are asked for in smaller ba
     CHECK(ordinalsOf(fixture) == all);
 }
 
+SCENARIO("a caller who fails leaves nothing running behind", "[ews]") {
+    struct Throwing : Received {
+        plugin::Task<plugin::Result<void>> take(listener::Fetched) override { throw std::logic_error("a bug"); }
+    };
+    Fixture fixture;
+    fixture.begin(25);
+    Throwing receiver;
+    Numbers all;
+    for (std::uint64_t i = 1; i <= 25; ++i) all.push_back(i);
+    fixture.server.delay = std::chrono::seconds{5};
+    CHECK_THROWS_AS(fixture.loop.run(fixture.mailbox().fetch(all, receiver, *fixture.staging, fixture.stop.get_token())), std::logic_error);
+    fixture.server.delay = std::chrono::seconds{0};
+    REQUIRE(fixture.fetch(all));  // over the same connections
+    CHECK(ordinalsOf(fixture) == all);
+}
+
 SCENARIO("a stream that is cut anywhere hands over whole messages or none", "[ews]") {
     std::size_t most = 0;
     for (std::size_t cut = 0; cut < 9000; cut += 37) {
