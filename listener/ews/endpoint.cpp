@@ -1,6 +1,7 @@
 #include "listener/ews/endpoint.h"
 
 #include "auth/sasl/base64.h"
+#include "auth/token/token_response.h"
 #include "listener/ews/refusal.h"
 #include "listener/message/sha256.h"
 #include "plugin/contract/text.h"
@@ -134,6 +135,7 @@ Task<Result<void>> Endpoint::begin(Operation operation, std::stop_token stop) {
 
 /// Why an answer is none, from its status, its headers, and the fault in it, where there is one.
 Task<Result<void>> Endpoint::judge(const auth::HttpAnswer& answer, std::stop_token stop) {
+    auto& loop = co_await plugin::thisLoop();
     const auto text = co_await beginning(stop);
     const auto diagnostics = session_.shown(answer.headers.find("x-ms-diagnostics").value_or(""));
     session_.log.debug("listener.ews", "a request is refused",
@@ -147,7 +149,7 @@ Task<Result<void>> Endpoint::judge(const auth::HttpAnswer& answer, std::stop_tok
     Refused refused{.status = answer.status,
                     .reason = session_.shown(answer.headers.find("X-EWS-Policy-Reason").value_or("")),
                     .said = session_.shown(std::string_view{text}.substr(0, 120)),
-                    .retryAfter = retryAfter(answer.headers.find("Retry-After")),
+                    .retryAfter = auth::parseRetryAfter(answer.headers.find("Retry-After").value_or(""), loop.clock().wall()),
                     .user = session_.settings.user,
                     .application = session_.application,
                     .html = isHtml(answer.headers)};

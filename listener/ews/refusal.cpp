@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 
 namespace listener::ews {
 
@@ -124,11 +123,11 @@ Meaning meaningOf(std::string_view code) {
     const auto* const found = std::find_if(rows.begin(), rows.end(), [code](const Row& row) { return row.code == code; });
     return found == rows.end() ? Meaning::unknown : found->meaning;
 }
+
 bool mayBeOfOne(Meaning meaning) {
     constexpr std::array some{Meaning::tooMuch, Meaning::transient, Meaning::itemGone, Meaning::poison, Meaning::again, Meaning::unknown};
     return std::find(some.begin(), some.end(), meaning) != some.end();
 }
-
 
 Error refusal(std::string_view code, std::string_view said, std::optional<std::chrono::milliseconds> backOff, std::string_view peer,
               std::string_view during) {
@@ -154,8 +153,8 @@ Error refusal(std::string_view code, std::string_view said, std::optional<std::c
             return as(Reaction::askOperator, Code::mailboxProtocol);
         case Meaning::subscriptions:
         case Meaning::tooMuch:
-        case Meaning::away:
         case Meaning::transient:
+        case Meaning::away:
         case Meaning::resync:
         case Meaning::folderExists:
         case Meaning::itemGone:
@@ -193,15 +192,6 @@ Error refusal(const Refused& refused, std::string_view peer, std::string_view du
     auto later = error(Reaction::retryLater, Code::mailboxCommandRefused, peer, during, text);
     later.retryAfter = refused.retryAfter;
     return later;
-}
-
-std::optional<std::chrono::milliseconds> retryAfter(std::optional<std::string_view> field) {
-    constexpr std::uint64_t longest = 24ULL * 60 * 60;
-    std::uint64_t seconds = 0;
-    if (!field) return std::nullopt;
-    const auto [end, failed] = std::from_chars(field->data(), field->data() + field->size(), seconds);
-    if (failed != std::errc{} || end != field->data() + field->size()) return std::nullopt;
-    return std::chrono::seconds{static_cast<std::int64_t>(std::min(seconds, longest))};
 }
 
 }  // namespace listener::ews

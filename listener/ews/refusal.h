@@ -52,7 +52,4 @@ struct Refused {
 };
 plugin::Error refusal(const Refused& refused, std::string_view peer, std::string_view during);
 
-/// Retry-After (RFC 9110 section 10.2.3) in seconds; nothing: it is a date, or none.
-std::optional<std::chrono::milliseconds> retryAfter(std::optional<std::string_view> field);
-
 }  // namespace listener::ews
