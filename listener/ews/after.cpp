@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <map>
 #include <optional>
 
 namespace listener::ews {
@@ -60,6 +61,34 @@ public:
         co_return Result<void>{};
     }
 
+    /// Each by the name of what it is; what cannot be read, as a note or a contact, needs no mark.
+    Task<Result<void>> markSeen(Ids ids, Receipts receipts) {
+        std::map<std::string, Ids> byElement;
+        for (std::size_t at = 0; at < ids.size(); at += itemsAtOnce.front()) {
+            const auto piece = std::span<const std::string>{ids}.subspan(at, std::min(itemsAtOnce.front(), ids.size() - at));
+            auto asked = getItems(piece, ItemShape::sizes);
+            auto messages = co_await endpoint_.call(std::move(asked), piece.size(), stop_);
+            const bool untold = !messages && endpoint_.refusedAs && mayBeOfOne(*endpoint_.refusedAs);
+            if (!messages && !untold) co_return messages.error();
+            for (std::size_t i = 0; i < piece.size(); ++i) {
+                const auto* const message = messages && i < messages->size() ? &(*messages)[i] : nullptr;
+                if (message != nullptr && !message->success && meaningOf(message->code) == Meaning::itemGone) continue;
+                const bool told = message != nullptr && !message->items.empty();
+                if (told && message->items.front().isRead.value_or(false)) continue;
+                byElement[told ? message->items.front().element : "Message"].push_back(piece[i]);
+            }
+        }
+        Result<void> done{};
+        for (auto& [element, some] : byElement) {
+            if (!canBeRead(element)) continue;
+            const MakeOperation operation = [&element, receipts](std::span<const std::string> few) { return markRead(few, element, receipts); };
+            auto marking = toAll(operation, std::move(some));
+            auto marked = co_await marking;
+            if (!marked && done) done = marked.error();
+        }
+        co_return done;
+    }
+
     Task<Result<void>> move(Ids ids, std::string target) {
         for (bool again = false;; again = true) {
             auto finding = findOrMakeFolder(session_, endpoint_, target, stop_);
@@ -95,8 +124,7 @@ Task<Result<void>> carryOut(Session& session, Endpoint& endpoint, AfterRequest r
     const auto receipts = session.loweredSchema ? Receipts::asTheServerDoes : Receipts::suppressed;
     Result<void> done{};
     if (kind == Kind::seen || kind == Kind::seenAndMove) {
-        const MakeOperation operation = [receipts](std::span<const std::string> some) { return markRead(some, receipts); };
-        auto marking = doer.toAll(operation, ids);
+        auto marking = doer.markSeen(ids, receipts);
         done = co_await marking;
     }
     if (done && kind == Kind::remove) {

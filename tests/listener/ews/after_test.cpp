@@ -18,6 +18,15 @@ SCENARIO("messages are marked, removed and moved", "[ews]") {
         REQUIRE(fixture.after({Kind::seen}, {1, 3}));
         CHECK((store.item(fixture.ids[0])->isRead && !store.item(fixture.ids[1])->isRead && store.item(fixture.ids[2])->isRead));
     }
+    GIVEN("seen, of things that are no plain messages") {
+        store.item(fixture.ids[0])->element = "MeetingRequest";
+        store.item(fixture.ids[1])->element = "Contact";
+        REQUIRE(fixture.after({Kind::seen}, {1, 2, 3}));
+        CHECK((store.item(fixture.ids[0])->isRead && !store.item(fixture.ids[1])->isRead && store.item(fixture.ids[2])->isRead));
+        const auto asked = fixture.server.requests().size();
+        REQUIRE(fixture.after({Kind::seen}, {1, 2, 3}));
+        CHECK(fixture.server.requests().size() == asked + 1);  // nothing is left to mark
+    }
     GIVEN("remove") {
         REQUIRE(fixture.after({Kind::remove}, {1, 2}));
         CHECK(store.itemsOf(store.distinguished("inbox")).size() == 1);
