@@ -111,13 +111,16 @@ void Matching::answer(const std::map<std::uint64_t, Digest>& contents) {
 void Matching::judge(const Group& group, const std::map<std::uint64_t, Digest>& contents) {
     std::multimap<Digest, std::size_t> left;
     for (const auto candidate : group.candidates) left.emplace(candidates_[candidate].sha256, candidate);
-    for (const bool exact : {true, false})
+    // Of equal ones the one to be there is the one nobody has taken away.
+    enum class Pass { standing, removed, otherSecond };
+    for (const auto pass : {Pass::standing, Pass::removed, Pass::otherSecond})
         for (const auto message : group.messages) {
             const auto content = contents.find(messages_[message].ordinal);
             if (found_[message] || content == contents.end()) continue;
             const auto [from, to] = left.equal_range(content->second);
-            const auto same = std::find_if(from, to, [this, exact, message](const auto& each) {
-                return sameSecond(message, each.second) || (!exact && !candidates_[each.second].removed);
+            const auto same = std::find_if(from, to, [this, pass, message](const auto& each) {
+                return (pass == Pass::otherSecond || sameSecond(message, each.second)) &&
+                       (pass == Pass::removed || !candidates_[each.second].removed);
             });
             if (same == to) continue;
             found_[message] = same->second;

@@ -198,14 +198,14 @@ void checkReach(const Configuration& configuration, const std::string& prefix, c
     const auto url = auth::parseHttpUrl(urlOf(configuration, prefix, protocol));
     if (protocol == "graph" && url && url->target != "/")
         report("url", Code::configBadValue, "must be the root alone, without a path: https://graph.microsoft.com", "url");
-    if (protocol == "ews" && given("fallback") && urlOf(configuration, prefix, "graph").empty())
+    if (protocol != "ews" || !given("fallback")) return;
+    const auto scopes = "credential." + configuration.text(prefix + "credential") + ".scopes";
+    if (urlOf(configuration, prefix, "graph").empty())
         report("fallback", Code::configConflict,
                "the credential names no provider (credential.<name>.provider), so it is not known where Microsoft Graph is", "fallback");
-    const auto credential = "credential." + configuration.text(prefix + "credential");
-    if (protocol == "ews" && given("fallback") && configuration.settings().contains(credential + ".scopes") &&
-        !configuration.text(credential + ".scopes").empty())
+    else if (!configuration.text(scopes).empty())
         report("fallback", Code::configConflict,
-               "EWS and Microsoft Graph want other scopes, and " + credential + ".scopes gives the same to both: remove it, the provider's are known",
+               "EWS and Microsoft Graph want other scopes, and " + scopes + " gives the same to both: remove it, the provider's are known",
                "fallback");
 }
 

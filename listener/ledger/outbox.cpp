@@ -14,6 +14,7 @@ namespace {
 using plugin::Transaction;
 
 constexpr std::int64_t givenUp = 1, setAside = 2;  // listener_outbox.dead
+constexpr std::int64_t begunAnew = 1;              // listener_folder.forgotten, by an operator: nothing is done in it any more
 /// listener_outbox.next of what has to be fetched first.
 constexpr std::int64_t whenFetched = std::numeric_limits<std::int64_t>::max();
 
@@ -111,7 +112,7 @@ private:
         if (!row.step()) return std::nullopt;
         Standing one{.state = stored::messageState(row.text(0)), .folder = row.integer(1), .ordinal = number(row, 2), .size = number(row, 3)};
         one.mailbox = row.text(4);
-        one.forgotten = row.integer(5) != 0;
+        one.forgotten = row.integer(5) == begunAnew;
         one.after = {stored::afterKind(row.text(7)), std::string(row.text(8))};
         one.aside = {stored::afterKind(row.text(9)), std::string(row.text(10))};
         one.waiting = row.integer(11);

@@ -154,7 +154,10 @@ private:
         const bool here = row.integer(2) == folder_ && row.integer(3) == validity_ && number(row, 4) == newcomer.ordinal;
         if (here) return;
         const bool removedByUs = !row.isNull(10) && row.integer(11) == 0 && removes(row.text(10));
-        if (removedByUs) return;
+        if (removedByUs) {  // another one, though it may have come to the same position in the same second
+            answer.idTaken = answer.idTaken || std::ranges::equal(row.blob(1), stored::id(newcomer.id));
+            return;
+        }
         const auto state = stored::messageState(row.text(5));
         const auto forgotten = row.integer(9);
         Likeness like{.number = row.integer(0), .folder = row.integer(2), .folderName = std::string(row.text(7)), .ordinal = number(row, 4)};
@@ -318,14 +321,14 @@ void bringMembers(plugin::Transaction& transaction, Bringing& bringing, const st
     }
 }
 
-/// Of the record a rebuild replaces: what was under way and is gone, and what was due for messages that are gone.
+/// Of the record a rebuild replaces: what was under way and is gone. What was due for messages that are gone goes with their rows, should they come
+/// to light elsewhere.
 void endRecord(plugin::Transaction& transaction, std::int64_t folder, plugin::Wall now) {
     Bringing leaving(transaction, folder, now);
     for (const auto& batch : reading::openBatches(transaction, folder))
         for (std::size_t i = 0; i < batch.identities.size(); ++i) leaving.unsettled(batch.identities[i], batch.ordinals[i], MessageState::missing);
     leaving.finish();
-    for (const auto statement : {sql::endDueOfFolder, sql::deleteDueOfFolder, sql::deleteBatchesOfFolder})
-        transaction.prepare(statement).bind(0, folder).run();
+    transaction.prepare(sql::deleteBatchesOfFolder).bind(0, folder).run();
 }
 
 }  // namespace

@@ -30,7 +30,7 @@ Retained retain(plugin::Transaction& transaction, std::int64_t folder, const std
         while (old.step()) gone.push_back(old.integer(0));
     }
     for (const auto number : gone)
-        for (const auto statement : {sql::deleteVerdicts, sql::deleteMessage}) transaction.prepare(statement).bind(0, number).run();
+        for (const auto statement : {sql::deleteVerdicts, sql::deleteDue, sql::deleteMessage}) transaction.prepare(statement).bind(0, number).run();
     for (const auto number : stay)
         for (const auto statement : {sql::deleteVerdicts, sql::forgetDetails}) transaction.prepare(statement).bind(0, number).run();
     done.gone = gone.size();

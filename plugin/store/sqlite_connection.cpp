@@ -118,8 +118,11 @@ void Connection::configure(const SqliteOptions& options, Use use) {
     int code = sqlite3_prepare_v2(handle_, "PRAGMA journal_mode = WAL", -1, &mode.statement, nullptr);
     if (code == SQLITE_OK) code = sqlite3_step(mode.statement);
     if (code != SQLITE_ROW) raise(handle_, code, path_);
-    const auto* answer = reinterpret_cast<const char*>(sqlite3_column_text(mode.statement, 0));
-    if (answer == nullptr || std::string_view(answer) != "wal")
+    const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(mode.statement, 0));
+    const std::string answer(text == nullptr ? "" : text);
+    code = sqlite3_step(mode.statement);  // only this writes it down: what failed here would keep a journal that FULL does not make safe
+    if (code != SQLITE_DONE) raise(handle_, code, path_);
+    if (answer != "wal")
         throw StoreError(
             {Reaction::askOperator, Code::storeUnavailable, path_ + ": the file system cannot share memory, which the write-ahead log needs"});
     // FULL: a commit is durable when it has answered. The last limit lets the log shrink again after a burst.

@@ -253,6 +253,56 @@ SCENARIO("UIDs that are given out a second time within what was just recognised 
     stage.checkAllDelivered();
 }
 
+SCENARIO("a mail that was under way at a kill and moved away before the next start keeps its id, the newest of its folder, too", "[scenario]") {
+    const bool newest = GENERATE(true, false);
+    INFO((newest ? "the newest" : "one came after it"));
+    Stage stage{{.words = {"folders = INBOX,Orders", "after = leave"}, .deliver = "hook"}};
+    auto& server = stage.server();
+    server.folders["Orders"];
+    stage.begin(Mode::service);
+    stage.pass(10s);
+    stage.arrive();
+    stage.hook().always = Badly::takesAndHangs;
+    stage.pass(1min, [&] { return stage.hook().taken.size() == 1; });
+    REQUIRE(stage.hook().taken.size() == 1);
+    stage.kill();
+    stage.hook().always.reset();
+    if (!newest) stage.arrive();
+    server.moveByOthers("INBOX", server.folders["INBOX"].mails.front().uid, "Orders");
+    stage.begin(Mode::service);
+    stage.pass(10min);
+    CHECK(stage.hook().repeats == 1);
+    CHECK(stage.is("ok"));
+    CHECK(stage.end() == 0);
+    stage.checkAllDelivered();
+}
+
+SCENARIO("mails in a folder that is renamed while another takes its name are still marked once a late sink has them", "[scenario]") {
+    const bool sameValidity = GENERATE(true, false);
+    INFO((sameValidity ? "with their UIDVALIDITY" : "with new ones"));
+    Stage stage{{.words = {"after = seen", "folders = Orders*"}, .deliver = "s,hook"}};
+    auto& server = stage.server();
+    server.folders["Orders/a"].validity = 9;
+    server.folders["Orders/c"].validity = 19;
+    for (int i = 0; i < 3; ++i) stage.arrive(0, "Orders/a");
+    stage.arrive(0, "Orders/c");
+    stage.hook().always = Badly::serverError;
+    stage.begin(Mode::service);
+    stage.pass(10min);
+    REQUIRE(stage.delivered() == 4);
+    CHECK(stage.end() == 0);
+    stage.hook().always.reset();
+    server.renameByOthers("Orders/a", "Orders/b", sameValidity ? 9 : 10);
+    server.renameByOthers("Orders/c", "Orders/a", sameValidity ? 19 : 20);
+    stage.begin(Mode::service);
+    stage.pass(20min);
+    CHECK(stage.is("ok"));
+    CHECK(stage.end() == 0);
+    stage.checkAllDelivered();
+    for (const auto* folder : {"Orders/a", "Orders/b"})
+        for (const auto& mail : server.folders[folder].mails) CHECK(mail.flags.contains("\\Seen"));
+}
+
 SCENARIO("a folder that is renamed there and back keeps what is known of its mail", "[scenario]") {
     const bool sameValidity = GENERATE(true, false);
     const bool seenBetween = GENERATE(true, false);

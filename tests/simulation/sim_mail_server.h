@@ -75,7 +75,7 @@ private:
     WorldClock& clock_;
     Dice& dice_;
     std::function<bool(const std::string&, const std::string&)> authorized_;
-    std::set<ImapPeer*> sessions_{};
+    std::vector<ImapPeer*> sessions_{};  ///< in the order they began, which is the same whenever a history is played again
 };
 
 /// A token endpoint: client credentials with the secret in the Basic header; strict about the request.

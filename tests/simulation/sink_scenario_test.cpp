@@ -147,3 +147,21 @@ SCENARIO("a webhook whose settings change while it has mail in hand and in the o
     for (std::size_t i = 0; i < 3; ++i) CHECK(untouched(stage.server(i)) == 0);
     CHECK(stage.end() == 0);
 }
+
+SCENARIO("a process that is gone while a webhook has not answered leaves no request half ended", "[sinks]") {
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+        Stage stage{{.words = {"after = seen"}, .deliver = "hook", .hook = {"concurrency = 8"}, .seed = seed}};
+        for (int i = 0; i < 8; ++i)  // so large that the answer is listened for while they are sent
+            stage.server().arrive("INBOX", "Subject: " + std::to_string(i) + "\r\n\r\n" + std::string(200'000, 'x'), plugin::Wall{1'793'000'000s});
+        stage.hook().always = Badly::hangs;
+        stage.begin(Mode::service);
+        stage.pass(1min, [&] { return stage.hook().asked == 8; });
+        REQUIRE(stage.hook().asked == 8);
+        stage.kill();  // frames go in any order: none may reach for another
+        stage.hook().always.reset();
+        stage.begin(Mode::service);
+        stage.pass(5min);
+        CHECK(stage.hook().taken.size() == 8);
+        CHECK(stage.end() == 0);
+    }
+}

@@ -81,6 +81,14 @@ int Stage::once() {
     return ended();
 }
 
+void Stage::kill() {
+    dead_ = true;
+    files_.kill();
+    disk_.kill();
+    process_.reset();
+    disk_.restart();
+}
+
 void Stage::reload(std::vector<std::string> hook) {
     setting_.hook = std::move(hook);
     configure();

@@ -37,6 +37,7 @@ public:
     int end();    ///< as by SIGTERM; answers the exit status
     int ended();  ///< of a process that has ended by itself
     int once();   ///< a whole `run --once`
+    void kill();  ///< as by SIGKILL
 
     /// As by SIGHUP: these are the webhook's words now.
     void reload(std::vector<std::string> hook);

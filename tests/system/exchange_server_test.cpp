@@ -86,7 +86,7 @@ SCENARIO("the built program reads mailboxes of Exchange, and goes from EWS to Mi
             REQUIRE(first.status == 0);
             CHECK(place.countDelivered("m") == 5);
             const auto byEws = place.delivered("m");
-            for (const auto& [id, each] : byEws) CHECK(each.metadata.find(R"("protocol": "ews")") != std::string::npos);
+            for (const auto& [id, each] : byEws) CHECK(each.metadata.find(R"("protocol":"ews")") != std::string::npos);
             THEN("a second look delivers nothing") {
                 REQUIRE(place.postern({"run", "--once"}).status == 0);
                 CHECK(place.delivered("m").size() == 5);

@@ -101,6 +101,15 @@ SCENARIO("messages are found again by what they are", "[matching]") {
             CHECK(mails.match({removed}) == Found{std::nullopt});
         }
     }
+    GIVEN("a mail we took away, and another of the same octets and second that is still under way") {
+        auto removed = row('a', 1, 10, 'x');
+        removed.removed = true;
+        auto underWay = row('a', 1, 10, 'x');
+        underWay.settled = false;
+        mails.add('a', at(1), 10, 'x');
+        THEN("the one that is there is the one nobody took away") { CHECK(mails.match({removed, underWay}) == Found{1}); }
+        THEN("whichever came first") { CHECK(mails.match({underWay, removed}) == Found{0}); }
+    }
 }
 
 SCENARIO("a server that estimates sizes, or a backup that lost its dates, costs twenty contents", "[matching]") {

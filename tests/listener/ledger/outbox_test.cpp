@@ -361,3 +361,27 @@ SCENARIO("what a replay left behind that its sink can never take can be discarde
     REQUIRE(done.freed == std::vector<std::string>{"outbox/9.seg"});
     REQUIRE(outbox.ledger.run(outbox->keptBytes()) == 0);
 }
+
+SCENARIO("what is delivered while its folder is not what it was is followed by its after-action where it shows up", "[ledger][outbox]") {
+    simulation::SimVfs vfs;
+    Outbox outbox(vfs);
+    outbox.settle({owed(21, {"hook"}, moved)});
+    const auto before = outbox.folder();
+    GIVEN("a rebuild in which it was not found again") {
+        const auto rebuilt = outbox.ledger.run(outbox.ledger->rebuild({.record = inbox(8), .replaces = before}));
+        REQUIRE(rebuilt);
+        outbox.conclude({outcome(21, "hook", Kind::delivered)});
+        REQUIRE(outbox.ledger.run(outbox.ledger->dueActions(rebuilt->record.id, 10)).empty());
+        const auto row = outbox.ledger.rows({.find = idOf(21)}).front().number;
+        outbox.ledger.run(outbox.ledger->repoint(rebuilt->record.id, {{row, 5}}));
+        const auto due = outbox.ledger.run(outbox.ledger->dueActions(rebuilt->record.id, 10));
+        REQUIRE(due.size() == 1);
+        REQUIRE(due.front().ordinal == 5);
+        REQUIRE(due.front().action.target == moved.target);
+    }
+    GIVEN("a restart of the mailbox by an operator") {
+        outbox.ledger.run(outbox.ledger->restart("sales", {Start::Kind::now, {}}));
+        outbox.conclude({outcome(21, "hook", Kind::delivered)});
+        THEN("nothing more is done with it") { REQUIRE(outbox.ledger.run(outbox.ledger->dueActions(before, 10)).empty()); }
+    }
+}

@@ -75,3 +75,19 @@ SCENARIO("what is still owed to a sink, or due in the mailbox, is never forgotte
     const auto outbox = listener::makeOutboxLedger(ledger.database(), ledger.loop.clock());
     REQUIRE(ledger.run(outbox->waiting("hook")) == 1);
 }
+
+SCENARIO("what a rebuild left behind is forgotten with what was due for it", "[ledger][retention]") {
+    simulation::SimVfs vfs;
+    World ledger(vfs);
+    const auto before = ledger.run(ledger->beginFolder(inbox())).id;
+    const auto batch = ledger.run(ledger->intend(before, {1}));
+    std::vector<Settled> all;
+    all.push_back(settled(1, moved));
+    ledger.run(ledger->settle(before, batch, std::move(all), 1));
+    const auto rebuilt = ledger.run(ledger->rebuild({.record = inbox(8), .replaces = before}));
+    REQUIRE(rebuilt);
+    REQUIRE(ledger.run(ledger->dueActions(before, 10)).size() == 1);
+    REQUIRE(retain(ledger, rebuilt->record.id, {}) == 1);
+    REQUIRE(ledger.rows().empty());
+    REQUIRE(ledger.run(ledger->dueActions(before, 10)).empty());
+}

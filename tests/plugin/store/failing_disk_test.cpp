@@ -78,6 +78,20 @@ SCENARIO("whichever write fails, what was reported durable is there and the rest
     }
 }
 
+SCENARIO("a database that could not be given its write-ahead log is not opened", "[store]") {
+    const auto fate = GENERATE(Fate::ioError, Fate::full);
+    std::uint64_t n = 0;
+    for (bool more = true; more;) {
+        SimVfs vfs;
+        vfs.judge(nth(++n, fate));
+        const auto made = plugin::makeSqliteDatabase(simulated(vfs));
+        more = vfs.effects() >= n;
+        CAPTURE(n);
+        if (made) CHECK(vfs.content("postern.db").substr(18, 2) == "\2\2");  // the file format says "write-ahead log"
+    }
+    REQUIRE(n > 5);
+}
+
 SCENARIO("a process that dies between any two effects has lost nothing it reported", "[store]") {
     std::uint64_t n = 0;
     for (bool more = true; more;) {

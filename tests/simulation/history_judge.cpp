@@ -1,0 +1,297 @@
+#include "tests/simulation/history_judge.h"
+
+#include "listener/ledger/outbox.h"
+#include "listener/ledger/stored_form.h"
+#include "listener/message/sha256.h"
+#include "tests/simulation/sim_text.h"
+
+#include <algorithm>
+#include <optional>
+#include <set>
+
+namespace simulation {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+const std::string spool = "/spool/box";
+
+/// Mails with the same octets that were received in the same second: nobody can tell them apart.
+struct Equals {
+    std::size_t sent = 0, due = 0, mayBe = 0;
+    bool disturbed = false;  ///< one of them was moved or removed
+};
+
+}  // namespace
+
+JudgedHistory::JudgedHistory(std::uint64_t seed, bool trace)
+    : dice_(seed), log_(trace, clock_), disk_(seed), mail_(clock_, dice_, [this](const auto&, const auto& token) { return tokens_.valid(token); }) {}
+
+void JudgedHistory::fail(const std::string& what) {
+    if (verdict_.failures.size() < 10) verdict_.failures.push_back(what);
+}
+
+bool JudgedHistory::isWatched(const std::string& name) const {
+    const auto names = split(folders_, ',');
+    return std::find(names.begin(), names.end(), name) != names.end() || (patterns_.ends_with("*") && name.starts_with("Orders"));
+}
+
+std::vector<std::string> JudgedHistory::watched() const {
+    std::vector<std::string> names;
+    for (const auto& [name, folder] : mail_.folders)
+        if (isWatched(name)) names.push_back(name);
+    return names;
+}
+
+Sent& JudgedHistory::bySerial(std::uint64_t serial) {
+    return *std::find_if(sent_.begin(), sent_.end(), [serial](const Sent& each) { return each.serial == serial; });
+}
+
+bool JudgedHistory::has(const std::string& sink) const {
+    const auto names = split(sinks_, ',');
+    return std::find(names.begin(), names.end(), sink) != names.end();
+}
+
+std::map<std::string, std::string> JudgedHistory::arrived() const {
+    if (!has("s")) return has("hook") ? hook_.taken : programs_.taken;
+    std::map<std::string, std::string> all;
+    for (auto& [name, bytes] : disk_.files(spool))
+        if (name.ends_with(".eml")) all.emplace(name.substr(0, name.size() - 4), bytes);
+    return all;
+}
+
+/// Promise 1: the mailbox is touched only once the message is durable behind the sink.
+void JudgedHistory::checkTouch(const std::string& what, const std::string& folder, const Mail& mail) {
+    if (folder == "Done" || folder == "New/Done") return;
+    const auto holds = [&mail](const auto& each) { return each.second == mail.bytes; };
+    const auto durable = disk_.durableFiles(spool);
+    bool safe =
+        !has("s") || std::any_of(durable.begin(), durable.end(), [&](const auto& file) { return file.first.ends_with(".eml") && holds(file); });
+    if (has("hook")) safe = safe && std::any_of(hook_.taken.begin(), hook_.taken.end(), holds);
+    if (has("run")) safe = safe && std::any_of(programs_.taken.begin(), programs_.taken.end(), holds);
+    if (!safe) fail("uid " + std::to_string(mail.uid) + " of " + folder + " was " + what + " before every sink had it");
+}
+
+/// The last look at the process that had all the time it needed.
+void JudgedHistory::last(Process& process) {
+    // Promise 4: it says so when it is well, and it is.
+    if (process.kept().gauge("postern_mailbox_health mailbox=box health=ok") != 1) fail("after hours of fair weather the mailbox is not healthy");
+    const auto ledger = listener::makeLedger(process.database(), clock_);
+    replay(process);
+    checkOutbox(process);
+    for (const auto& name : watched()) {
+        auto record = process.wait(ledger->folder("box", "imap", name));
+        if (!record || !*record) fail("folder " + name + " has no record");
+    }
+    auto records = process.wait(ledger->records("box"));
+    if (records && !records->empty()) startOf_ = records->front().start;
+    auto rows = process.wait(ledger->rows({.limit = 1'000'000}));
+    if (rows)
+        for (auto& row : *rows) rows_.emplace(std::pair(row.folder, row.position), std::move(row));
+    const auto summaries = process.wait(ledger->summaries());
+    if (!summaries) return fail("the ledger cannot be read: " + summaries.error().what);
+    for (const auto& row : *summaries) {
+        verdict_.delivered += row.delivered;
+        if (!mail_.folders.contains(row.folder)) continue;  // renamed: nothing can be done there any more
+        if (row.openBatches != 0) fail("a batch is still open in " + row.folder);
+        if (row.dueActions != 0) fail(std::to_string(row.dueActions) + " after-actions are still due in " + row.folder);
+    }
+}
+
+/// An operator has everything delivered once more, to a sink that has nothing yet.
+void JudgedHistory::replay(Process& process) {
+    if (!dice_.oneIn(3)) return;
+    const auto outbox = listener::makeOutboxLedger(process.database(), clock_);
+    auto replayed = process.wait(outbox->replay({.mailbox = "box", .state = listener::MessageState::delivered}, "late"));
+    if (!replayed) return fail("replay: " + replayed.error().what);
+    process.run(clock_.steady() + 50min);
+    const auto files = arrived();
+    for (const auto& [id, bytes] : late_.taken)
+        if (!files.contains(id) || files.at(id) != bytes) fail("replayed under another id, or with other bytes: " + id);
+    if (late_.taken.size() > replayed->kept + replayed->toFetch) fail("more was replayed than asked for");
+    if (!disorder_ && late_.taken.size() < replayed->kept) fail("less was replayed than the outbox has");
+    verdict_.replayed += late_.taken.size();
+}
+
+/// Nothing waits, and no file is there that nobody needs.
+void JudgedHistory::checkOutbox(Process& process) {
+    const auto outbox = listener::makeOutboxLedger(process.database(), clock_);
+    const auto totals = process.wait(outbox->totals());
+    if (!totals) return fail("the outbox cannot be read: " + totals.error().what);
+    for (const auto& total : *totals)
+        if (total.waiting > 0 && total.sink != "late")
+            fail(std::to_string(total.waiting) + " messages wait for sink " + total.sink + ": " + total.lastRefusal);
+    const auto needed = process.wait(outbox->keptFiles());
+    if (!needed) return;
+    for (const auto& [name, bytes] : disk_.files("/data/outbox"))
+        if (!needed->contains("outbox/" + name)) fail("nobody needs outbox/" + name);
+}
+
+/// Received since the mailbox was begun (or since the day it was to begin with): it has to be delivered, whatever happened to its folder.
+/// What was received before but came later may be.
+bool JudgedHistory::isDue(const Sent& sent) const {
+    static constexpr auto slowestSelect = 7s;  // to the server and back, see Connection::later
+    const auto moment = startOf_.since;
+    switch (startOf_.kind) {
+        case listener::Start::Kind::all:
+            return true;
+        case listener::Start::Kind::now:
+            return !sent.before && sent.received > moment + slowestSelect;  // what comes while the line is drawn may be on either side of it
+        case listener::Start::Kind::since:
+            return sent.received >= moment;
+    }
+    return false;
+}
+
+bool JudgedHistory::mayBeDelivered(const Sent& sent) const { return isDue(sent) || !sent.before || sent.moved; }
+
+void JudgedHistory::check() {
+    for (const auto& what : mail_.violations) fail("the mail server refused: " + what);
+    for (const auto& what : tokens_.violations) fail("the token server refused: " + what);
+    if (log_.text().find(secret) != std::string::npos || log_.text().find("token-") != std::string::npos) fail("a secret is in the log");
+    std::map<std::pair<std::string, plugin::Wall>, Equals> classes;
+    for (const auto& sent : sent_) {
+        auto& equal = classes[{sent.bytes, sent.received}];
+        ++equal.sent;
+        equal.due += isDue(sent) && !sent.removed ? 1 : 0;
+        equal.mayBe += mayBeDelivered(sent) ? 1 : 0;
+        equal.disturbed = equal.disturbed || sent.removed || sent.moved;
+    }
+    const auto files = arrived();
+    const auto spooled = disk_.files(spool);
+    std::size_t delivered = 0;
+    std::map<std::pair<std::string, plugin::Wall>, std::size_t> found;
+    for (const auto& [id, bytes] : files) {
+        ++delivered;
+        const std::pair of(bytes, listener::stored::second(id));
+        if (!classes.contains(of)) fail("delivered, and nobody knows why, or not as the server holds it: " + id);
+        ++found[of];
+        if (has("s") && metadata_ == "json" && !spooled.contains(id + ".json")) fail("no metadata beside " + id);
+    }
+    checkSinks(files);
+    std::size_t removed = 0;
+    for (const auto& [of, equal] : classes) {
+        const auto times = found.contains(of) ? found[of] : 0;
+        const auto what =
+            of.first.substr(0, of.first.find('\r')) + " received " + std::to_string(of.second.time_since_epoch().count() / 1'000'000'000);
+        const auto least = equal.disturbed || disorder_ ? std::min<std::size_t>(equal.due, 1) : equal.due;
+        if (times < least && !excusedClass(of.first))
+            fail("lost: " + what + ", there " + std::to_string(times) + " times of " + std::to_string(least));
+        // Of equal ones nobody can tell which was there before the start.
+        const auto most = equal.mayBe > 0 ? equal.sent : 0;
+        if (times > most && !staysMarked())
+            fail((equal.mayBe == 0 ? "delivered though it was there before the start: " : "delivered under several ids: ") + what + ", " +
+                 std::to_string(times) + " ids, sent " + std::to_string(equal.sent) + " times, of which " + std::to_string(equal.mayBe) +
+                 " may be delivered");
+        removed += equal.disturbed || (disorder_ && equal.sent > 1) || excusedClass(of.first)
+                       ? times
+                       : 0;  // it may have gone between its sink and its verdict: then no row tells of it
+    }
+    for (const auto& sent : sent_) {
+        const std::pair of(sent.bytes, sent.received);
+        const auto& equal = classes[of];
+        // One that equals another that somebody removed is taken for that one, moved: what was done with it is not done again.
+        if (found.contains(of) && !sent.removed && (equal.sent == 1 || !(disorder_ || equal.disturbed))) checkAfter(sent);
+    }
+    checkRows(files);
+    if (verdict_.delivered > delivered || verdict_.delivered + removed < delivered)
+        fail("the ledger counts " + std::to_string(verdict_.delivered) + " deliveries, the spool has " + std::to_string(delivered));
+}
+
+/// Of these bytes some message was set aside by the only sink, or given up.
+bool JudgedHistory::excusedClass(const std::string& bytes) const {
+    const auto hash = listener::sha256(bytes);
+    return std::any_of(rows_.begin(), rows_.end(), [&](const auto& each) {
+        const auto& row = each.second;
+        if (row.sha256 != hash) return false;
+        return (row.state == listener::MessageState::dead && givesUp_) ||
+               (row.state == listener::MessageState::quarantined && programs_.neverTakes(row.id));
+    });
+}
+
+/// Every sink has the same, but for what it can never take and what was given up.
+void JudgedHistory::checkSinks(const std::map<std::string, std::string>& files) {
+    for (const auto* consumer : {&hook_, &programs_, &late_})
+        for (const auto& what : consumer->violations) fail("a sink refused: " + what);
+    verdict_.repeats += hook_.repeats + programs_.repeats;
+    const auto excused = [this](const std::string& id, const std::string& bytes) {
+        const auto row = std::find_if(rows_.begin(), rows_.end(), [&id](const auto& each) { return each.second.id == id; });
+        if (row == rows_.end()) return true;  // the mail went away between a sink and the verdict
+        using State = listener::MessageState;
+        const auto state = row->second.state;
+        if (state == State::quarantined) ++verdict_.setAside;
+        if (state == State::dead) ++verdict_.givenUp;
+        // One sink had it, the verdict was never written, and then somebody else took it out of the mailbox.
+        const bool gone =
+            state == State::pending && std::any_of(sent_.begin(), sent_.end(), [&](const Sent& sent) { return sent.removed && sent.bytes == bytes; });
+        return gone || state == State::missing || (state == State::quarantined && programs_.neverTakes(id)) || (state == State::dead && givesUp_);
+    };
+    const auto compare = [&](const char* name, const std::map<std::string, std::string>& has, const std::map<std::string, std::string>& wants) {
+        for (const auto& [id, bytes] : wants) {
+            const auto found = has.find(id);
+            if (found == has.end() ? !excused(id, bytes) : found->second != bytes)
+                fail("sink " + std::string(name) + " does not have " + id + " as the others");
+        }
+    };
+    if (has("hook")) compare("hook", hook_.taken, files);
+    if (has("run")) compare("run", programs_.taken, files);
+    if (has("hook")) compare("the first", files, hook_.taken);
+    if (has("run")) compare("the first", files, programs_.taken);
+}
+
+/// Folders change names while what was removed stays in them, marked: a server that cannot remove. Then a mail may come twice where names
+/// were exchanged unseen (what our own after-action took away is never taken for moved).
+bool JudgedHistory::staysMarked() const {
+    const bool moves = after_.find("move:") != std::string::npos;
+    const bool removes = mail_.capabilities.contains("UIDPLUS") || (moves && mail_.capabilities.contains("MOVE"));
+    return disorder_ && patterns_.ends_with("*") && (moves || after_ == "delete") && !removes;
+}
+
+/// A mail that stands in a watched folder and was delivered: its row is at its place, with the id its file has.
+void JudgedHistory::checkRows(const std::map<std::string, std::string>& files) {
+    for (const auto& name : watched()) {
+        const auto& folder = mail_.folders.at(name);
+        for (const auto& mail : folder.mails) {
+            if (!isDue(bySerial(mail.serial))) continue;
+            const auto position = std::to_string(folder.validity) + ":" + std::to_string(mail.uid);
+            const auto [from, to] = rows_.equal_range({name, position});
+            const bool known = std::any_of(from, to, [&](const auto& each) {
+                const auto& row = each.second;
+                if (row.state == listener::MessageState::dead && givesUp_) return true;
+                if (row.state == listener::MessageState::quarantined && programs_.neverTakes(row.id)) return true;
+                const auto file = files.find(row.id);
+                return row.state == listener::MessageState::delivered && file != files.end() && file->second == mail.bytes;
+            });
+            if (!known) fail("no row tells of what stands at " + position + " of " + name);
+        }
+    }
+}
+
+const Mail* JudgedHistory::findBySerial(std::uint64_t serial, bool watchedOnly) const {
+    for (const auto& [name, folder] : mail_.folders) {
+        if (watchedOnly != isWatched(name)) continue;
+        for (const auto& mail : folder.mails)
+            if (mail.serial == serial) return &mail;
+    }
+    return nullptr;
+}
+
+void JudgedHistory::checkAfter(const Sent& sent) {
+    if (sent.moved || sent.copy || !isDue(sent) || excusedClass(sent.bytes)) return;
+    const auto what = "mail " + std::to_string(sent.serial);
+    const auto* mail = findBySerial(sent.serial, true);
+    const bool expunges = mail_.capabilities.contains("UIDPLUS");
+    const bool moves = after_.find("move:") != std::string::npos;
+    const bool leaves = moves ? expunges || mail_.capabilities.contains("MOVE") : after_ == "delete" && expunges;
+    if ((mail == nullptr) != leaves) return fail("after=" + after_ + ", but " + what + (mail ? " is still there" : " is gone"));
+    if (mail != nullptr && mail->flags.contains("\\Seen") != (after_.starts_with("seen")))
+        fail("after=" + after_ + ", but \\Seen is wrong on " + what);
+    if (!moves) return;
+    const auto& target = mail_.folders[after_.substr(after_.find("move:") + 5)].mails;
+    const auto copies = std::count_if(target.begin(), target.end(), [&](const Mail& each) { return each.serial == sent.serial; });
+    if (copies == 0) fail("after=" + after_ + ", but " + what + " is not in the target");
+    if (copies > 1 && mail_.capabilities.contains("MOVE")) fail(what + " is in the target " + std::to_string(copies) + " times");
+}
+
+}  // namespace simulation
