@@ -247,8 +247,9 @@ void checkMailbox(const Configuration& configuration, const std::string& alias, 
                Problem::Severity::warning);
     const auto sasl = configuration.text(prefix + "sasl");
     const auto grant = configuration.text("credential." + configuration.text(prefix + "credential") + ".grant");
-    if (protocol != "imap" && grant == "user_password")
-        report("credential", Code::configConflict, "signs in with a password, but " + protocol + " wants a token");
+    const bool byGraph = protocol == "graph" || configuration.text(prefix + "fallback") == "graph";
+    if (byGraph && grant == "user_password")
+        report("credential", Code::configConflict, "signs in with a password, but Microsoft Graph wants a token");
     if (protocol == "imap" && !grant.empty() && sasl != "auto" && (sasl == "plain") != (grant == "user_password"))
         report("sasl", Code::configConflict,
                "is " + sasl + ", but the credential's grant is " + grant + ": plain goes with user_password, xoauth2 and oauthbearer with tokens");

@@ -4,7 +4,9 @@
 #include "listener/ews/refusal.h"
 
 #include <algorithm>
+#include <array>
 #include <functional>
+#include <map>
 #include <optional>
 
 namespace listener::ews {
@@ -15,8 +17,10 @@ using plugin::Task;
 
 namespace {
 
-constexpr std::size_t itemsAtOnce = 100;
-constexpr int triesOfOne = 3;
+/// So many in each try: one that is refused may have stopped the others.
+constexpr std::array<std::size_t, 4> itemsAtOnce{100, 10, 1, 1};
+/// So many requests for one message in a row that came to nothing: it is the server.
+constexpr int failuresOfServer = 5;
 
 using Ids = std::vector<std::string>;
 using MakeOperation = std::function<Operation(std::span<const std::string>)>;
@@ -28,29 +32,61 @@ public:
     /// All of it, whatever becomes of single ones; the first refusal is the answer. `operation` outlives the task.
     Task<Result<void>> toAll(const MakeOperation& operation, Ids ids) {
         std::optional<Error> refused;
-        for (int tries = 0; !ids.empty(); ++tries) {
+        int failures = 0;
+        for (std::size_t tries = 0; tries < itemsAtOnce.size() && !ids.empty(); ++tries) {
             Ids left;
-            const auto atOnce = tries == 0 ? itemsAtOnce : std::size_t{1};  // one that is refused may have stopped the others
-            for (std::size_t at = 0; at < ids.size(); at += atOnce) {
-                const auto piece = std::span<const std::string>{ids}.subspan(at, std::min(atOnce, ids.size() - at));
+            refused.reset();
+            for (std::size_t at = 0; at < ids.size(); at += itemsAtOnce[tries]) {
+                const auto piece = std::span<const std::string>{ids}.subspan(at, std::min(itemsAtOnce[tries], ids.size() - at));
                 auto asked = operation(piece);
-                auto messages = co_await endpoint_.call(std::move(asked), stop_);
-                if (!messages) co_return messages.error();
+                auto messages = co_await endpoint_.call(std::move(asked), piece.size(), stop_);
+                const bool someFail = !messages && endpoint_.refusedAs && mayBeOfOne(*endpoint_.refusedAs);
+                if (!messages && (!someFail || (piece.size() == 1 && ++failures == failuresOfServer))) co_return messages.error();
+                if (messages) failures = 0;
+                if (someFail && endpoint_.refusedAs == Meaning::itemGone && piece.size() == 1) continue;
                 for (std::size_t i = 0; i < piece.size(); ++i) {
-                    const bool mentioned = i < messages->size();
-                    if (mentioned && isDone((*messages)[i])) continue;
-                    if (mentioned && meaningOf((*messages)[i].code) == Meaning::folderGone)
-                        co_return refusal(session_, (*messages)[i], "MoveItem");  // the target, for all of them
-                    if (tries + 1 < triesOfOne)
-                        left.push_back(piece[i]);
-                    else if (mentioned && !refused)
-                        refused = refusal(session_, (*messages)[i], "an after-action");
+                    const auto* const message = messages && i < messages->size() ? &(*messages)[i] : nullptr;
+                    if (message != nullptr && isDone(*message)) continue;
+                    if (message != nullptr && meaningOf(message->code) == Meaning::folderGone)
+                        co_return refusal(session_, *message, "MoveItem");  // the target, for all of them
+                    left.push_back(piece[i]);
+                    if (refused) continue;
+                    if (!messages) refused = messages.error();
+                    if (message != nullptr) refused = refusal(session_, *message, "an after-action");
                 }
             }
             ids = std::move(left);
         }
-        if (refused) co_return std::move(*refused);
+        if (!ids.empty() && refused) co_return std::move(*refused);
         co_return Result<void>{};
+    }
+
+    /// Each by the name of what it is; what cannot be read, as a note or a contact, needs no mark.
+    Task<Result<void>> markSeen(Ids ids, Receipts receipts) {
+        std::map<std::string, Ids> byElement;
+        for (std::size_t at = 0; at < ids.size(); at += itemsAtOnce.front()) {
+            const auto piece = std::span<const std::string>{ids}.subspan(at, std::min(itemsAtOnce.front(), ids.size() - at));
+            auto asked = getItems(piece, ItemShape::sizes);
+            auto messages = co_await endpoint_.call(std::move(asked), piece.size(), stop_);
+            const bool untold = !messages && endpoint_.refusedAs && mayBeOfOne(*endpoint_.refusedAs);
+            if (!messages && !untold) co_return messages.error();
+            for (std::size_t i = 0; i < piece.size(); ++i) {
+                const auto* const message = messages && i < messages->size() ? &(*messages)[i] : nullptr;
+                if (message != nullptr && !message->success && meaningOf(message->code) == Meaning::itemGone) continue;
+                const bool told = message != nullptr && !message->items.empty();
+                if (told && message->items.front().isRead.value_or(false)) continue;
+                byElement[told ? message->items.front().element : "Message"].push_back(piece[i]);
+            }
+        }
+        Result<void> done{};
+        for (auto& [element, some] : byElement) {
+            if (!canBeRead(element)) continue;
+            const MakeOperation operation = [&element, receipts](std::span<const std::string> few) { return markRead(few, element, receipts); };
+            auto marking = toAll(operation, std::move(some));
+            auto marked = co_await marking;
+            if (!marked && done) done = marked.error();
+        }
+        co_return done;
     }
 
     Task<Result<void>> move(Ids ids, std::string target) {
@@ -88,8 +124,7 @@ Task<Result<void>> carryOut(Session& session, Endpoint& endpoint, AfterRequest r
     const auto receipts = session.loweredSchema ? Receipts::asTheServerDoes : Receipts::suppressed;
     Result<void> done{};
     if (kind == Kind::seen || kind == Kind::seenAndMove) {
-        const MakeOperation operation = [receipts](std::span<const std::string> some) { return markRead(some, receipts); };
-        auto marking = doer.toAll(operation, ids);
+        auto marking = doer.markSeen(ids, receipts);
         done = co_await marking;
     }
     if (done && kind == Kind::remove) {

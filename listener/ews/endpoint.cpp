@@ -1,6 +1,7 @@
 #include "listener/ews/endpoint.h"
 
 #include "auth/sasl/base64.h"
+#include "auth/token/token_response.h"
 #include "listener/ews/refusal.h"
 #include "listener/message/sha256.h"
 #include "plugin/contract/text.h"
@@ -23,6 +24,10 @@ constexpr std::size_t bufferSize = 32 * 1024;
 constexpr std::size_t refusalLimit = 64 * 1024;
 /// A batch of messages is bounded by their sizes; one message has as many octets as it has. What is kept of an answer the reader bounds.
 constexpr std::uint64_t answerLimit = 16ULL << 30;
+/// Of an answer that is gathered: no content of messages is in it.
+constexpr std::uint64_t gatheredLimit = 64 << 20;
+/// So many octets within a time-out keep an answer alive: a trickle is silence.
+constexpr std::size_t progress = 16 * 1024;
 constexpr std::string_view olderSchema = "Exchange2010_SP2";
 
 /// A GUID no other request has: of what tells this one from all others. For looking it up in the server's logs.
@@ -121,12 +126,16 @@ Task<Result<void>> Endpoint::begin(Operation operation, std::stop_token stop) {
         if (!again_) co_return ended(judged.error());
     }
     reader_ = std::make_unique<AnswerReader>();
+    octets_ = 0;
+    progressed_ = 0;
+    waited_ = {};
     if (buffer_.empty()) buffer_.resize(bufferSize);
     co_return Result<void>{};
 }
 
 /// Why an answer is none, from its status, its headers, and the fault in it, where there is one.
 Task<Result<void>> Endpoint::judge(const auth::HttpAnswer& answer, std::stop_token stop) {
+    auto& loop = co_await plugin::thisLoop();
     const auto text = co_await beginning(stop);
     const auto diagnostics = session_.shown(answer.headers.find("x-ms-diagnostics").value_or(""));
     session_.log.debug("listener.ews", "a request is refused",
@@ -140,7 +149,7 @@ Task<Result<void>> Endpoint::judge(const auth::HttpAnswer& answer, std::stop_tok
     Refused refused{.status = answer.status,
                     .reason = session_.shown(answer.headers.find("X-EWS-Policy-Reason").value_or("")),
                     .said = session_.shown(std::string_view{text}.substr(0, 120)),
-                    .retryAfter = retryAfter(answer.headers.find("Retry-After")),
+                    .retryAfter = auth::parseRetryAfter(answer.headers.find("Retry-After").value_or(""), loop.clock().wall()),
                     .user = session_.settings.user,
                     .application = session_.application,
                     .html = isHtml(answer.headers)};
@@ -204,10 +213,24 @@ Error Endpoint::unreadable(std::string_view why) const {
             session_.peer + ": " + std::string{during_} + ": the answer cannot be read: " + session_.shown(why)};
 }
 
-Task<Result<std::optional<AnswerPart>>> Endpoint::next(std::stop_token stop) {
+/// Into the buffer. Only the time spent here counts: what is done with the octets takes as long as it takes.
+Task<Result<std::size_t>> Endpoint::readSome(std::stop_token stop) {
     auto& loop = co_await plugin::thisLoop();
+    const auto begun = loop.clock().steady();
+    auto got = co_await http_.read(buffer_, begun + session_.settings.ioTimeout - waited_, stop);
+    if (!got) co_return got.error();
+    octets_ += *got;
+    progressed_ += *got;
+    waited_ += loop.clock().steady() - begun;
+    if (progressed_ >= progress) progressed_ = 0, waited_ = {};
+    if (*got > 0 && waited_ >= session_.settings.ioTimeout)
+        co_return Error{Reaction::reconnect, Code::channelTimeout, session_.peer + ": the answer only trickles"};
+    co_return *got;
+}
+
+Task<Result<std::optional<AnswerPart>>> Endpoint::next(std::stop_token stop) {
     while (parts_.empty() && reader_) {
-        auto got = co_await http_.read(buffer_, loop.clock().steady() + session_.settings.ioTimeout, stop);
+        auto got = co_await readSome(stop);
         if (!got) {
             auto error = got.error();
             error.what = std::string{during_} + ": " + error.what;
@@ -237,7 +260,7 @@ void Endpoint::abandon() {
     http_.close();
 }
 
-Task<Result<std::vector<ResponseMessage>>> Endpoint::call(Operation operation, std::stop_token stop) {
+Task<Result<std::vector<ResponseMessage>>> Endpoint::call(Operation operation, std::size_t most, std::stop_token stop) {
     auto begun = co_await begin(std::move(operation), stop);
     if (!begun) co_return begun.error();
     std::vector<ResponseMessage> messages;
@@ -245,6 +268,7 @@ Task<Result<std::vector<ResponseMessage>>> Endpoint::call(Operation operation, s
         auto part = co_await next(stop);
         if (!part) co_return part.error();
         if (!*part) break;
+        if (messages.size() == most || octets_ > gatheredLimit) co_return ended(unreadable("it tells more than was asked for"));
         auto* message = std::get_if<ResponseMessage>(&**part);
         if (message == nullptr) continue;
         const auto meaning = message->success ? Meaning::again : meaningOf(message->code);
@@ -256,7 +280,7 @@ Task<Result<std::vector<ResponseMessage>>> Endpoint::call(Operation operation, s
 }
 
 Task<Result<ResponseMessage>> Endpoint::ask(Operation operation, std::stop_token stop) {
-    auto messages = co_await call(std::move(operation), stop);
+    auto messages = co_await call(std::move(operation), 1, stop);
     if (!messages) co_return messages.error();
     co_return std::move(messages->front());
 }

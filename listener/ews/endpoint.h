@@ -5,6 +5,9 @@
 #include "listener/ews/refusal.h"
 #include "listener/ews/session.h"
 
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -28,8 +31,9 @@ public:
     /// The rest of the answer is not wanted.
     void abandon();
 
-    /// The whole answer, at least one message. A message that says the server is busy is an Error, all others are the caller's to judge.
-    plugin::Task<plugin::Result<std::vector<ResponseMessage>>> call(Operation operation, std::stop_token stop);
+    /// The whole answer, at least one message and not more than `most`: of how many things it asks. A message that says the server is busy is an
+    /// Error, all others are the caller's to judge.
+    plugin::Task<plugin::Result<std::vector<ResponseMessage>>> call(Operation operation, std::size_t most, std::stop_token stop);
     /// The same of an operation that asks for one thing.
     plugin::Task<plugin::Result<ResponseMessage>> ask(Operation operation, std::stop_token stop);
 
@@ -52,6 +56,7 @@ private:
     plugin::Result<void> faultOf(const AnswerReader& reader);
     plugin::Error ended(plugin::Error error);
     plugin::Error unreadable(std::string_view why) const;
+    plugin::Task<plugin::Result<std::size_t>> readSome(std::stop_token stop);
 
     Session& session_;
     auth::HttpSession http_;
@@ -60,7 +65,10 @@ private:
     std::unique_ptr<AnswerReader> reader_{};
     std::vector<char> buffer_{};
     std::deque<AnswerPart> parts_{};
-    bool again_ = false;  ///< the schema was lowered
+    std::uint64_t octets_ = 0;           ///< of the answer, so far
+    std::size_t progressed_ = 0;         ///< octets since it was waited for last
+    std::chrono::nanoseconds waited_{};  ///< for these
+    bool again_ = false;                 ///< the schema was lowered
 };
 
 /// The error of a message that is no success.

@@ -30,6 +30,7 @@ public:
 
     Task<Result<void>> open(std::stop_token stop) override {
         if (open_ || session_.over) throw std::logic_error("an EWS session is opened once");
+        loop_ = &co_await plugin::thisLoop();
         auto signing = signIn(session_, endpoint_, std::move(stop));
         auto signedIn = co_await signing;
         open_ = static_cast<bool>(signedIn);
@@ -66,7 +67,10 @@ public:
         co_return co_await identifying;
     }
 
-    bool pushes() const override { return open_ && !session_.over && session_.settings.push && !session_.pushRefused; }
+    bool pushes() const override {
+        if (!open_ || session_.over || !session_.settings.push) return false;
+        return !session_.pushAgainAt || loop_->clock().steady() >= *session_.pushAgainAt;
+    }
 
     Task<Result<std::vector<std::string>>> watch(Watching watching, std::stop_token stop) override {
         if (auto unable = unableTo(Needs::session)) co_return std::move(*unable);
@@ -106,6 +110,7 @@ private:
     Endpoint endpoint_{session_};
     Endpoint second_{session_};  ///< only while messages are fetched
     Notifications notifications_{session_};
+    plugin::Loop* loop_ = nullptr;  ///< since open()
     bool open_ = false;
 };
 

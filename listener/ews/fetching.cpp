@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <exception>
 #include <memory>
 #include <optional>
 
@@ -26,8 +27,10 @@ constexpr std::uint64_t octetsAtOnce = 8 << 20;
 /// For a head alone: less is read to its end, of more the connection is given up once the head is here.
 constexpr std::uint64_t worthHangingUp = 512 * 1024;
 constexpr int triesOfOne = 3;
-/// So many messages refused for reasons of the server's own, and none handed out: it is the server.
-constexpr int refusalsInARow = 5;
+/// So many requests for one message came to nothing for reasons that may be the server's, and no message was handed out: it is the server.
+constexpr int failuresOfServer = 5;
+/// Where fewer sizes at a time are too much, messages are fetched without.
+constexpr std::size_t fewestSizes = 10;
 
 struct Wanted {
     std::uint64_t ordinal = 0;
@@ -52,13 +55,25 @@ public:
     Task<Result<void>> run(std::vector<std::uint64_t> ordinals) {
         auto& loop = co_await plugin::thisLoop();
         now_ = loop.clock().wall();
-        auto fetching = fetchAll(std::move(ordinals));
-        auto done = co_await fetching;
-        if (!ahead_) co_return done;
-        ahead_->ends.request_stop();  // nobody wants it any more
-        auto joining = ahead_->begun->wait(plugin::Deadline::max(), {});
-        co_await joining;
-        ahead_->endpoint.abandon();
+        Result<void> done{};
+        std::exception_ptr bug;
+        try {
+            auto fetching = fetchAll(std::move(ordinals));
+            done = co_await fetching;
+        } catch (...) {  // passed on below, once nothing of it runs any more
+            bug = std::current_exception();
+        }
+        if (ahead_) {
+            ahead_->ends.request_stop();  // nobody wants it any more
+            auto joining = ahead_->begun->wait(plugin::Deadline::max(), {});
+            co_await joining;
+            ahead_->endpoint.abandon();
+        }
+        if (bug) {
+            endpoint_.abandon();  // either may be in the middle of an answer
+            second_.abandon();
+            std::rethrow_exception(bug);
+        }
         co_return done;
     }
 
@@ -107,11 +122,16 @@ private:
     }
 
     Task<Result<void>> askSizes() {
-        Batch batch(std::make_move_iterator(unsized_.begin()), std::make_move_iterator(unsized_.end()));
-        unsized_.clear();
+        const auto end = unsized_.begin() + static_cast<std::ptrdiff_t>(std::min(unsized_.size(), atOnce_));
+        Batch batch(std::make_move_iterator(unsized_.begin()), std::make_move_iterator(end));
+        unsized_.erase(unsized_.begin(), end);
         const auto ids = idsOf(batch);
         auto operation = getItems(ids, ItemShape::sizes);
-        auto messages = co_await endpoint_.call(std::move(operation), stop_);
+        auto messages = co_await endpoint_.call(std::move(operation), batch.size(), stop_);
+        if (!messages && endpoint_.refusedAs && mayBeOfOne(*endpoint_.refusedAs)) {
+            withoutSizes(std::move(batch), *endpoint_.refusedAs);
+            co_return Result<void>{};
+        }
         if (!messages) co_return messages.error();
         for (std::size_t i = 0; i < batch.size(); ++i) {
             const auto* message = i < messages->size() ? &(*messages)[i] : nullptr;
@@ -126,6 +146,14 @@ private:
             waiting_.push_back(std::move(wanted));  // what no size is known of is judged as it comes
         }
         co_return Result<void>{};
+    }
+
+    /// Sizes the server did not tell: fewer at once, where that helps; else what comes tells.
+    void withoutSizes(Batch batch, Meaning why) {
+        const bool fewer = why == Meaning::tooMuch && batch.size() > fewestSizes;
+        if (fewer) atOnce_ = std::max(fewestSizes, batch.size() / 2);
+        auto& into = fewer ? unsized_ : waiting_;
+        into.insert(fewer ? into.begin() : into.end(), std::make_move_iterator(batch.begin()), std::make_move_iterator(batch.end()));
     }
 
     /// Messages or heads, in the order asked; what is read only up to its head stands alone, and so does what has been refused before.
@@ -183,7 +211,7 @@ private:
         std::optional<Body> body;
         for (std::size_t at = 0;;) {
             auto part = co_await endpoint.next(stop_);
-            if (!part) co_return part.error();
+            if (!part) co_return brokenOff(endpoint, std::move(batch), at, part.error());
             if (!*part) {
                 for (; at < batch.size(); ++at) putOff(std::move(batch[at]));
                 co_return Result<void>{};
@@ -231,7 +259,6 @@ private:
     }
 
     Task<Result<void>> takeWhole(Wanted& wanted, const ResponseMessage& message, Body& body) {
-        refusals_ = 0;
         const auto& item = message.items.front();
         if (item.received) wanted.seen.received = item.received;
         if (item.isRead) wanted.seen.isRead = item.isRead;
@@ -250,6 +277,7 @@ private:
             fetched.tooLarge = body.size();
         fetched.content = std::move(built->content);
         fetched.head = std::move(built->head);
+        handedOut_ = true;
         auto taken = co_await receiver_.take(std::move(fetched));
         co_return taken;
     }
@@ -271,8 +299,7 @@ private:
             poisoned_.push_back(std::move(wanted));
             return {};
         }
-        if (meaning != Meaning::poison && meaning != Meaning::again && lastTry && ++refusals_ == refusalsInARow)
-            return refusal(session_, message, "GetItem");
+        if (meaning == Meaning::away && lastTry && isOfServer()) return refusal(session_, message, "GetItem");
         putOff(std::move(wanted));
         return {};
     }
@@ -287,16 +314,43 @@ private:
                              {{"mailbox", session_.settings.alias}, {"ordinal", wanted.ordinal}, {"cause", wanted.refusedBy}});
     }
 
-    /// A fault instead of an answer. Too many requests: one at a time from now on, and if that does not help, later. Too much at once: one by one
-    /// then, and what is too much alone is left out, so that others come.
+    /// A fault instead of an answer, or none. Too many requests: one at a time from now on, and if that does not help, later. What may come from one
+    /// of them: one by one then, and what fails alone is left out, so that others come.
     Result<void> refusedAsAWhole(const Endpoint& endpoint, Batch batch, const Error& error) {
-        if (endpoint.refusedAs == Meaning::crowded && !std::exchange(session_.oneAtATime, true)) {
+        const auto meaning = endpoint.refusedAs;
+        if (meaning == Meaning::crowded && !std::exchange(session_.oneAtATime, true)) {
             putBack(std::move(batch));
             return {};
         }
-        if (endpoint.refusedAs != Meaning::tooMuch) return error;
+        if (!meaning || !mayBeOfOne(*meaning)) return error;
+        if (batch.size() == 1 && meaning == Meaning::itemGone) return {};
+        if (batch.size() == 1 && meaning == Meaning::tooMuch) {
+            batch.front().refusedBy = error.what;
+            putOff(std::move(batch.front()));
+            return {};
+        }
+        if (batch.size() > 1 || meaning != Meaning::poison || batch.front().tries + 1 < triesOfOne) return oneByOne(std::move(batch), error);
+        batch.front().refusedBy = error.what;
+        poisoned_.push_back(std::move(batch.front()));
+        return {};
+    }
+
+    /// The answer ends, or cannot be read on, in the message `at`: each message there is may be the one that does it.
+    Result<void> brokenOff(Endpoint& endpoint, Batch batch, std::size_t at, const Error& error) {
+        batch.erase(batch.begin(), batch.begin() + static_cast<std::ptrdiff_t>(at));
+        if (batch.empty() && (endpoint.refusedAs || error.reaction != Reaction::reconnect)) return error;
+        if (endpoint.refusedAs) return refusedAsAWhole(endpoint, std::move(batch), error);
+        if (error.reaction != Reaction::reconnect) return error;
+        auto others = oneByOne(std::move(batch), error);
+        if (others && session_.over && session_.over->reaction == Reaction::reconnect) session_.over.reset();  // over a new connection
+        return others;
+    }
+
+    /// None: all had come.
+    Result<void> oneByOne(Batch batch, const Error& error) {
+        for (auto& wanted : batch) wanted.refusedBy = error.what;
         if (batch.size() == 1) {
-            batch.front().refusedBy = "too much for one answer";
+            if (batch.front().tries + 1 >= triesOfOne && isOfServer()) return error;
             putOff(std::move(batch.front()));
             return {};
         }
@@ -304,6 +358,10 @@ private:
         putBack(std::move(batch));
         return {};
     }
+
+    /// One more message came to nothing. Are these the server's fault, and not theirs?
+    bool isOfServer() { return ++failures_ >= failuresOfServer && !handedOut_; }
+
     void putBack(Batch batch) {
         for (auto wanted = batch.rbegin(); wanted != batch.rend(); ++wanted) waiting_.push_front(std::move(*wanted));
     }
@@ -315,9 +373,10 @@ private:
         const std::vector<std::string> ids{wanted.id};
         auto operation = getItems(ids, ItemShape::properties);
         auto message = co_await endpoint_.ask(std::move(operation), stop_);
-        if (!message) co_return message.error();
-        if (meaningOf(message->code) == Meaning::itemGone) co_return Result<void>{};
-        const auto item = message->items.empty() ? wanted.seen : message->items.front();
+        const bool untold = !message && endpoint_.refusedAs && mayBeOfOne(*endpoint_.refusedAs);
+        if (!message && !untold) co_return message.error();
+        if (message && meaningOf(message->code) == Meaning::itemGone) co_return Result<void>{};
+        const auto item = untold || message->items.empty() ? wanted.seen : message->items.front();
         session_.log.warning("listener.ews", "the server cannot render a message",
                              {{"mailbox", session_.settings.alias}, {"ordinal", wanted.ordinal}, {"cause", wanted.refusedBy}});
         ContentBuilder builder{staging_, 0};  // a few hundred octets: never a file
@@ -345,8 +404,10 @@ private:
     std::deque<Wanted> waiting_{};        ///< to be fetched
     std::deque<Wanted> poisoned_{};       ///< which the server cannot render
     std::unique_ptr<Ahead> ahead_{};
-    int refusals_ = 0;    ///< messages given up since one was handed out
-    plugin::Wall now_{};  ///< for what the server tells no date of
+    std::size_t atOnce_ = sizesAtOnce;  ///< sizes
+    int failures_ = 0;                  ///< messages given up for reasons that may be the server's
+    bool handedOut_ = false;            ///< has any message been?
+    plugin::Wall now_{};                ///< for what the server tells no date of
 };
 
 }  // namespace

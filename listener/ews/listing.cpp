@@ -20,6 +20,8 @@ constexpr std::size_t itemsAtOnce = 2'000;  ///< of the index, in memory
 /// Pages of a search overlap by so many: where one has nothing of the page before, something was removed meanwhile, and others were passed over.
 constexpr std::uint64_t overlap = 25;
 constexpr int searchTries = 5;
+/// A server that tells so often in a row that there is more, and nothing else, never comes to an end.
+constexpr int emptyPagesInARow = 20;
 
 Error broken(const Session& session, std::string_view why) {
     return {Reaction::reconnect, Code::mailboxProtocol, session.peer + ": SyncFolderItems: " + std::string{why}};
@@ -29,7 +31,6 @@ Error broken(const Session& session, std::string_view why) {
 IndexChanges changesOf(ResponseMessage& page, bool first) {
     IndexChanges changes{.first = first, .last = page.last.value_or(false), .sync = std::move(page.syncState)};
     for (auto change = page.changes.rbegin(); change != page.changes.rend(); ++change) {
-        if (change->id.empty()) continue;
         if (change->kind == Change::Kind::gone)
             changes.gone.push_back(std::move(change->id));
         else
@@ -43,7 +44,7 @@ IndexChanges changesOf(ResponseMessage& page, bool first) {
 Task<Result<void>> bringUpToDate(Session& session, Endpoint& endpoint, std::stop_token stop) {
     auto& folder = *session.folder;
     bool anew = false;
-    for (;;) {
+    for (int emptyPages = 0;;) {
         const bool first = folder.indexed.sync.empty();
         auto operation = syncFolderItems(folder.id, folder.indexed.sync);
         auto page = co_await endpoint.ask(std::move(operation), stop);
@@ -58,8 +59,11 @@ Task<Result<void>> bringUpToDate(Session& session, Endpoint& endpoint, std::stop
         if (!page) co_return page.error();
         if (!page->success) co_return refusal(session, *page, "SyncFolderItems");
         if (page->syncState.empty()) co_return broken(session, "the answer has no SyncState");
-        if (!page->last.value_or(false) && page->changes.empty() && page->syncState == folder.indexed.sync)
-            co_return broken(session, "it does not come to an end");
+        if (std::any_of(page->changes.begin(), page->changes.end(), [](const Change& change) { return change.id.empty(); }))
+            co_return broken(session, "a change does not say of which message");
+        emptyPages = page->changes.empty() ? emptyPages + 1 : 0;
+        const bool stays = page->changes.empty() && page->syncState == folder.indexed.sync;
+        if (!page->last.value_or(false) && (stays || emptyPages == emptyPagesInARow)) co_return broken(session, "it does not come to an end");
         auto changes = changesOf(*page, first);
         const bool last = changes.last;
         auto applied = co_await session.index.apply(folder.indexed.number, std::move(changes));
@@ -71,7 +75,8 @@ Task<Result<void>> bringUpToDate(Session& session, Endpoint& endpoint, std::stop
 
 using Ids = decltype(Recent::ids);
 
-/// One pass over all that was received since. False: something was removed meanwhile.
+/// One pass over all that was received since, to where the server says that it ends. False: something was removed meanwhile, or a page tells
+/// neither anything new nor the end.
 Task<Result<bool>> search(Session& session, Endpoint& endpoint, plugin::Wall since, Ids& found, std::stop_token stop) {
     found.clear();
     for (std::uint64_t offset = 0, common = 0;;) {
@@ -80,10 +85,12 @@ Task<Result<bool>> search(Session& session, Endpoint& endpoint, plugin::Wall sin
         if (!page) co_return page.error();
         if (!page->success) co_return refusal(session, *page, "FindItem");
         const auto count = page->items.size();
-        bool overlaps = common == 0;
-        for (auto& item : page->items) overlaps = !found.insert(std::move(item.id)).second || overlaps;
-        if (!overlaps) co_return false;
-        if (page->last.value_or(true) || count == 0) co_return true;
+        const auto before = found.size();
+        for (auto& item : page->items) found.insert(std::move(item.id));
+        const auto added = found.size() - before;
+        if (common > 0 && added == count) co_return false;  // nothing of the page before
+        if (page->last.value_or(false)) co_return true;
+        if (added == 0) co_return false;
         common = std::min<std::uint64_t>(overlap, count / 2);
         offset += count - common;
     }
@@ -103,7 +110,7 @@ Task<Result<void>> receivedSince(Session& session, Endpoint& endpoint, plugin::W
         co_return Result<void>{};
     }
     co_return Error{Reaction::retryLater, Code::mailboxCommandRefused,
-                    session.peer + ": FindItem: too much is removed from the folder while it is searched"};
+                    session.peer + ": FindItem: the search does not come to its end, or too much is removed from the folder meanwhile"};
 }
 
 FolderView viewOf(const IndexedFolder& indexed) { return {indexed.validity, indexed.next, indexed.exists, indexed.begun}; }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 
 namespace listener::ews {
 
@@ -29,13 +28,13 @@ constexpr std::array rows{
     Row{"ErrorMessageSizeExceeded", Meaning::tooMuch},
     Row{"ErrorInternalServerTransientError", Meaning::transient},
     Row{"ErrorInternalServerError", Meaning::transient},
-    Row{"ErrorADUnavailable", Meaning::transient},
-    Row{"ErrorConnectionFailed", Meaning::transient},
-    Row{"ErrorMailboxStoreUnavailable", Meaning::transient},
-    Row{"ErrorMailboxMoveInProgress", Meaning::transient},
-    Row{"ErrorMailboxFailover", Meaning::transient},
+    Row{"ErrorADUnavailable", Meaning::away},
+    Row{"ErrorConnectionFailed", Meaning::away},
+    Row{"ErrorMailboxStoreUnavailable", Meaning::away},
+    Row{"ErrorMailboxMoveInProgress", Meaning::away},
+    Row{"ErrorMailboxFailover", Meaning::away},
     Row{"ErrorClientDisconnected", Meaning::transient},
-    Row{"ErrorNoRespondingCASInDestinationSite", Meaning::transient},
+    Row{"ErrorNoRespondingCASInDestinationSite", Meaning::away},
     Row{"ErrorInvalidSyncStateData", Meaning::resync},
     Row{"ErrorSyncFolderNotFound", Meaning::folderGone},
     Row{"ErrorFolderNotFound", Meaning::folderGone},
@@ -125,6 +124,11 @@ Meaning meaningOf(std::string_view code) {
     return found == rows.end() ? Meaning::unknown : found->meaning;
 }
 
+bool mayBeOfOne(Meaning meaning) {
+    constexpr std::array some{Meaning::tooMuch, Meaning::transient, Meaning::itemGone, Meaning::poison, Meaning::again, Meaning::unknown};
+    return std::find(some.begin(), some.end(), meaning) != some.end();
+}
+
 Error refusal(std::string_view code, std::string_view said, std::optional<std::chrono::milliseconds> backOff, std::string_view peer,
               std::string_view during) {
     std::string text{code.empty() ? "refused without a code" : code};
@@ -150,6 +154,7 @@ Error refusal(std::string_view code, std::string_view said, std::optional<std::c
         case Meaning::subscriptions:
         case Meaning::tooMuch:
         case Meaning::transient:
+        case Meaning::away:
         case Meaning::resync:
         case Meaning::folderExists:
         case Meaning::itemGone:
@@ -187,15 +192,6 @@ Error refusal(const Refused& refused, std::string_view peer, std::string_view du
     auto later = error(Reaction::retryLater, Code::mailboxCommandRefused, peer, during, text);
     later.retryAfter = refused.retryAfter;
     return later;
-}
-
-std::optional<std::chrono::milliseconds> retryAfter(std::optional<std::string_view> field) {
-    constexpr std::uint64_t longest = 24ULL * 60 * 60;
-    std::uint64_t seconds = 0;
-    if (!field) return std::nullopt;
-    const auto [end, failed] = std::from_chars(field->data(), field->data() + field->size(), seconds);
-    if (failed != std::errc{} || end != field->data() + field->size()) return std::nullopt;
-    return std::chrono::seconds{static_cast<std::int64_t>(std::min(seconds, longest))};
 }
 
 }  // namespace listener::ews

@@ -17,6 +17,7 @@ enum class Meaning {
     subscriptions,  ///< too many subscriptions on the mailbox: ask now and then instead
     tooMuch,        ///< a smaller batch may go
     transient,      ///< again later
+    away,           ///< again later: the whole mailbox is not to be had now, or the way to it
     resync,         ///< what was known of a folder's state means nothing any more
     folderGone,     ///<
     folderExists,   ///<
@@ -31,6 +32,8 @@ enum class Meaning {
     unknown,        ///< servers know more codes than their schema
 };
 Meaning meaningOf(std::string_view code);
+/// May a fault come from one of several things that were asked for at once? Then the others are to be had without it.
+bool mayBeOfOne(Meaning meaning);
 
 /// What to do about it, with a text for people. `said`: the server's words, fit to be shown. Errors mailboxThrottled, mailboxCommandRefused
 /// (retryLater), mailboxAccess, mailboxProtocol, mailboxFolderMissing (askOperator).
@@ -48,8 +51,5 @@ struct Refused {
     bool html = false;
 };
 plugin::Error refusal(const Refused& refused, std::string_view peer, std::string_view during);
-
-/// Retry-After (RFC 9110 section 10.2.3) in seconds; nothing: it is a date, or none.
-std::optional<std::chrono::milliseconds> retryAfter(std::optional<std::string_view> field);
 
 }  // namespace listener::ews

@@ -2,6 +2,8 @@
 
 #include "plugin/contract/text.h"
 
+#include <algorithm>
+#include <array>
 #include <initializer_list>
 
 namespace listener::ews {
@@ -139,8 +141,15 @@ Operation getItems(std::span<const std::string> ids, ItemShape shape) {
     return {"GetItem", element("m:GetItem", element("m:ItemShape", content) + itemIds(ids))};
 }
 
-Operation markRead(std::span<const std::string> ids, Receipts receipts) {
-    const auto set = element("t:Updates", element("t:SetItemField", field("message:IsRead") + element("t:Message", element("t:IsRead", "true"))));
+bool canBeRead(std::string_view element) {
+    // MessageType of types.xsd, and what extends it
+    constexpr std::array<std::string_view, 5> known{"Message", "MeetingMessage", "MeetingRequest", "MeetingResponse", "MeetingCancellation"};
+    return std::find(known.begin(), known.end(), element) != known.end();
+}
+
+Operation markRead(std::span<const std::string> ids, std::string_view kind, Receipts receipts) {
+    const auto item = element("t:" + std::string{kind}, element("t:IsRead", "true"));
+    const auto set = element("t:Updates", element("t:SetItemField", field("message:IsRead") + item));
     std::string changes;
     for (const auto& id : ids) changes += element("t:ItemChange", emptyElement("t:ItemId", "Id", id) + set);
     const std::string update = "m:UpdateItem ConflictResolution=\"AlwaysOverwrite\" MessageDisposition=\"SaveOnly\"";

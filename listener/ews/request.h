@@ -51,7 +51,9 @@ Operation getItems(std::span<const std::string> ids, ItemShape shape);
 
 /// Whether others are told that their message was read or removed (read receipts): servers before Exchange 2013 SP1 cannot be asked not to.
 enum class Receipts { suppressed, asTheServerDoes };
-Operation markRead(std::span<const std::string> ids, Receipts receipts);
+/// `element`: what these messages are ("Message", "MeetingRequest" …): the server wants each called by its name.
+Operation markRead(std::span<const std::string> ids, std::string_view element, Receipts receipts);
+bool canBeRead(std::string_view element);  ///< is there an IsRead of it?
 Operation moveItems(std::span<const std::string> ids, const std::string& target);
 Operation deleteItems(std::span<const std::string> ids, Receipts receipts);  ///< to the deleted items
 

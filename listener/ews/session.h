@@ -59,9 +59,9 @@ struct Session {
     std::optional<FolderTree> tree{};  ///< as it was found last
     plugin::Steady treeUntil{};        ///< how long that is believed
     std::optional<OpenFolder> folder{};
-    std::optional<Recent> recent{};  ///< as long as it is needed: a large folder is listed in many pieces
-    bool pushRefused = false;
-    bool oneAtATime = false;  ///< the server has said that two requests at a time are too many
+    std::optional<Recent> recent{};               ///< as long as it is needed: a large folder is listed in many pieces
+    std::optional<plugin::Steady> pushAgainAt{};  ///< the server does not tell of arrivals: when it is asked to again
+    bool oneAtATime = false;                      ///< the server has said that two requests at a time are too many
 
     /// A folder of this mailbox by its use. Who acts for nobody else names the mailbox: the answer is never about another one.
     FolderRef distinguished(std::string_view use) const;

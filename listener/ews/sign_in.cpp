@@ -58,6 +58,11 @@ Task<Result<void>> obtainToken(Session& session, std::stop_token stop) {
     co_return Result<void>{};
 }
 
+/// Is it so that whoever has signed in has no such mailbox?
+bool saysNotYours(Meaning meaning) {
+    return meaning == Meaning::closed || meaning == Meaning::folderGone || meaning == Meaning::itemGone || meaning == Meaning::impersonation;
+}
+
 Task<Result<void>> readPassword(Session& session) {
     auto& loop = co_await plugin::thisLoop();
     auto read = [&access = session.access, name = session.settings.credential] { return access.password(name); };
@@ -78,6 +83,7 @@ Task<Result<void>> signIn(Session& session, Endpoint& endpoint, std::stop_token 
     auto obtain = *kind == auth::Access::Kind::token ? obtainToken(session, stop) : readPassword(session);
     auto obtained = co_await obtain;
     if (!obtained) co_return obtained;
+    std::optional<Error> asOneself;
     for (;;) {
         const auto inbox = session.distinguished("inbox");
         auto operation = getFolder(inbox);
@@ -88,8 +94,14 @@ Task<Result<void>> signIn(Session& session, Endpoint& endpoint, std::stop_token 
             session.impersonates = false;
             continue;
         }
-        if (!answer) co_return answer.error();
-        if (!answer->success) co_return refusal(session, *answer, "GetFolder");
+        if (!answer || !answer->success) {
+            const auto refused = answer ? refusal(session, *answer, "GetFolder") : answer.error();
+            if (!meaning || !saysNotYours(*meaning)) co_return refused;
+            if (session.password || session.impersonates) co_return asOneself.value_or(refused);
+            asOneself = refused;  // a service account's own token may act for others, where it has the role ApplicationImpersonation
+            session.impersonates = true;
+            continue;
+        }
         if (answer->folders.empty() || answer->folders.front().id.empty())
             co_return Error{Reaction::reconnect, Code::mailboxProtocol, session.peer + ": GetFolder: the answer names no folder"};
         session.inboxId = answer->folders.front().id;

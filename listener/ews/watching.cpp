@@ -4,6 +4,7 @@
 #include "listener/ews/refusal.h"
 
 #include <algorithm>
+#include <array>
 #include <memory>
 
 namespace listener::ews {
@@ -17,6 +18,10 @@ using plugin::Task;
 namespace {
 
 constexpr int failuresInARow = 3;
+/// After the first failure in a row, and after the second: a server that is begun anew takes its time.
+constexpr std::array<std::chrono::seconds, 2> pauses{std::chrono::seconds{5}, std::chrono::seconds{30}};
+/// After the third.
+constexpr std::chrono::minutes askAgainAfter{10};
 /// One mail is told of more than once (created, new): so long more is waited for.
 constexpr std::chrono::milliseconds mergeTime{300};
 /// A connection nobody needs is given up after so long: it holds buffers, and the server forgets it anyway.
@@ -61,6 +66,7 @@ Task<Result<std::vector<std::string>>> Notifications::watch(Endpoint& main, Watc
     const Either either{watching.wake, stop};
     const auto begun = loop.clock().steady();
     heard_ = begun;  // what came meanwhile lies in the socket
+    if (session_.pushAgainAt && begun >= *session_.pushAgainAt) session_.pushAgainAt.reset(), failures_ = 0, resumes_ = begun;
     auto until = watching.until;
     bool idle = false;
     while (news_.empty()) {
@@ -78,14 +84,16 @@ Task<Result<std::vector<std::string>>> Notifications::watch(Endpoint& main, Watc
         const auto pause = std::min({until, idle ? until : begun + idleTime, unknown_.empty() ? until : begun + watching.sweep});
         auto stepping = step(main, watching, pause, stop, either.token());
         auto done = co_await stepping;
-        if (done && session_.pushRefused) news_.insert(watching.folders.begin(), watching.folders.end());
+        if (done && session_.pushAgainAt) news_.insert(watching.folders.begin(), watching.folders.end());
         if (!done) co_return done.error();
     }
     if (!news_.empty() && state_ == State::told) {
         const auto merged = loop.clock().steady() + mergeTime;
         while (state_ == State::told && loop.clock().steady() < merged && !either.token().stop_requested()) {
+            const int before = failures_;
             auto listening = listen(merged, either.token());
             auto done = co_await listening;
+            rest(before, loop.clock().steady());
             if (!done) co_return done.error();
         }
     }
@@ -97,28 +105,43 @@ Task<Result<std::vector<std::string>>> Notifications::watch(Endpoint& main, Watc
     co_return std::move(names);
 }
 
-/// One step on the way to news. A failure that may pass is one of at most three in a row.
+/// One step on the way to news. A failure that may pass is one of at most three in a row, with pauses in between.
 Task<Result<void>> Notifications::step(Endpoint& main, const Watching& watching, plugin::Deadline until, std::stop_token stop,
                                        std::stop_token either) {
-    if (state_ != State::none && !areTheSame(names_, watching.folders)) lose();
-    Result<void> done{};
-    if (state_ == State::none) {
-        auto subscribing = subscribeTo(main, watching.folders, stop);
-        done = co_await subscribing;
-    } else if (state_ == State::subscribed) {
-        auto starting = startListening(stop);
-        done = co_await starting;
-    } else {
-        auto listening = listen(until, either);
-        co_return co_await listening;
-    }
-    if (done || session_.over || !isPassing(done.error())) co_return done;
-    failed(done.error().what);
-    if (session_.pushRefused) co_return Result<void>{};
     auto& loop = co_await plugin::thisLoop();
-    auto pausing = plugin::sleepUntil(loop.clock().steady() + std::chrono::seconds{failures_}, either);
-    co_await pausing;
-    co_return Result<void>{};
+    if (state_ != State::none && !areTheSame(names_, watching.folders)) lose();
+    if (state_ == State::none && failures_ > 0 && loop.clock().steady() < resumes_) {
+        auto pausing = plugin::sleepUntil(std::min(watching.until, resumes_), either);
+        co_await pausing;
+        co_return Result<void>{};
+    }
+    const int before = failures_;
+    auto advancing = advance(main, watching, until, stop, either);
+    auto done = co_await advancing;
+    if (!done && !session_.over && isPassing(done.error())) {
+        failed(done.error().what);
+        done = Result<void>{};
+    }
+    rest(before, loop.clock().steady());
+    co_return done;
+}
+
+/// After a failure, if there are more of them than before.
+void Notifications::rest(int before, plugin::Steady now) {
+    if (failures_ <= before) return;
+    if (failures_ >= failuresInARow)
+        session_.pushAgainAt = now + askAgainAfter;
+    else
+        resumes_ = now + pauses[static_cast<std::size_t>(failures_) - 1];
+}
+
+Task<Result<void>> Notifications::advance(Endpoint& main, const Watching& watching, plugin::Deadline until, std::stop_token stop,
+                                          std::stop_token either) {
+    auto next = state_ == State::none         ? subscribeTo(main, watching.folders, stop)
+                : state_ == State::subscribed ? startListening(stop)
+                                              : listen(until, either);
+    auto done = co_await next;
+    co_return done;
 }
 
 Task<Result<void>> Notifications::subscribeTo(Endpoint& main, const Names& names, std::stop_token stop) {
@@ -136,13 +159,17 @@ Task<Result<void>> Notifications::subscribeTo(Endpoint& main, const Names& names
             ids.push_back(**id);
     }
     if (ids.empty()) co_return folderMissing(session_, names.front());
+    if (auto left = std::exchange(left_, {}); !left.empty()) {
+        auto leaving = leave(endpoint_, std::move(left), stop);
+        co_await leaving;
+    }
     endpoint_.affinity.clear();
     auto operation = subscribe(ids);
     auto answer = co_await endpoint_.ask(std::move(operation), stop);
     if (!answer && endpoint_.refusedAs != Meaning::subscriptions) co_return answer.error();
     if (answer && !answer->success && meaningOf(answer->code) != Meaning::subscriptions) co_return refusal(session_, *answer, "Subscribe");
     if (!answer || !answer->success) {
-        failures_ = failuresInARow;
+        failures_ = failuresInARow - 1;
         failed(answer ? answer->code : answer.error().what);
         co_return Result<void>{};
     }
@@ -158,7 +185,7 @@ Task<Result<void>> Notifications::startListening(std::stop_token stop) {
     auto operation = getStreamingEvents(subscription_, connectionMinutes);
     auto begun = co_await endpoint_.begin(std::move(operation), stop);
     if (!begun) {
-        if (isPassing(begun.error())) lose();
+        if (isPassing(begun.error())) lose(endpoint_.refusedAs == Meaning::subscription ? Lives::no : Lives::perhaps);
         co_return begun;
     }
     cutter_ = {};
@@ -201,7 +228,7 @@ Result<void> Notifications::read(const std::string& document) {
     }
     if (const auto& fault = reader.fault()) {
         const auto error = refusal(session_.shown(fault->code), session_.shown(fault->text), fault->backOff, session_.peer, "GetStreamingEvents");
-        failed(error.what);
+        failed(error.what, meaningOf(fault->code) == Meaning::subscription ? Lives::no : Lives::perhaps);
         return isPassing(error) ? Result<void>{} : error;
     }
     for (auto& part : reader.take())
@@ -214,11 +241,11 @@ Result<void> Notifications::note(const ResponseMessage& message) {
     if (!message.success) {
         const auto error = refusal(session_, message, "GetStreamingEvents");
         const bool dead = meaningOf(message.code) == Meaning::subscription;
-        failed(error.what);
+        failed(error.what, dead ? Lives::no : Lives::perhaps);
         return dead || isPassing(error) ? Result<void>{} : error;
     }
     if (!message.deadSubscriptions.empty()) {
-        failed("the subscription is dead");
+        failed("the subscription is dead", Lives::no);
         return {};
     }
     if (state_ == State::listening) {
@@ -241,36 +268,44 @@ Result<void> Notifications::note(const ResponseMessage& message) {
     return {};
 }
 
-void Notifications::failed(std::string_view why) {
-    lose();
+void Notifications::failed(std::string_view why, Lives lives) {
+    lose(lives);
     if (++failures_ < failuresInARow) {
         session_.log.debug("listener.ews", "notifications are asked for anew",
                            {{"mailbox", session_.settings.alias}, {"cause", session_.shown(why)}});
         return;
     }
-    session_.pushRefused = true;
     session_.log.notice("listener.ews", "the server does not tell of arrivals after all: the mailbox is asked now and then",
                         {{"mailbox", session_.settings.alias}, {"cause", session_.shown(why)}});
 }
 
-void Notifications::lose() {
+void Notifications::lose(Lives lives) {
     endpoint_.abandon();
     cutter_ = {};
+    if (lives == Lives::perhaps && !subscription_.empty()) left_ = subscription_;
     subscription_.clear();
     state_ = State::none;
 }
 
+/// The server counts the subscriptions of a mailbox, and forgets one only after half an hour.
+Task<void> Notifications::leave(Endpoint& over, std::string subscription, std::stop_token stop) {
+    auto operation = unsubscribe(subscription);
+    const auto done = co_await over.call(std::move(operation), 1, stop);
+    if (!done) session_.log.debug("listener.ews", "no good-bye", {{"mailbox", session_.settings.alias}, {"cause", done.error().what}});
+}
+
 Task<void> Notifications::close(Endpoint& main, std::stop_token stop) {
-    if (subscription_.empty() || session_.over) co_return;
+    auto subscription = subscription_.empty() ? left_ : subscription_;
+    if (subscription.empty() || session_.over) co_return;
     endpoint_.abandon();
     session_.settings.ioTimeout = std::min(session_.settings.ioTimeout, closeTime);
     session_.settings.connectTimeout = std::min(session_.settings.connectTimeout, closeTime);
     main.affine = true;
     main.affinity = endpoint_.affinity;
-    auto operation = unsubscribe(subscription_);
-    const auto done = co_await main.call(std::move(operation), stop);
-    if (!done) session_.log.debug("listener.ews", "no good-bye", {{"mailbox", session_.settings.alias}, {"cause", done.error().what}});
-    lose();
+    auto leaving = leave(main, std::move(subscription), stop);
+    co_await leaving;
+    lose(Lives::no);
+    left_.clear();
 }
 
 }  // namespace listener::ews

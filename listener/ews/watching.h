@@ -29,7 +29,7 @@ public:
     explicit Notifications(Session& session);  ///< outlives it
 
     /// Mailbox::watch(). Whenever the answer begins anew, all folders are news: what happened in between nobody tells of.
-    /// Three failures in a row, or a server that wants no more subscriptions: Session::pushRefused, and all folders are news once more.
+    /// Three failures in a row, or a server that wants no more subscriptions: Session::pushAgainAt, and all folders are news once more.
     plugin::Task<plugin::Result<std::vector<std::string>>> watch(Endpoint& main, Watching watching, std::stop_token stop);
     /// Tells the server that nobody listens any more, by way of `main`; never fails.
     plugin::Task<void> close(Endpoint& main, std::stop_token stop);
@@ -45,20 +45,27 @@ private:
     plugin::Task<plugin::Result<void>> listen(plugin::Deadline until, std::stop_token either);
     plugin::Result<void> read(const std::string& document);
     plugin::Result<void> note(const ResponseMessage& message);
-    void failed(std::string_view why);
-    void lose();
+    void rest(int before, plugin::Steady now);
+    enum class Lives { perhaps, no };
+    void failed(std::string_view why, Lives lives = Lives::perhaps);
+    void lose(Lives lives = Lives::perhaps);
+    plugin::Task<void> leave(Endpoint& over, std::string subscription, std::stop_token stop);
+    plugin::Task<plugin::Result<void>> advance(Endpoint& main, const Watching& watching, plugin::Deadline until, std::stop_token stop,
+                                               std::stop_token either);
 
     Session& session_;
     Endpoint endpoint_;
     State state_ = State::none;
     std::string subscription_{};
+    std::string left_{};                         ///< a subscription nobody listens to any more, which may still live at the server
     Names names_{};                              ///< subscribed to
     std::map<std::string, std::string> byId_{};  ///< folder ids to names
     Names unknown_{};                            ///< of them those that are not there
     EnvelopeCutter cutter_{};
     plugin::Steady heard_{};
-    std::uint64_t words_ = 0;  ///< documents since the answer began
-    int failures_ = 0;         ///< in a row
+    std::uint64_t words_ = 0;   ///< documents since the answer began
+    int failures_ = 0;          ///< in a row
+    plugin::Steady resumes_{};  ///< not before, after a failure
     std::set<std::string> news_{};
 };
 

@@ -317,9 +317,15 @@ EwsAnswer EwsServer::Answering::findItem(Element& operation) {
     if (!error.empty()) return soap(failure(error));
     auto* view = childOf(operation, "IndexedPageItemView");
     const auto since = attribute(below(operation, {"Restriction", "IsGreaterThanOrEqualTo", "FieldURIOrConstant", "Constant"}), "Value");
+    for (auto* by :
+         {below(operation, {"Restriction", "IsGreaterThanOrEqualTo", "FieldURI"}), below(operation, {"SortOrder", "FieldOrder", "FieldURI"})})
+        if (attribute(by, "FieldURI") != "item:DateTimeReceived") return fault("ErrorUnsupportedPathForQuery");
+    const auto order = attribute(below(operation, {"SortOrder", "FieldOrder"}), "Order");
     auto items = server_.store_.itemsOf(folder);
     std::erase_if(items, [&since](const EwsItem* item) { return item->received < since; });
-    std::stable_sort(items.begin(), items.end(), [](const EwsItem* a, const EwsItem* b) { return a->received < b->received; });
+    std::stable_sort(items.begin(), items.end(), [&order](const EwsItem* a, const EwsItem* b) {
+        return order == "Descending" ? a->received > b->received : a->received < b->received;
+    });
     const auto offset = std::min(items.size(), static_cast<std::size_t>(std::stoul(attribute(view, "Offset"))));
     const auto end = std::min(items.size(), offset + std::min<std::size_t>(std::stoul(attribute(view, "MaxEntriesReturned")), server_.foundAtOnce));
     std::string found;
@@ -351,7 +357,7 @@ std::string EwsServer::Answering::itemXml(const EwsItem& item, Element& shape) {
     if (asked.contains("item:DateTimeSent")) out += "<t:DateTimeSent>" + item.received + "</t:DateTimeSent>";
     if (item.element == "Message" && asked.contains("message:InternetMessageId"))
         out += "<t:InternetMessageId>&lt;told@contoso.example&gt;</t:InternetMessageId>";
-    if (item.element == "Message" && asked.contains("message:IsRead"))
+    if ((item.element == "Message" || item.element.starts_with("Meeting")) && asked.contains("message:IsRead"))
         out += std::string("<t:IsRead>") + (item.isRead ? "true" : "false") + "</t:IsRead>";
     return "<t:" + item.element + ">" + out + "</t:" + item.element + ">";
 }
@@ -388,6 +394,9 @@ EwsAnswer EwsServer::Answering::getItem(Element& operation) {
 
 std::string EwsServer::Answering::onItem(const std::string& id, Element& operation, const std::string& target) {
     if (server_.store_.item(id) == nullptr) return failure("ErrorItemNotFound");
+    // Servers before Exchange 2013 SP1 do not know the attribute
+    if (name_ != "MoveItem" && !isOld() && attribute(&operation, "SuppressReadReceipts") != "true") server_.note("a read receipt is sent");
+    if (name_ != "MoveItem" && isOld() && operation.hasAttribute("SuppressReadReceipts")) return failure("ErrorSchemaValidation");
     if (name_ == "DeleteItem") {
         if (attribute(&operation, "DeleteType") != "MoveToDeletedItems") server_.note("a message is deleted for good");
         server_.store_.move(id, server_.store_.distinguished("deleteditems"));
@@ -397,9 +406,26 @@ std::string EwsServer::Answering::onItem(const std::string& id, Element& operati
         server_.store_.move(id, target);
         return message("<m:Items/>");
     }
-    if (attribute(&operation, "SuppressReadReceipts") != "true") server_.note("a read receipt is sent");
+    const auto* item = server_.store_.item(id);
+    auto* change = changeOf(id, operation);
+    auto* field = below(*change, {"Updates", "SetItemField"});
+    auto* object = field == nullptr ? nullptr : childOf(*field, item->element);
+    if (field == nullptr || attribute(childOf(*field, "FieldURI"), "FieldURI") != "message:IsRead") return failure("ErrorInvalidPropertySet");
+    if (object == nullptr) return failure("ErrorIncorrectUpdatePropertyCount");
+    if (textOf(childOf(*object, "IsRead")) != "true") return failure("ErrorInvalidPropertySet");
     server_.store_.markRead(id);
     return message("<m:Items/><m:ConflictResults><t:Count>0</t:Count></m:ConflictResults>");
+}
+
+bool EwsServer::Answering::isOld() const {
+    return server_.newestSchema.starts_with("Exchange2010") || server_.newestSchema.starts_with("Exchange2007");
+}
+
+/// What UpdateItem says of one message.
+EwsServer::Answering::Element* EwsServer::Answering::changeOf(const std::string& id, Element& operation) {
+    for (auto* change : childrenOf(*childOf(operation, "ItemChanges")))
+        if (attribute(childOf(*change, "ItemId"), "Id") == id) return change;
+    return nullptr;
 }
 
 EwsAnswer EwsServer::Answering::onItems(Element& operation) {
@@ -419,10 +445,15 @@ EwsAnswer EwsServer::Answering::subscribe(Element& operation) {
     if (auto* folders = wanted == nullptr ? nullptr : childOf(*wanted, "FolderIds"))
         for (auto* folder : childrenOf(*folders)) ids.insert(folderNamed(*folder, error));
     if (!error.empty()) return soap(failure(error));
+    std::set<std::string> types;
+    if (auto* asked = wanted == nullptr ? nullptr : childOf(*wanted, "EventTypes"))
+        for (auto* type : childrenOf(*asked)) types.insert(textOf(type));
+    if (types.empty()) return fault("ErrorSchemaValidation");
     if (request_.header("x-preferserveraffinity") != "true") server_.note("a subscription without affinity");
     const auto id = "JgBibjFwcj" + std::to_string(++server_.subscriptionIds_) + "=";
     auto& subscription = server_.subscriptions_[id];
     subscription.folders = ids;
+    subscription.types = types;
     subscription.affinity = "X-BackEndOverrideCookie=backend" + std::to_string(server_.subscriptionIds_) + "~1";
     auto answer = soap(message("<m:SubscriptionId>" + id + "</m:SubscriptionId>"));
     answer.headers["Set-Cookie"] = subscription.affinity + "; path=/; secure; HttpOnly";

@@ -38,6 +38,8 @@ private:
 
     std::string itemXml(const EwsItem& item, Element& shape);
     std::string folderXml(const EwsFolder& folder) const;
+    bool isOld() const;
+    static Element* changeOf(const std::string& id, Element& operation);
     std::string onItem(const std::string& id, Element& operation, const std::string& target);
     EwsAnswer soap(const std::string& messages) const;
     std::string message(const std::string& content) const;

@@ -224,7 +224,7 @@ std::string EwsServer::deliver(const std::string& folder, const std::string& mim
 
 void EwsServer::notify(const std::string& folder, const std::string& item, const char* type) {
     for (auto& [id, subscription] : subscriptions_) {
-        if (!subscription.folders.contains(folder)) continue;
+        if (!subscription.folders.contains(folder) || !subscription.types.contains(type)) continue;
         const std::string element = wrongNamespace ? "m:Notification" : "t:Notification";
         subscription.events.push_back("<m:Notifications><" + element + "><t:SubscriptionId>" + id + "</t:SubscriptionId><t:" + type +
                                       "><t:TimeStamp>2026-11-22T04:31:29Z</t:TimeStamp><t:ItemId Id=\"" + ewsEscaped(item) +

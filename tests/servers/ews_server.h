@@ -101,7 +101,7 @@ private:
     friend class EwsConnection;
     class Answering;
     struct Subscription {
-        std::set<std::string> folders{};
+        std::set<std::string> folders{}, types{};
         std::deque<std::string> events{};
         std::string affinity{};
     };

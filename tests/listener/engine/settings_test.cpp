@@ -198,6 +198,15 @@ SCENARIO("a mailbox of Exchange is read by EWS or Microsoft Graph at the address
             Told{"PO-1013 mailbox.m.fallback"});
         CHECK_FALSE(readBy(*std::make_unique<MailboxSettings>(), "ews"));
     }
+    GIVEN("a password, as a server on premises takes it and Microsoft Graph does not") {
+        const std::string password = "credential.ms.grant = user_password\ncredential.ms.password = ${env:SECRET}\n";
+        const auto ews = mailbox + password + "mailbox.m.protocol = ews\nmailbox.m.url = https://mail.corp.example/EWS/Exchange.asmx\n";
+        CHECK(validated(complete + ews).valid());
+        CHECK(problems(ews).empty());
+        CHECK(problems(mailbox + password + "mailbox.m.protocol = graph\nmailbox.m.url = https://graph.example\n") ==
+              Told{"PO-1013 mailbox.m.credential"});
+        CHECK(problems(ews + "mailbox.m.fallback = graph\n") == Told{"PO-1013 mailbox.m.credential", "PO-1013 mailbox.m.fallback"});
+    }
     GIVEN("what belongs to another protocol") {
         const auto graph = mailbox + credential + provider + "mailbox.m.protocol = graph\n";
         for (const auto* line :

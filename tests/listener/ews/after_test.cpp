@@ -18,6 +18,15 @@ SCENARIO("messages are marked, removed and moved", "[ews]") {
         REQUIRE(fixture.after({Kind::seen}, {1, 3}));
         CHECK((store.item(fixture.ids[0])->isRead && !store.item(fixture.ids[1])->isRead && store.item(fixture.ids[2])->isRead));
     }
+    GIVEN("seen, of things that are no plain messages") {
+        store.item(fixture.ids[0])->element = "MeetingRequest";
+        store.item(fixture.ids[1])->element = "Contact";
+        REQUIRE(fixture.after({Kind::seen}, {1, 2, 3}));
+        CHECK((store.item(fixture.ids[0])->isRead && !store.item(fixture.ids[1])->isRead && store.item(fixture.ids[2])->isRead));
+        const auto asked = fixture.server.requests().size();
+        REQUIRE(fixture.after({Kind::seen}, {1, 2, 3}));
+        CHECK(fixture.server.requests().size() == asked + 1);  // nothing is left to mark
+    }
     GIVEN("remove") {
         REQUIRE(fixture.after({Kind::remove}, {1, 2}));
         CHECK(store.itemsOf(store.distinguished("inbox")).size() == 1);
@@ -85,6 +94,34 @@ SCENARIO("one message that is refused stops no other", "[ews]") {
     REQUIRE_FALSE(done);
     CHECK((done.error().reaction == Reaction::retryLater && done.error().what.find("ErrorItemSavePropertyError") != std::string::npos));
     for (const std::size_t i : {0, 1, 3, 4}) CHECK(fixture.server.store().item(fixture.ids[i])->isRead);
+}
+
+SCENARIO("one message that makes a request for several fail stops no other", "[ews]") {
+    Fixture fixture;
+    fixture.begin(15);
+    std::vector<std::uint64_t> all;
+    for (std::uint64_t i = 1; i <= 15; ++i) all.push_back(i);
+    GIVEN("one that is refused with a fault") {
+        const auto* code = GENERATE("ErrorInternalServerError", "ErrorItemCorrupt", "ErrorTimeoutExpired");
+        fixture.server.instead = [&fixture, code](const servers::EwsRequest& request) -> std::optional<servers::EwsAnswer> {
+            if (request.operation != "UpdateItem" || request.body.find(fixture.ids[2]) == std::string::npos) return std::nullopt;
+            return servers::EwsServer::fault(code);
+        };
+        const auto done = fixture.after({Kind::seen}, all);
+        REQUIRE_FALSE(done);
+        CHECK(done.error().what.find(code) != std::string::npos);
+        for (std::size_t i = 0; i < 15; ++i)
+            if (i != 2) CHECK(fixture.server.store().item(fixture.ids[i])->isRead);
+    }
+    GIVEN("a server that is ill altogether") {
+        fixture.server.instead = [](const servers::EwsRequest& request) -> std::optional<servers::EwsAnswer> {
+            if (request.operation != "DeleteItem") return std::nullopt;
+            return servers::EwsServer::fault("ErrorInternalServerError");
+        };
+        const auto before = fixture.server.requests().size();
+        CHECK(fixture.after({Kind::remove}, all).error().code == Code::mailboxCommandRefused);
+        CHECK(fixture.server.requests().size() - before <= 10);
+    }
 }
 
 SCENARIO("a busy server is left alone", "[ews]") {

@@ -57,7 +57,10 @@ SCENARIO("statuses that ask for patience are given it, for as long as they say",
         INFO(status);
         const auto told = errorOf(EwsServer::plain(status, {{"Retry-After", "120"}}, "later"));
         CHECK((told.code == Code::mailboxThrottled && told.reaction == Reaction::retryLater && told.retryAfter == 120s));
-        const auto untold = errorOf(EwsServer::plain(status, {{"Retry-After", "Fri, 27 Nov 2026 12:00:00 GMT"}}));
+        // 90 s from when the clock of the fixture begins
+        const auto dated = errorOf(EwsServer::plain(status, {{"Retry-After", "Mon, 21 Sep 2026 14:14:50 GMT"}}));
+        CHECK((dated.code == Code::mailboxThrottled && dated.retryAfter && *dated.retryAfter <= 90s && *dated.retryAfter > 80s));
+        const auto untold = errorOf(EwsServer::plain(status, {{"Retry-After", "soon"}}));
         CHECK((untold.code == Code::mailboxThrottled && !untold.retryAfter));
     }
     GIVEN("a 503 with a fault in it") {
@@ -171,4 +174,30 @@ SCENARIO("an application without impersonation is told what is missing", "[ews]"
     const auto opened = fixture.open();
     REQUIRE_FALSE(opened);
     CHECK((opened.error().code == Code::mailboxProtocol && has(opened.error(), "ExchangeImpersonation SOAP header must be present")));
+}
+
+SCENARIO("an answer with more than was asked for is not gathered", "[ews]") {
+    const auto error = errorOf([](const servers::EwsRequest& request) {
+        auto answer = EwsServer::refusal(request.operation, "ErrorAccessDenied");
+        const std::string begin = "<m:GetFolderResponseMessage ", end = "</m:GetFolderResponseMessage>";
+        const auto from = answer.body.find(begin), to = answer.body.find(end) + end.size();
+        answer.body.insert(to, answer.body.substr(from, to - from));
+        return answer;
+    });
+    CHECK((error.code == Code::mailboxProtocol && error.reaction == Reaction::reconnect));
+}
+
+SCENARIO("an answer that only trickles is as dead as one that is silent", "[ews]") {
+    Fixture fixture;
+    fixture.access.dialer().link = {.chunk = 1, .pauses = true};  // an octet each millisecond
+    GIVEN("less in its time than can be lived with") {
+        fixture.settings.ioTimeout = 500ms;
+        const auto opened = fixture.open();
+        REQUIRE_FALSE(opened);
+        CHECK((opened.error().code == Code::channelTimeout && opened.error().reaction == Reaction::reconnect));
+    }
+    GIVEN("as much as is needed") {
+        fixture.settings.ioTimeout = 60s;
+        REQUIRE(fixture.open());
+    }
 }

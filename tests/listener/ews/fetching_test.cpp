@@ -219,7 +219,15 @@ SCENARIO("a message that fails for other reasons is left out, and a server that 
         CHECK(ordinalsOf(fixture).size() == 7);
         CHECK(fixture.log.text.find("does not hand out a message mailbox=sales ordinal=4 cause=ErrorOfNextYear") != std::string::npos);
     }
-    GIVEN("all") {
+    GIVEN("more than a few, among others that come") {
+        for (const std::size_t i : {0, 1, 2, 4, 5, 6}) fixture.server.itemCodes[fixture.ids[i]] = {"ErrorInternalServerError!"};
+        REQUIRE(fixture.fetch({1, 2, 3, 4, 5, 6, 7, 8}));
+        CHECK(ordinalsOf(fixture) == Numbers{4, 8});
+        fixture.received.messages.clear();
+        REQUIRE(fixture.fetch({1, 2, 3, 5, 6, 7}));  // and when nothing else is left
+        CHECK(fixture.received.messages.empty());
+    }
+    GIVEN("all, with a code that says the mailbox is not to be had now") {
         for (const auto& id : fixture.ids) fixture.server.itemCodes[id] = {"ErrorMailboxStoreUnavailable!"};
         const auto fetched = fixture.fetch({1, 2, 3, 4, 5, 6, 7, 8});
         REQUIRE_FALSE(fetched);
@@ -256,6 +264,105 @@ SCENARIO("too much at once is asked for one by one, and what is too much alone i
     CHECK(fixture.log.text.find("does not hand out a message mailbox=sales ordinal=3") != std::string::npos);
 }
 
+SCENARIO("a message that makes a request for several fail stops no other", "[ews]") {
+    Fixture fixture;
+    fixture.begin(12);
+    const auto of = [&fixture](const servers::EwsRequest& request, std::size_t at) {
+        return request.body.find("IncludeMimeContent") != std::string::npos && request.body.find(fixture.ids[at]) != std::string::npos;
+    };
+    GIVEN("a fault that may be its own") {
+        const auto* code = GENERATE("ErrorInternalServerError", "ErrorOfNextYear", "ErrorInternalServerTransientError");
+        fixture.server.instead = [of, code](const servers::EwsRequest& request) -> std::optional<servers::EwsAnswer> {
+            if (!of(request, 2)) return std::nullopt;
+            return servers::EwsServer::fault(code);
+        };
+        REQUIRE(fixture.fetch({1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}));
+        CHECK(fixture.received.messages.size() == 11);
+        CHECK(fixture.log.text.find("does not hand out a message mailbox=sales ordinal=3 cause=") != std::string::npos);
+        CHECK(fixture.mailbox().pushes());
+    }
+    GIVEN("a fault that says it cannot be rendered") {
+        const auto* code = GENERATE("ErrorItemCorrupt", "ErrorMimeContentConversionFailed");
+        fixture.server.instead = [of, code](const servers::EwsRequest& request) -> std::optional<servers::EwsAnswer> {
+            if (!of(request, 2)) return std::nullopt;
+            return servers::EwsServer::fault(code);
+        };
+        REQUIRE(fixture.fetch({1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}));
+        REQUIRE(fixture.received.messages.size() == 12);
+        for (const auto& message : fixture.received.messages) CHECK(message.sourceDefect == (message.position.ordinal == 3));
+    }
+    GIVEN("content that is no Base64") {
+        fixture.server.instead = [&fixture, of](const servers::EwsRequest& request) -> std::optional<servers::EwsAnswer> {
+            if (!of(request, 2)) return std::nullopt;
+            const auto& all = fixture.ids;
+            servers::EwsServer twin;  // the same folder
+            for (std::size_t i = 1; i <= all.size(); ++i) twin.deliver(twin.inbox(), mail(std::to_string(i)));
+            auto answer = twin.answer(request);
+            const auto right = servers::ewsBase64(mail("3"));
+            answer.body.replace(answer.body.find(right), right.size(), "*" + right.substr(1));
+            return answer;
+        };
+        REQUIRE(fixture.fetch({1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}));
+        CHECK(fixture.received.messages.size() == 11);
+        for (const auto& message : fixture.received.messages) CHECK(bytesOf(message.content) == mail(std::to_string(message.position.ordinal)));
+        CHECK(fixture.log.text.find("does not hand out a message mailbox=sales ordinal=3 cause=") != std::string::npos);
+        REQUIRE(fixture.select("INBOX"));  // the session goes on
+    }
+    GIVEN("answers that are cut") {
+        fixture.access.dialer().link.cutAfter = 70'000;  // all but one fit
+        fixture.server.deliver(fixture.server.inbox(), mail("13", std::string(70'000, 'x')));
+        fixture.renew();
+        REQUIRE(fixture.open());
+        REQUIRE(fixture.select("INBOX"));
+        REQUIRE(fixture.fetch({1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13}));
+        CHECK(fixture.received.messages.size() == 12);
+        CHECK(fixture.log.text.find("does not hand out a message mailbox=sales ordinal=13 cause=") != std::string::npos);
+    }
+    GIVEN("a server that is ill altogether") {
+        fixture.server.instead = [](const servers::EwsRequest& request) -> std::optional<servers::EwsAnswer> {
+            if (request.body.find("IncludeMimeContent") == std::string::npos) return std::nullopt;
+            return servers::EwsServer::fault("ErrorInternalServerError");
+        };
+        const auto fetched = fixture.fetch({1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12});
+        REQUIRE_FALSE(fetched);
+        CHECK((fetched.error().reaction == Reaction::retryLater && fetched.error().code == Code::mailboxCommandRefused));
+        CHECK(count(fixture, "GetItem") < 30);
+    }
+}
+
+SCENARIO("sizes that are too much to ask for at once are asked for in smaller batches, and then not at all", "[ews]") {
+    Fixture fixture;
+    fixture.begin(100);
+    const std::size_t most = GENERATE(std::size_t{30}, std::size_t{0});
+    fixture.server.instead = [most](const servers::EwsRequest& request) -> std::optional<servers::EwsAnswer> {
+        if (request.body.find("item:Size") == std::string::npos) return std::nullopt;
+        std::size_t ids = 0;
+        for (auto at = request.body.find("<t:ItemId "); at != std::string::npos; at = request.body.find("<t:ItemId ", at + 1)) ++ids;
+        if (ids <= most) return std::nullopt;
+        return servers::EwsServer::fault("ErrorTimeoutExpired");
+    };
+    Numbers all;
+    for (std::uint64_t i = 1; i <= 100; ++i) all.push_back(i);
+    REQUIRE(fixture.fetch(all));
+    CHECK(ordinalsOf(fixture) == all);
+}
+
+SCENARIO("a caller who fails leaves nothing running behind", "[ews]") {
+    struct Throwing : Received {
+        plugin::Task<plugin::Result<void>> take(listener::Fetched) override { throw std::logic_error("a bug"); }
+    };
+    Fixture fixture;
+    fixture.begin(25);
+    Throwing receiver;
+    Numbers all;
+    for (std::uint64_t i = 1; i <= 25; ++i) all.push_back(i);
+    fixture.server.delay = std::chrono::seconds{5};
+    CHECK_THROWS_AS(fixture.loop.run(fixture.mailbox().fetch(all, receiver, *fixture.staging, fixture.stop.get_token())), std::logic_error);
+    fixture.server.delay = std::chrono::seconds{0};
+    REQUIRE(fixture.fetch(all));  // over the same connections
+    CHECK(ordinalsOf(fixture) == all);
+}
+
 SCENARIO("a stream that is cut anywhere hands over whole messages or none", "[ews]") {
     std::size_t most = 0;
     for (std::size_t cut = 0; cut < 9000; cut += 37) {
@@ -269,7 +376,8 @@ SCENARIO("a stream that is cut anywhere hands over whole messages or none", "[ew
         }
         for (const auto& message : fixture.received.messages) CHECK(bytesOf(message.content) == mail(std::to_string(message.position.ordinal)));
         if (!done) CHECK(done.error().reaction == Reaction::reconnect);
-        if (done) CHECK(fixture.received.messages.size() == 3);
+        const bool leftOut = fixture.log.text.find("does not hand out a message") != std::string::npos;
+        if (done) CHECK((fixture.received.messages.size() == 3 || leftOut));
         most = std::max(most, fixture.received.messages.size());
     }
     CHECK(most == 3);

@@ -159,3 +159,67 @@ SCENARIO("an index that cannot be written ends the listing with its own error", 
     fixture.index->refuses = plugin::Error{Reaction::retryLater, Code::storeDiskFull, "no space"};
     CHECK(fixture.select("INBOX").error().code == Code::storeDiskFull);
 }
+
+namespace {
+
+/// What the server answers, with one piece of it written otherwise.
+void rewrite(Fixture& fixture, const std::string& operation, const std::string& from, const std::string& to) {
+    fixture.server.instead = [&fixture, operation, from, to](const servers::EwsRequest& request) -> std::optional<servers::EwsAnswer> {
+        if (request.operation != operation) return std::nullopt;
+        servers::EwsServer twin;  // the same folder
+        for (std::size_t i = 1; i <= fixture.ids.size(); ++i) twin.deliver(twin.inbox(), mail(std::to_string(i)));
+        auto answer = twin.answer(request);
+        const auto at = answer.body.find(from);
+        if (at != std::string::npos) answer.body.replace(at, from.size(), to);
+        return answer;
+    };
+}
+
+}  // namespace
+
+SCENARIO("a search that does not say it is whole is not believed to be", "[ews]") {
+    Fixture fixture;
+    fixture.begin(3);
+    const listener::ListRequest request{.receivedSince = std::chrono::sys_days{std::chrono::year{2026} / 11 / 1}, .filterBelow = 4};
+    const auto* const said = GENERATE("IncludesLastItemInRange=\"false\"", "");
+    rewrite(fixture, "FindItem", "IncludesLastItemInRange=\"true\"", said);
+    const auto before = fixture.server.requests().size();
+    const auto listed = fixture.list(request);
+    REQUIRE_FALSE(listed);
+    CHECK(listed.error().reaction == Reaction::retryLater);
+    CHECK(fixture.server.requests().size() - before < 20);
+    fixture.server.instead = {};
+    CHECK(fixture.list(request)->ordinals.size() == 3);
+}
+
+SCENARIO("a change that does not say of what is not passed over", "[ews]") {
+    Fixture fixture;
+    fixture.begin(2);
+    fixture.ids.push_back(fixture.server.deliver(fixture.server.inbox(), mail("3")));
+    rewrite(fixture, "SyncFolderItems", "<t:ItemId Id=\"" + fixture.ids.back() + "\"", "<t:ItemId Id=\"\"");
+    const auto kept = fixture.index->folders.at(1).view.sync;
+    const auto listed = fixture.select("INBOX");
+    REQUIRE_FALSE(listed);
+    CHECK((listed.error().code == Code::mailboxProtocol && listed.error().reaction == Reaction::reconnect));
+    CHECK(fixture.index->folders.at(1).view.sync == kept);
+}
+
+SCENARIO("a listing that makes no progress ends", "[ews]") {
+    Fixture fixture;
+    fixture.begin(2);
+    int page = 0;
+    fixture.server.instead = [&page](const servers::EwsRequest& request) -> std::optional<servers::EwsAnswer> {
+        if (request.operation != "SyncFolderItems") return std::nullopt;
+        servers::EwsServer empty;
+        auto asked = request;
+        asked.body.erase(asked.body.find("<m:SyncState>"), asked.body.find("</m:SyncState>") + 14 - asked.body.find("<m:SyncState>"));
+        auto answer = empty.answer(asked);
+        answer.body.replace(answer.body.find("<m:SyncState>"), 13, "<m:SyncState>" + std::to_string(++page));
+        answer.body.replace(answer.body.find("Range>true"), 10, "Range>false");
+        if (page > 1000) return servers::EwsServer::fault("ErrorServerBusy");
+        return answer;
+    };
+    const auto listed = fixture.select("INBOX");
+    REQUIRE_FALSE(listed);
+    CHECK((listed.error().code == Code::mailboxProtocol && page < 100));
+}

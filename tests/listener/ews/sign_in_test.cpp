@@ -50,9 +50,24 @@ SCENARIO("a person's own token impersonates nobody, and names the mailbox it mea
     GIVEN("a mailbox that is not the person's") {
         fixture.renew();
         fixture.settings.user = "other@contoso.example";
+        fixture.server.impersonation = servers::EwsServer::Impersonation::denied;
         const auto opened = fixture.open();
         REQUIRE_FALSE(opened);
         CHECK((opened.error().code == Code::mailboxAccess && opened.error().reaction == Reaction::askOperator));
+        CHECK(opened.error().what.find("ErrorNonExistentMailbox") != std::string::npos);
+        CHECK(fixture.server.requests().size() == 3);  // as oneself and for the other, once
+    }
+    GIVEN("a service account's, which may act for others") {
+        const auto* code = GENERATE("ErrorAccessDenied", "ErrorNonExistentMailbox", "ErrorFolderNotFound");
+        const bool asFault = GENERATE(true, false);
+        fixture.renew();
+        fixture.server.impersonation = servers::EwsServer::Impersonation::required;
+        fixture.server.instead = [code, asFault](const servers::EwsRequest& request) -> std::optional<servers::EwsAnswer> {
+            if (request.body.find("ExchangeImpersonation") != std::string::npos) return std::nullopt;
+            return asFault ? servers::EwsServer::fault(code) : servers::EwsServer::refusal(request.operation, code);
+        };
+        REQUIRE(fixture.open());
+        REQUIRE(fixture.select("INBOX"));
     }
 }
 

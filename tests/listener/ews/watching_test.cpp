@@ -67,6 +67,7 @@ SCENARIO("the folders that are told of are those where something came", "[ews]")
         fixture.server.deliver(invoices, mail("2"));
         fixture.watchFor = 60s;
         CHECK(fixture.watch({"INBOX"})->empty());
+        CHECK(fixture.server.subscriptions() == 1);
     }
     GIVEN("one that is not there") {
         const Names missing{"INBOX", "Nowhere"};
@@ -124,6 +125,7 @@ SCENARIO("a line without heartbeats is dead, and replaced", "[ews]") {
     CHECK(watched.passed() >= 100s);
     CHECK(watched.passed() < 110s);
     CHECK(watched.count("Subscribe") == 2);
+    CHECK(watched.server.subscriptions() == 1);  // the server need not remember the other
     GIVEN("one that is silent each time") {
         CHECK(*watched.watch() == Names{"INBOX"});
         CHECK(*watched.watch() == Names{"INBOX"});
@@ -206,6 +208,29 @@ SCENARIO("a server that does not tell is asked now and then", "[ews]") {
     CHECK_FALSE(fixture.mailbox().pushes());
     CHECK(fixture.log.text.find("asked now and then") != std::string::npos);
     CHECK(fixture.select("INBOX"));  // all else goes on
+    // and asked again later
+    fixture.loop.clock().pass(9min);
+    CHECK_FALSE(fixture.mailbox().pushes());
+    fixture.loop.clock().pass(1min);
+    fixture.server.instead = {};
+    fixture.server.streamEndsAfter = std::nullopt;
+    REQUIRE(fixture.mailbox().pushes());
+    CHECK(*fixture.watch() == Names{"INBOX"});
+    fixture.server.deliver(fixture.server.inbox(), mail("1"));
+    CHECK(*fixture.watch() == Names{"INBOX"});
+    CHECK(fixture.mailbox().pushes());
+}
+
+SCENARIO("a server that is begun anew while it is listened to is listened to again", "[ews]") {
+    Watched watched;
+    watched.loop.at(watched.loop.clock().steady() + 50s, [&watched] {
+        watched.server.killSubscriptions();
+        watched.access.dialer().refuses = plugin::Error{Reaction::reconnect, Code::channelRefused, "nobody listens"};
+    });
+    watched.loop.at(watched.loop.clock().steady() + 70s, [&watched] { watched.access.dialer().refuses.reset(); });
+    REQUIRE(*watched.watch() == Names{"INBOX"});
+    CHECK(watched.mailbox().pushes());
+    CHECK(watched.server.subscriptions() == 1);
 }
 
 SCENARIO("what waiting again does not mend is told", "[ews]") {
