@@ -12,6 +12,7 @@
 #include <Poco/Net/HTTPServerConnection.h>
 #include <Poco/Net/HTTPServerParams.h>
 #include <Poco/Net/HTTPServerRequest.h>
+#include <Poco/Net/HTTPServerRequestImpl.h>
 #include <Poco/Net/HTTPServerResponse.h>
 #include <Poco/Net/IPAddress.h>
 #include <Poco/Net/NetException.h>
@@ -25,6 +26,7 @@
 #include <algorithm>
 #include <chrono>
 #include <sstream>
+#include <thread>
 
 namespace plugin::admin {
 
@@ -33,10 +35,11 @@ namespace {
 using Poco::Net::HTTPResponse;
 
 constexpr int mostThreads = 4;
-constexpr int mostWaiting = 16;
+constexpr int mostWaiting = 64;
 constexpr std::size_t mostUnknown = 20;  // callbacks in ten seconds
 const Poco::Timespan withoutAByte(5, 0);
-constexpr std::chrono::seconds longestConnection{10};
+constexpr std::chrono::seconds longestAnswer{2};  // when the port is closed
+constexpr Patience::Limits patience{std::chrono::seconds(3), std::chrono::seconds(10), mostWaiting};
 
 struct Answer {
     HTTPResponse::HTTPStatus status = HTTPResponse::HTTP_OK;
@@ -147,9 +150,10 @@ Answer answerTo(Port& port, const Asked& asked, const std::string& address, cons
 
 class Handler final : public Poco::Net::HTTPRequestHandler {
 public:
-    explicit Handler(Port& port) : port_(port) {}
+    Handler(Port& port, Patience& waits) : port_(port), patience_(waits) {}
 
     void handleRequest(Poco::Net::HTTPServerRequest& request, Poco::Net::HTTPServerResponse& response) override {
+        if (auto* const accepted = dynamic_cast<Poco::Net::HTTPServerRequestImpl*>(&request)) patience_.headIsWhole(accepted->socket());
         try {
             const auto& uri = request.getURI();
             const auto mark = std::min(uri.find('?'), uri.size());
@@ -190,15 +194,17 @@ private:
         }
     }
     Port& port_;
+    Patience& patience_;
 };
 
 class Factory final : public Poco::Net::HTTPRequestHandlerFactory {
 public:
-    explicit Factory(Port& port) : port_(port) {}
-    Poco::Net::HTTPRequestHandler* createRequestHandler(const Poco::Net::HTTPServerRequest&) override { return new Handler(port_); }
+    Factory(Port& port, Patience& waits) : port_(port), patience_(waits) {}
+    Poco::Net::HTTPRequestHandler* createRequestHandler(const Poco::Net::HTTPServerRequest&) override { return new Handler(port_, patience_); }
 
 private:
     Port& port_;
+    Patience& patience_;
 };
 
 Poco::Net::HTTPServerParams::Ptr limits() {
@@ -215,11 +221,11 @@ Poco::Net::HTTPServerParams::Ptr limits() {
 class Connection final : public Poco::Net::HTTPServerConnection {
 public:
     Connection(const Poco::Net::StreamSocket& socket, Poco::Net::HTTPServerParams::Ptr params, Poco::Net::HTTPRequestHandlerFactory::Ptr factory,
-               Patience& patience)
-        : Poco::Net::HTTPServerConnection(socket, std::move(params), std::move(factory)), patience_(patience) {}
+               Patience& waits)
+        : Poco::Net::HTTPServerConnection(socket, std::move(params), std::move(factory)), patience_(waits) {}
 
     void run() override {
-        const Patience::Served served(patience_, socket().impl()->sockfd());
+        const Patience::Served served(patience_, socket());
         try {
             Poco::Net::HTTPServerConnection::run();
         } catch (const Poco::Exception&) {  // no TLS came about, or the line broke: whoever asked knows
@@ -232,7 +238,7 @@ private:
 
 class Connections final : public Poco::Net::TCPServerConnectionFactory {
 public:
-    Connections(Port& port, Patience& patience) : handlers_(new Factory(port)), limits_(limits()), patience_(patience) {}
+    Connections(Port& port, Patience& waits) : handlers_(new Factory(port, waits)), limits_(limits()), patience_(waits) {}
     Poco::Net::TCPServerConnection* createConnection(const Poco::Net::StreamSocket& socket) override {
         return new Connection(socket, limits_, handlers_, patience_);
     }
@@ -258,17 +264,21 @@ public:
     ~Server() override {
         try {
             server_.stop();
+            const auto until = std::chrono::steady_clock::now() + longestAnswer;
+            while (threads_.used() > 0) {  // again: one may have been on its way to its thread
+                patience_.lose(std::chrono::steady_clock::now() < until ? Patience::Which::headMissing : Patience::Which::all);
+                std::this_thread::sleep_for(std::chrono::milliseconds(10));
+            }
             threads_.joinAll();
         } catch (const Poco::Exception& exception) {
             port_.failed(exception.what());
         }
     }
     std::string address() const override { return address_; }
-    void look() override { patience_.lose(); }
 
 private:
     Port port_;
-    Patience patience_{longestConnection};
+    Patience patience_{patience};
     std::string address_;
     Poco::ThreadPool threads_{"admin", 1, mostThreads};
     Poco::Net::TCPServer server_;

@@ -249,7 +249,6 @@ void Service::changed() {
 
 void Service::beat() {
     loops_->beat();
-    if (admin_) admin_->look();
     if (adminKey_) adminKey_->look();
     if (notifier_.watchdog() && loops_->alive(aliveWithin)) static_cast<void>(notifier_.send("WATCHDOG=1"));  // a lost one is made up for by the next
 }

@@ -13,6 +13,9 @@
 
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <chrono>
+#include <memory>
+#include <thread>
 
 using namespace plugin;
 using namespace plugin::admin;
@@ -145,6 +148,53 @@ SCENARIO("the admin port answers what is open, and guards the rest", "[admin]") 
         socket.sendBytes(nonsense.data(), static_cast<int>(nonsense.size()));
         THEN("the port goes on") { REQUIRE(port.ask("/healthz").status == 200); }
     }
+}
+
+namespace {
+
+/// Somebody who sends a head, an octet now and then, and never its end.
+class Dripping {
+public:
+    explicit Dripping(const Port& port) : socket_(Poco::Net::SocketAddress(port.server->address())), thread_([this] { drip(); }) {}
+    Dripping(const Dripping&) = delete;
+    Dripping& operator=(const Dripping&) = delete;
+    ~Dripping() {
+        over_ = true;
+        thread_.join();
+    }
+
+private:
+    void drip() {
+        try {
+            const std::string head = "GET /healthz HTTP/1.1\r\nX-Slow: ";
+            socket_.sendBytes(head.data(), static_cast<int>(head.size()));
+            while (!over_) {
+                socket_.sendBytes("x", 1);
+                std::this_thread::sleep_for(std::chrono::milliseconds(200));
+            }
+        } catch (const Poco::Exception&) {  // it was cut off
+        }
+    }
+    std::atomic<bool> over_{false};
+    Poco::Net::StreamSocket socket_;
+    std::thread thread_;
+};
+
+}  // namespace
+
+SCENARIO("those who are slow on purpose do not keep others out", "[admin]") {
+    const Port port;
+    std::vector<std::unique_ptr<Dripping>> slow;
+    for (int i = 0; i < 24; ++i) slow.push_back(std::make_unique<Dripping>(port));
+    CHECK(port.ask("/healthz").status == 200);
+}
+
+SCENARIO("the admin port is closed though somebody does not come to an end with a request", "[admin]") {
+    Port port;
+    const Dripping slow(port);
+    REQUIRE(port.ask("/healthz").status == 200);
+    port.server.reset();  // comes back
+    SUCCEED();
 }
 
 SCENARIO("the admin port is opened on this machine alone", "[admin]") {
