@@ -223,6 +223,8 @@ Result<void> Service::bringUp(const std::vector<Problem>& warnings) {
     return {};
 }
 
+    if (auto* const callbacks = access_->callbacks())
+        if (auto cleared = waitFor(*loops_->all().front(), callbacks->clearAway()); !cleared) return cleared.error();
 Result<void> Service::start(const std::vector<Problem>& warnings) {
     const auto settings = configuration_.get();
     LogOptions options{levelNamed(settings->text("log.level")).value_or(Level::information), settings->text("log.format") == "json",
