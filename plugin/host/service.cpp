@@ -158,7 +158,7 @@ Result<void> Service::openAdmin() {
     if (mode() == Mode::once || !address) return {};
     auto token = directory_.adminToken(*random_);
     if (!token) return token.error();
-    adminKey_.emplace(AdminKey::Parts{configuration_, *vault_, *random_, *log_});
+    adminKey_.emplace(AdminKey::Parts{configuration_, *vault_, *random_, *log_, *clock_});
     auto key = adminKey_->first();
     if (!key) return key.error();
     const bool tls = *key != nullptr;
