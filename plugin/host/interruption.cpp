@@ -43,8 +43,9 @@ void finishRefreshes(const Ending& ending) {
     ending.tokens.beginNoMore();
     const auto until = ending.loop.clock().steady() + ending.patience;
     if (ending.tokens.refreshing())
-        ending.error << "A refresh token is on its way: waiting for what the provider gives in its place, " << ending.patience.count()
-                     << " seconds at most. Another Ctrl-C ends at once, and loses it." << std::endl;
+        ending.error << "A refresh token is on its way: waiting for what the provider gives in its place, about a minute at most. Another Ctrl-C "
+                        "ends at once, and loses it."
+                     << std::endl;
     while (ending.tokens.refreshing())
         if (!pause(ending, aMoment, until)) endAtOnce(ending.tokens.refreshing(), ending.error);
     for (bool told = false;;) {
