@@ -246,6 +246,9 @@ SCENARIO("a browser brings the answer to a sign-in, and sees a page that says no
             port.brought = Brought::taken;
             CHECK(port.ask(path).status == 429);
             CHECK(port.queries.size() == 20);
+            AND_THEN("but what could be the answer to a sign-in is") {
+                CHECK(port.ask("/oauth-callback?code=c&state=0123456789-_abcdefghij").status == 200);
+            }
         }
     }
     GIVEN("one that cannot be put down now") {
@@ -263,6 +266,17 @@ SCENARIO("a browser brings the answer to a sign-in, and sees a page that says no
     GIVEN("an answer as long as none is") {
         CHECK(port.ask("/oauth-callback?code=" + std::string(17'000, 'x')).status >= 400);
         CHECK(port.queries.empty());
+    }
+}
+
+SCENARIO("a state of ours is told by its form", "[admin]") {
+    const std::string state = "state=0123456789-_abcdefghij";
+    CHECK(couldBeOurs(state));
+    CHECK(couldBeOurs("code=x&" + state + "&iss=y"));
+    for (const auto& other : {std::string(), std::string("code=x"), state + "k", state.substr(0, 27), state + "&" + state, "x" + state,
+                              "state=&" + state, std::string("state=0123456789-_abcdefghi%"), std::string("state=0123456789-_abcdefgh.j")}) {
+        CAPTURE(other);
+        CHECK_FALSE(couldBeOurs(other));
     }
 }
 
