@@ -20,6 +20,7 @@
 #include <Poco/Net/ServerSocket.h>
 #include <Poco/Net/SocketAddress.h>
 #include <Poco/Net/TCPServer.h>
+#include <Poco/String.h>
 #include <Poco/ThreadPool.h>
 #include <Poco/Timespan.h>
 
@@ -107,23 +108,35 @@ struct Port {
         if (path == "/metrics") return {.body = parts.metrics(), .type = "text/plain; version=0.0.4; charset=utf-8"};
         return {HTTPResponse::HTTP_NOT_FOUND, "not found\n"};
     }
+    Answer readyOrNot() const {
+        const bool ready = parts.missing().empty();
+        return {ready ? HTTPResponse::HTTP_OK : HTTPResponse::HTTP_SERVICE_UNAVAILABLE, ready ? "{\"ready\":true}\n" : "{\"ready\":false}\n",
+                "application/json"};
+    }
     void failed(const char* cause) {
         parts.log.error("admin", "a request could not be answered", {{"code", codeName(Code::internalBug)}, {"cause", printable(cause)}});
         parts.counters.add("postern_errors_total", {{"mailbox", ""}, {"code", codeName(Code::internalBug)}}, 1);
     }
 };
 
+/// As a socket of IPv6 that takes both shows one of IPv4: as such (RFC 4291 2.5.5.2).
+std::string plain(const Poco::Net::SocketAddress& address) {
+    constexpr std::string_view mapped = "::ffff:";
+    const auto text = address.host().toString();
+    const bool four = text.starts_with(mapped) && text.find('.') != std::string::npos;
+    return four ? text.substr(mapped.size()) : text;
+}
+
+/// Whether somebody on this machine has connected, be it to an address others can reach.
+bool isLocal(const std::string& peer, const std::string& own) { return peer == own || peer == "::1" || peer.starts_with("127."); }
+
 std::optional<std::string> header(const Poco::Net::HTTPServerRequest& request, const char* name) {
     if (!request.has(name)) return std::nullopt;
     return request.get(name);
 }
 
-/// The address a connection came to; one of IPv4 as such where a socket of IPv6 takes both (RFC 4291 2.5.5.2).
-std::string cameTo(const Poco::Net::HTTPServerRequest& request) {
-    constexpr std::string_view mapped = "::ffff:";
-    const auto address = request.serverAddress().host().toString();
-    const bool four = address.starts_with(mapped) && address.find('.') != std::string::npos;
-    return four ? address.substr(mapped.size()) : address;
+std::ptrdiff_t fields(const Poco::Net::HTTPServerRequest& request, const std::string& name) {
+    return std::count_if(request.begin(), request.end(), [&](const auto& field) { return Poco::icompare(field.first, name) == 0; });
 }
 
 Answer answerTo(Port& port, const Asked& asked, const std::string& address, const std::string& query, Poco::Net::HTTPServerResponse& response) {
@@ -132,6 +145,8 @@ Answer answerTo(Port& port, const Asked& asked, const std::string& address, cons
     switch (admit(asked, door)) {
         case Entry::callback:
             return port.bring(query);
+        case Entry::brief:
+            return port.readyOrNot();
         case Entry::open:
         case Entry::proved:
             return port.answer(asked.path);
@@ -158,9 +173,16 @@ public:
             const auto& uri = request.getURI();
             const auto mark = std::min(uri.find('?'), uri.size());
             const auto query = uri.substr(std::min(mark + 1, uri.size()));
-            const Asked asked{request.getMethod(), uri.substr(0, mark), header(request, "Host"), header(request, "Origin"),
-                              header(request, "Authorization")};
-            send(answerTo(port_, asked, cameTo(request), query, response), asked.method == "HEAD", response);
+            const auto address = plain(request.serverAddress());
+            const Asked asked{request.getMethod(),
+                              uri.substr(0, mark),
+                              header(request, "Host"),
+                              header(request, "Origin"),
+                              header(request, "Authorization"),
+                              isLocal(plain(request.clientAddress()), address)};
+            if (fields(request, "Host") > 1)  // RFC 9112 section 3.2
+                return send({HTTPResponse::HTTP_BAD_REQUEST, "PO-9002 a request has one Host header\n"}, asked.method == "HEAD", response);
+            send(answerTo(port_, asked, address, query, response), asked.method == "HEAD", response);
         } catch (const Poco::Net::NetException&) {  // the other side has gone: nobody is left to be answered
         } catch (const Poco::TimeoutException&) {
         } catch (const std::exception& bug) {

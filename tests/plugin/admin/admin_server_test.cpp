@@ -116,6 +116,14 @@ SCENARIO("the admin port answers what is open, and guards the rest", "[admin]") 
             REQUIRE(port.ask("/healthz", "GET", {{"Host", "evil.example"}}).status == 403);
             REQUIRE(port.ask("/healthz", "GET", {{"Host", "localhost:1"}}).status == 403);
         }
+        THEN("two names are none") {
+            Poco::Net::StreamSocket socket{Poco::Net::SocketAddress(port.server->address())};
+            const auto request = "GET /healthz HTTP/1.1\r\nHost: " + port.server->address() + "\r\nhost: " + port.server->address() + "\r\n\r\n";
+            socket.sendBytes(request.data(), static_cast<int>(request.size()));
+            char answer[12] = {};
+            REQUIRE(socket.receiveBytes(answer, sizeof answer) == sizeof answer);
+            REQUIRE(std::string(answer, sizeof answer) == "HTTP/1.1 400");
+        }
     }
     GIVEN("something that is missing") {
         port.missing = {"package mail-listener: PO-8002 \"foreign\""};
