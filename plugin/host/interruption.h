@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <iosfwd>
 #include <thread>
 
@@ -21,6 +22,7 @@ struct Ending {
     Signals& signals;
     std::ostream& error;
     std::chrono::seconds patience = timeToRefresh;
+    std::function<void()> tidy{};  ///< called before the process ends at once; from the thread that looks for signals
 };
 
 /// Begins no refresh any more, waits for those that are under way, and stores what could not be stored yet: a process that ends without would lose
