@@ -150,7 +150,7 @@ SCENARIO("a sign-in that nobody uses ends when its provider says so", "[endings]
     }
     GIVEN("one that is used every day, with a limit of few days") {
         const auto* const limit = GENERATE("24h", "2d", "7d", "14d", "30d");
-        Calendar calendar({{"credential.m.refresh_idle_limit", limit}});
+        Calendar calendar(std::map<std::string, std::string>{{"credential.m.refresh_idle_limit", limit}});
         auto& world = calendar.world;
         for (int hour = 0; hour < 100; ++hour) {
             if (hour % 12 == 0) REQUIRE(world.token());
