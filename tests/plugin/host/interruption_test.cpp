@@ -87,6 +87,14 @@ struct Place {
                                "credential.c.scopes = mail\ncredential.c.truststore = test\ncredential.c.token_endpoint = " +
                                provider.endpoint() + "\ncredential.c.refresh_token = ${file:" + (directory / "first").string() + "}\n" + more);
     }
+    /// With an admin port, whose end takes its time too.
+    void configureMailbox() const {
+        configure(
+            "mailbox.m.protocol = imap\nmailbox.m.host = localhost\nmailbox.m.user = u@example.test\nmailbox.m.credential = c\n"
+            "mailbox.m.deliver = s\nmailbox.m.truststore = test\nmailbox.m.port = " +
+                std::to_string(servers::closedPort()) + "\nsink.s.type = spool\nsink.s.path = " + (directory / "spool").string() + "\n",
+            "127.0.0.1:0");
+    }
     std::vector<std::string> words(std::vector<std::string> own) const {
         own.insert(own.end(), {"--config", (directory / "postern.properties").string()});
         return own;
@@ -212,13 +220,24 @@ SCENARIO("a refresh token that is given and its answer are not lost with Ctrl-C"
     }
 }
 
+SCENARIO("a command that a signal ends leaves no temporary database behind", "[ending][program]") {
+    Place place;
+    place.configureMailbox();
+    const auto temporary = place.directory / "tmp";
+    std::filesystem::create_directories(temporary);
+    Program command(place.words({"validate", "credential", "c"}), {"TMPDIR=" + temporary.string()});
+    place.provider.awaitRequest();
+    CHECK_FALSE(std::filesystem::is_empty(temporary));
+    command.signal(SIGINT);
+    command.awaitError("A refresh token is on its way");
+    command.signal(SIGINT);
+    CHECK(command.wait() == 75);
+    CHECK(std::filesystem::is_empty(temporary));
+}
+
 SCENARIO("the service waits for a refresh as long as its request may take", "[ending][program]") {
     Place place;
-    place.configure(  // with an admin port, whose end takes its time too
-        "mailbox.m.protocol = imap\nmailbox.m.host = localhost\nmailbox.m.user = u@example.test\nmailbox.m.credential = c\nmailbox.m.deliver = s\n"
-        "mailbox.m.truststore = test\nmailbox.m.port = " +
-            std::to_string(servers::closedPort()) + "\nsink.s.type = spool\nsink.s.path = " + (place.directory / "spool").string() + "\n",
-        "127.0.0.1:0");
+    place.configureMailbox();
     Program service(place.words({"run"}));
     place.provider.awaitRequest();
     service.signal(SIGTERM);
