@@ -39,6 +39,14 @@ std::optional<std::chrono::milliseconds> idleLimit(const Configuration& configur
     return preset->refreshIdleLimit();
 }
 
+/// Whether its stage is one to tell of. A sign-in begins anew with each use: a stage it has reached in the first half of its life says nothing.
+bool isNear(const Configuration& configuration, const Ending& ending, Wall now) {
+    const auto reached = daysReached(ending.end, now);
+    if (!reached || ending.kind != Ending::Kind::signIn) return reached.has_value();
+    const auto limit = idleLimit(configuration, ending.name);
+    return limit && 2 * std::chrono::days(*reached) < *limit;
+}
+
 }  // namespace
 
 std::optional<Wall> parseDay(std::string_view text) {
@@ -100,9 +108,13 @@ Task<void> Endings::look() {
     co_await reading;
     auto storing = addSignIns(configuration, found);
     co_await storing;
-    for (const auto& ending : found) {
-        show(ending);
-        tell(ending);
+    for (const auto& ending : found) show(ending);
+    const auto now = parts_.clock.wall();
+    for (auto each = found.begin(); each != found.end();) {
+        const bool later = each->kind == Ending::Kind::signIn && !isNear(*configuration, *each, now);
+        if (later) told_.erase({each->kind, each->name});
+        if (!later) tell(*each);
+        each = later ? found.erase(each) : each + 1;
     }
     const std::lock_guard lock(mutex_);
     found_ = std::move(found);
@@ -172,11 +184,15 @@ void Endings::show(const Ending& ending) const {
 
 void Endings::tell(const Ending& ending) {
     const auto reached = daysReached(ending.end, parts_.clock.wall());
-    if (!reached) return;
-    const std::pair stage{ending.end, *reached};
-    auto& told = told_[{ending.kind, ending.name}];
-    if (told == stage) return;
-    told = stage;
+    const std::pair thing{ending.kind, ending.name};
+    if (!reached) {
+        told_.erase(thing);
+        return;
+    }
+    const auto before = told_.find(thing);
+    const bool known = before != told_.end() && before->second.second == *reached && before->second.first <= ending.end;
+    told_.insert_or_assign(thing, std::pair{ending.end, *reached});
+    if (known) return;
     const bool over = *reached == 0;
     parts_.log.write(over ? plugin::Level::error : plugin::Level::warning, logger,
                      ending.what() + (over ? " has ended: " : " ends soon: ") + ending.next(),

@@ -256,12 +256,14 @@ HttpSession::~HttpSession() = default;
 void HttpSession::close() { connection_.reset(); }
 
 Task<Result<HttpAnswer>> HttpSession::begin(HttpRequest request, Deadline deadline, std::stop_token stop) {
-    const auto url = parseHttpUrl(request.url);
+    auto url = parseHttpUrl(request.url);
+    wipe(request.url);
     if (!url)
         co_return plugin::Error{Reaction::askOperator, plugin::Code::channelHttpProtocol, "a URL is not of the form http[s]://host[:port]/path"};
     Wiped wire{serialize(request, *url, keep_ == Keep::yes)};
     const auto target = targetOf(*url, request);
     const bool mayRepeat = repeatable(request);
+    wipe(url->target);  // with a refresh token in it, where a provider wants that
     wipe(request.body);
     for (auto& field : request.headers.fields()) wipe(field.second);
 

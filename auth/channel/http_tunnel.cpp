@@ -54,7 +54,8 @@ std::vector<std::string_view> schemesOf(std::string_view value) {
         auto element = value.substr(at, std::min(end, value.size()) - at);
         element.remove_prefix(std::min(element.find_first_not_of(" \t"), element.size()));
         const auto word = element.substr(0, element.find_first_of(" \t="));
-        const bool parameter = word.size() < element.size() && element[word.size()] == '=';
+        const auto behind = element.find_first_not_of(" \t", word.size());  // "realm = x" is a parameter too: RFC 9110 section 5.6.3
+        const bool parameter = behind != std::string_view::npos && element[behind] == '=';
         if (!word.empty() && !parameter) schemes.push_back(word);
         at = end + 1;
     }

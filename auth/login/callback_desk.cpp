@@ -46,8 +46,10 @@ bool isAwaited(Transaction& transaction, const std::string& hash, std::int64_t n
     return select.bind(0, hash).bind(1, now).step();
 }
 
+void clear(Transaction& transaction, std::int64_t now) { transaction.prepare("DELETE FROM auth_callback WHERE expires_at <= ?").bind(0, now).run(); }
+
 Result<void> insert(Transaction& transaction, const std::string& hash, std::int64_t until, std::int64_t now) {
-    transaction.prepare("DELETE FROM auth_callback WHERE expires_at <= ?").bind(0, now).run();
+    clear(transaction, now);
     auto& count = transaction.prepare("SELECT count(*) FROM auth_callback");
     count.step();
     if (count.integer(0) >= CallbackDesk::mostAtATime)
@@ -93,6 +95,14 @@ Task<Result<std::optional<Secret>>> CallbackDesk::look(std::string state) {
     co_return std::optional<Secret>(std::move(*opened));
 }
 
+Task<Result<void>> CallbackDesk::clearAway() {
+    auto writing = parts_.database.write([now = stored(parts_.clock.wall())](Transaction& transaction) -> Result<void> {
+        clear(transaction, now);
+        return {};
+    });
+    co_return co_await writing;
+}
+
 Task<Result<void>> CallbackDesk::forget(std::string state) {
     auto writing = parts_.database.write([hash = hashOf(state)](Transaction& transaction) -> Result<void> {
         transaction.prepare("DELETE FROM auth_callback WHERE state_hash = ?").bind(0, hash).run();
@@ -125,6 +135,7 @@ Task<Result<bool>> CallbackDesk::bring(Secret query) {
     if (!sealed) co_return sealed.error();
     const auto bytes = std::make_shared<const std::string>(std::move(*sealed));
     auto writing = parts_.database.write([hash, now, awaited, bytes](Transaction& transaction) -> Result<void> {
+        clear(transaction, now);
         *awaited = isAwaited(transaction, hash, now);  // of two that come at once, one
         if (!*awaited) return {};
         transaction.prepare("UPDATE auth_callback SET answer = ? WHERE state_hash = ?")

@@ -43,6 +43,8 @@ public:
     plugin::Task<plugin::Result<void>> expect(std::string state, plugin::Wall until);
     /// The query of the answer, if it has come.
     plugin::Task<plugin::Result<std::optional<Secret>>> look(std::string state);
+    /// What nobody waits for any more, answered or not, is gone; so it is with whatever is taken.
+    plugin::Task<plugin::Result<void>> clearAway();
     plugin::Task<plugin::Result<void>> forget(std::string state);
 
     /// What a browser has brought, as it stands behind the "?". True: a sign-in waits for it and had none yet; it is durable. What fits nothing costs

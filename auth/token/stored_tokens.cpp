@@ -106,18 +106,58 @@ TokenExchange StoredTokens::fromStore(const StoredGrant& grant) const {
     return TokenExchange{parts_.clock.steady() - age, std::min(wall, grant.obtainedAt), {}, false, {}, std::move(token)};
 }
 
-Task<Result<void>> StoredTokens::saveUnsaved(std::string credential) {
-    std::optional<Unsaved> unsaved;
-    {
-        const std::lock_guard guard(mutex_);
-        if (auto node = unsaved_.extract(credential)) unsaved.emplace(std::move(node.mapped()));
+/// While it exists nobody else saves this one, which stays where whoever ends the process sees it.
+class StoredTokens::Saving {
+public:
+    Saving(StoredTokens& tokens, std::string credential) : tokens_(tokens), credential_(std::move(credential)) {}
+    Saving(const Saving&) = delete;
+    Saving& operator=(const Saving&) = delete;
+    ~Saving() { end(false); }
+    void end(bool saved) {
+        if (std::exchange(ended_, true)) return;
+        std::map<std::string, Unsaved>::node_type gone;  // lets the lock go behind ours
+        const std::lock_guard guard(tokens_.mutex_);
+        tokens_.unsaved_.at(credential_).busy = false;
+        if (saved) gone = tokens_.unsaved_.extract(credential_);
     }
-    if (!unsaved) co_return Result<void>{};
-    auto keeping = parts_.store.keep(copyOf(unsaved->grant), unsaved->expected);
-    auto kept = co_await keeping;
-    if (kept || kept.error().code == Code::storeChanged) co_return Result<void>{};
+
+private:
+    StoredTokens& tokens_;
+    std::string credential_;
+    bool ended_ = false;
+};
+
+/// Nothing: it is not there, or somebody is saving it, which `busy` says.
+std::optional<std::pair<StoredGrant, std::int64_t>> StoredTokens::beginSaving(const std::string& credential, bool& busy) {
     const std::lock_guard guard(mutex_);
-    unsaved_.emplace(std::move(credential), std::move(*unsaved));
+    const auto found = unsaved_.find(credential);
+    busy = found != unsaved_.end() && found->second.busy;
+    if (found == unsaved_.end() || busy) return std::nullopt;
+    found->second.busy = true;
+    return std::pair{copyOf(found->second.grant), found->second.expected};
+}
+
+bool StoredTokens::isSaving() {
+    const std::lock_guard guard(mutex_);
+    return std::any_of(unsaved_.begin(), unsaved_.end(), [](const auto& each) { return each.second.busy; });
+}
+
+Task<Result<void>> StoredTokens::saveUnsaved(std::string credential) {
+    bool busy = false;
+    auto grant = beginSaving(credential, busy);
+    while (busy) {
+        auto& loop = co_await plugin::thisLoop();
+        auto waiting = plugin::sleepUntil(loop.clock().steady() + firstPause, {});
+        co_await waiting;
+        grant = beginSaving(credential, busy);
+    }
+    if (!grant) co_return Result<void>{};
+    Saving saving(*this, credential);
+    auto keeping = parts_.store.keep(std::move(grant->first), grant->second);
+    auto kept = co_await keeping;
+    const bool over = kept || kept.error().code == Code::storeChanged;
+    saving.end(over);
+    if (over) co_return Result<void>{};
     co_return kept.error();
 }
 
@@ -321,7 +361,7 @@ Task<StoredAnswer> StoredTokens::keep(StoredWish wish, std::shared_ptr<const See
     answer.exchange.outcome = kept.error();
     if (kept.error().code != Code::storeChanged && rotated) {
         const std::lock_guard guard(mutex_);
-        unsaved_.insert_or_assign(wish.credential->name, Unsaved{std::move(spareCopy), seen->version, std::move(lock)});
+        unsaved_.insert_or_assign(wish.credential->name, Unsaved{std::move(spareCopy), seen->version, std::move(lock), false});
     }
     if (kept.error().code != Code::storeChanged) co_return answer;
     // Somebody has signed in meanwhile: theirs is the newer consent.

@@ -15,6 +15,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace auth {
@@ -64,18 +65,23 @@ public:
     /// refresh_token the last is tokenRequestRefused. retryLater storeChanged: somebody else is at it.
     plugin::Task<StoredAnswer> renew(StoredWish wish, Ask ask);
 
-    /// What came in place of a refresh token and could not be stored: tried once more. Answers what still cannot, and why.
+    /// What came in place of a refresh token and could not be stored: tried once more, behind whoever is at it. Answers what still cannot, and why.
     plugin::Task<std::vector<plugin::Error>> keepRest();
+    /// Something that could not be stored before is on its way to the store.
+    bool isSaving();
 
 private:
     struct Seen;
+    class Saving;
     struct Unsaved {
         StoredGrant grant;
         std::int64_t expected;
         std::unique_ptr<GrantLocks::Held> lock;
+        bool busy;  ///< on its way to the store
     };
     using Lock = std::unique_ptr<GrantLocks::Held>;
 
+    std::optional<std::pair<StoredGrant, std::int64_t>> beginSaving(const std::string& credential, bool& busy);
     plugin::Task<plugin::Result<void>> saveUnsaved(std::string credential);
     plugin::Task<plugin::Result<Seen>> look(std::shared_ptr<const Credential> credential);
     std::optional<StoredAnswer> decide(const Seen& seen, const StoredWish& wish, std::optional<TokenExchange>& spare);

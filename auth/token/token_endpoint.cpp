@@ -31,7 +31,11 @@ HttpRequest httpRequest(const Credential& credential, const GrantParameters& gra
     HttpRequest request;
     request.method = "POST";
     request.url = urlOf(credential, at);
-    if (inUrl) request.url.append(request.url.find('?') == std::string::npos ? "?" : "&").append(formOf(grant).reveal());
+    if (inUrl) {
+        const auto form = formOf(grant);
+        request.url.reserve(request.url.size() + 1 + form.reveal().size());  // at once: what grows leaves copies behind
+        request.url.append(request.url.find('?') == std::string::npos ? "?" : "&").append(form.reveal());
+    }
     request.headers.add("Content-Type", "application/x-www-form-urlencoded");
     request.headers.add("Accept", "application/json");
     if (!token.authorization.empty()) request.headers.add("Authorization", std::string(token.authorization.reveal()));

@@ -51,9 +51,6 @@ TokenRequest tokenRequest(const Credential& credential, const GrantParameters& g
 /// True where `text` repeats what a grant asks with (a code, a verifier, a refresh token): such a text must not be shown either.
 bool repeatsGrant(std::string_view text, const GrantParameters& grant);
 
-/// True where `text` repeats what a grant asks with (a code, a verifier, a refresh token): such a text must not be shown either.
-bool repeatsGrant(std::string_view text, const GrantParameters& grant);
-
 /// True where `text` repeats the secret or the assertion, plain, form-encoded or as Basic sends it: such a text must not be shown.
 bool repeats(std::string_view text, const Credential& credential, const Secret& shown);
 

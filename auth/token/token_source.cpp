@@ -116,7 +116,7 @@ public:
     Stamps stampsNow(const Want& want) { return stampsOf(want, parts_.secrets); }
     bool stores() const { return stored_.has_value(); }
     static Task<void> lookAtStore(std::shared_ptr<State> state, std::shared_ptr<const Want> want);
-    bool refreshing() const { return refreshing_ > 0; }
+    bool refreshing() { return refreshing_ > 0 || (stored_ && stored_->isSaving()); }
     void beginNoMore() { closing_ = true; }
     static Task<std::vector<Error>> keepRest(std::shared_ptr<State> state);
     void refused(const Want& want, const Token& token);

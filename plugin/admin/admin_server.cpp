@@ -12,6 +12,7 @@
 #include <Poco/Net/HTTPServerConnection.h>
 #include <Poco/Net/HTTPServerParams.h>
 #include <Poco/Net/HTTPServerRequest.h>
+#include <Poco/Net/HTTPServerRequestImpl.h>
 #include <Poco/Net/HTTPServerResponse.h>
 #include <Poco/Net/IPAddress.h>
 #include <Poco/Net/NetException.h>
@@ -19,12 +20,14 @@
 #include <Poco/Net/ServerSocket.h>
 #include <Poco/Net/SocketAddress.h>
 #include <Poco/Net/TCPServer.h>
+#include <Poco/String.h>
 #include <Poco/ThreadPool.h>
 #include <Poco/Timespan.h>
 
 #include <algorithm>
 #include <chrono>
 #include <sstream>
+#include <thread>
 
 namespace plugin::admin {
 
@@ -33,10 +36,11 @@ namespace {
 using Poco::Net::HTTPResponse;
 
 constexpr int mostThreads = 4;
-constexpr int mostWaiting = 16;
+constexpr int mostWaiting = 64;
 constexpr std::size_t mostUnknown = 20;  // callbacks in ten seconds
 const Poco::Timespan withoutAByte(5, 0);
-constexpr std::chrono::seconds longestConnection{10};
+constexpr std::chrono::seconds longestAnswer{2};  // when the port is closed
+constexpr Patience::Limits patience{std::chrono::seconds(3), std::chrono::seconds(10), mostWaiting};
 
 struct Answer {
     HTTPResponse::HTTPStatus status = HTTPResponse::HTTP_OK;
@@ -89,7 +93,7 @@ struct Port {
 
     Answer bring(const std::string& query) {
         const auto now = std::chrono::steady_clock::now();
-        if (unknown.isSpent(now))
+        if (!couldBeOurs(query) && unknown.isSpent(now))  // else two requests a second would lock every sign-in out
             return page(HTTPResponse::HTTP_TOO_MANY_REQUESTS, "Too many answers came that belong to no sign-in. Reload this page in ten seconds.");
         const auto brought = parts.callback.bring(query);
         if (brought == Brought::unknown) unknown.spend(now);
@@ -104,23 +108,35 @@ struct Port {
         if (path == "/metrics") return {.body = parts.metrics(), .type = "text/plain; version=0.0.4; charset=utf-8"};
         return {HTTPResponse::HTTP_NOT_FOUND, "not found\n"};
     }
+    Answer readyOrNot() const {
+        const bool ready = parts.missing().empty();
+        return {ready ? HTTPResponse::HTTP_OK : HTTPResponse::HTTP_SERVICE_UNAVAILABLE, ready ? "{\"ready\":true}\n" : "{\"ready\":false}\n",
+                "application/json"};
+    }
     void failed(const char* cause) {
         parts.log.error("admin", "a request could not be answered", {{"code", codeName(Code::internalBug)}, {"cause", printable(cause)}});
         parts.counters.add("postern_errors_total", {{"mailbox", ""}, {"code", codeName(Code::internalBug)}}, 1);
     }
 };
 
+/// As a socket of IPv6 that takes both shows one of IPv4: as such (RFC 4291 2.5.5.2).
+std::string plain(const Poco::Net::SocketAddress& address) {
+    constexpr std::string_view mapped = "::ffff:";
+    const auto text = address.host().toString();
+    const bool four = text.starts_with(mapped) && text.find('.') != std::string::npos;
+    return four ? text.substr(mapped.size()) : text;
+}
+
+/// Whether somebody on this machine has connected, be it to an address others can reach.
+bool isLocal(const std::string& peer, const std::string& own) { return peer == own || peer == "::1" || peer.starts_with("127."); }
+
 std::optional<std::string> header(const Poco::Net::HTTPServerRequest& request, const char* name) {
     if (!request.has(name)) return std::nullopt;
     return request.get(name);
 }
 
-/// The address a connection came to; one of IPv4 as such where a socket of IPv6 takes both (RFC 4291 2.5.5.2).
-std::string cameTo(const Poco::Net::HTTPServerRequest& request) {
-    constexpr std::string_view mapped = "::ffff:";
-    const auto address = request.serverAddress().host().toString();
-    const bool four = address.starts_with(mapped) && address.find('.') != std::string::npos;
-    return four ? address.substr(mapped.size()) : address;
+std::ptrdiff_t fields(const Poco::Net::HTTPServerRequest& request, const std::string& name) {
+    return std::count_if(request.begin(), request.end(), [&](const auto& field) { return Poco::icompare(field.first, name) == 0; });
 }
 
 Answer answerTo(Port& port, const Asked& asked, const std::string& address, const std::string& query, Poco::Net::HTTPServerResponse& response) {
@@ -129,6 +145,8 @@ Answer answerTo(Port& port, const Asked& asked, const std::string& address, cons
     switch (admit(asked, door)) {
         case Entry::callback:
             return port.bring(query);
+        case Entry::brief:
+            return port.readyOrNot();
         case Entry::open:
         case Entry::proved:
             return port.answer(asked.path);
@@ -147,16 +165,24 @@ Answer answerTo(Port& port, const Asked& asked, const std::string& address, cons
 
 class Handler final : public Poco::Net::HTTPRequestHandler {
 public:
-    explicit Handler(Port& port) : port_(port) {}
+    Handler(Port& port, Patience& waits) : port_(port), patience_(waits) {}
 
     void handleRequest(Poco::Net::HTTPServerRequest& request, Poco::Net::HTTPServerResponse& response) override {
+        if (auto* const accepted = dynamic_cast<Poco::Net::HTTPServerRequestImpl*>(&request)) patience_.headIsWhole(accepted->socket());
         try {
             const auto& uri = request.getURI();
             const auto mark = std::min(uri.find('?'), uri.size());
             const auto query = uri.substr(std::min(mark + 1, uri.size()));
-            const Asked asked{request.getMethod(), uri.substr(0, mark), header(request, "Host"), header(request, "Origin"),
-                              header(request, "Authorization")};
-            send(answerTo(port_, asked, cameTo(request), query, response), asked.method == "HEAD", response);
+            const auto address = plain(request.serverAddress());
+            const Asked asked{request.getMethod(),
+                              uri.substr(0, mark),
+                              header(request, "Host"),
+                              header(request, "Origin"),
+                              header(request, "Authorization"),
+                              isLocal(plain(request.clientAddress()), address)};
+            if (fields(request, "Host") > 1)  // RFC 9112 section 3.2
+                return send({HTTPResponse::HTTP_BAD_REQUEST, "PO-9002 a request has one Host header\n"}, asked.method == "HEAD", response);
+            send(answerTo(port_, asked, address, query, response), asked.method == "HEAD", response);
         } catch (const Poco::Net::NetException&) {  // the other side has gone: nobody is left to be answered
         } catch (const Poco::TimeoutException&) {
         } catch (const std::exception& bug) {
@@ -190,15 +216,17 @@ private:
         }
     }
     Port& port_;
+    Patience& patience_;
 };
 
 class Factory final : public Poco::Net::HTTPRequestHandlerFactory {
 public:
-    explicit Factory(Port& port) : port_(port) {}
-    Poco::Net::HTTPRequestHandler* createRequestHandler(const Poco::Net::HTTPServerRequest&) override { return new Handler(port_); }
+    Factory(Port& port, Patience& waits) : port_(port), patience_(waits) {}
+    Poco::Net::HTTPRequestHandler* createRequestHandler(const Poco::Net::HTTPServerRequest&) override { return new Handler(port_, patience_); }
 
 private:
     Port& port_;
+    Patience& patience_;
 };
 
 Poco::Net::HTTPServerParams::Ptr limits() {
@@ -215,11 +243,11 @@ Poco::Net::HTTPServerParams::Ptr limits() {
 class Connection final : public Poco::Net::HTTPServerConnection {
 public:
     Connection(const Poco::Net::StreamSocket& socket, Poco::Net::HTTPServerParams::Ptr params, Poco::Net::HTTPRequestHandlerFactory::Ptr factory,
-               Patience& patience)
-        : Poco::Net::HTTPServerConnection(socket, std::move(params), std::move(factory)), patience_(patience) {}
+               Patience& waits)
+        : Poco::Net::HTTPServerConnection(socket, std::move(params), std::move(factory)), patience_(waits) {}
 
     void run() override {
-        const Patience::Served served(patience_, socket().impl()->sockfd());
+        const Patience::Served served(patience_, socket());
         try {
             Poco::Net::HTTPServerConnection::run();
         } catch (const Poco::Exception&) {  // no TLS came about, or the line broke: whoever asked knows
@@ -232,7 +260,7 @@ private:
 
 class Connections final : public Poco::Net::TCPServerConnectionFactory {
 public:
-    Connections(Port& port, Patience& patience) : handlers_(new Factory(port)), limits_(limits()), patience_(patience) {}
+    Connections(Port& port, Patience& waits) : handlers_(new Factory(port, waits)), limits_(limits()), patience_(waits) {}
     Poco::Net::TCPServerConnection* createConnection(const Poco::Net::StreamSocket& socket) override {
         return new Connection(socket, limits_, handlers_, patience_);
     }
@@ -258,17 +286,21 @@ public:
     ~Server() override {
         try {
             server_.stop();
+            const auto until = std::chrono::steady_clock::now() + longestAnswer;
+            while (threads_.used() > 0) {  // again: one may have been on its way to its thread
+                patience_.lose(std::chrono::steady_clock::now() < until ? Patience::Which::headMissing : Patience::Which::all);
+                std::this_thread::sleep_for(std::chrono::milliseconds(10));
+            }
             threads_.joinAll();
         } catch (const Poco::Exception& exception) {
             port_.failed(exception.what());
         }
     }
     std::string address() const override { return address_; }
-    void look() override { patience_.lose(); }
 
 private:
     Port port_;
-    Patience patience_{longestConnection};
+    Patience patience_{patience};
     std::string address_;
     Poco::ThreadPool threads_{"admin", 1, mostThreads};
     Poco::Net::TCPServer server_;

@@ -26,17 +26,16 @@ struct AdminParts {
     std::shared_ptr<TlsKey> tls{};  ///< null: plain HTTP, on this machine alone
 };
 
-/// One HTTP port (RFC 9110), with a TlsKey over TLS 1.2 or 1.3: GET and HEAD of /healthz, /readyz, /metrics for everybody; GET of the callback's
-/// path; any other path wants `Authorization: Bearer` and is then not found. Requests with an Origin or with a Host that is not ours get 403.
-/// Limits: 4 requests at a time, 16 waiting, 5 s without a byte, 10 s for a connection where others wait, Poco's on header fields (100, 8 kB each)
-/// and on path and query (16 kB); one request per connection; bodies are not read; 20 callbacks in ten seconds
-/// that fit no sign-in. No exception leaves a handler: it is logged, counted and answered
-/// with 500.
+/// One HTTP port (RFC 9110), with a TlsKey over TLS 1.2 or 1.3: GET and HEAD of /healthz, /readyz, /metrics, GET of the callback's path (what peers
+/// elsewhere get without the token: guard.h); any other path wants `Authorization: Bearer` and is then not found. Requests with an Origin or with a
+/// Host that is not ours get 403. Limits: 4 requests at a time, 64 waiting, 5 s without a byte, from when it is accepted 10 s for a connection and,
+/// where others wait, 3 s for the head of a request, Poco's on header fields (100, 8 kB each) and on path and query (16 kB); one request per
+/// connection; bodies are not read; 20 callbacks in ten seconds that fit no sign-in, beside those whose state could be one. No exception leaves a
+/// handler: it is logged, counted and answered with 500.
 class AdminServer {
 public:
-    virtual ~AdminServer() = default;         ///< stops: requests at hand are answered, 5 s at most
+    virtual ~AdminServer() = default;         ///< stops: requests that are there are answered, 2 s at most, all else is cut off
     virtual std::string address() const = 0;  ///< as bound, "127.0.0.1:8025", "[::1]:8025"
-    virtual void look() = 0;                  ///< now and then: ends connections that take too long
 };
 
 /// `host` an address of this machine, "localhost" (127.0.0.1), or 0.0.0.0 or :: for all of them; port 0 takes any free one.

@@ -5,6 +5,7 @@
 #include <functional>
 #include <mutex>
 #include <string>
+#include <string_view>
 
 namespace plugin::admin {
 
@@ -21,8 +22,11 @@ struct CallbackPath {
     std::function<Brought(std::string query)> bring = {};  ///< called from the port's threads; blocks for the store
 };
 
-/// Bounds how often strangers make us look whether somebody waits for what they bring: `most` times in ten seconds, beside what is taken.
-/// Thread-safe.
+/// Whether a query has exactly one state, and that of the form ours have: 22 characters of base64url. What strangers send at random has not.
+bool couldBeOurs(std::string_view query);
+
+/// Bounds how often strangers make us look whether somebody waits for what they bring, where that has no state as ours: `most` times in ten seconds,
+/// beside what is taken. Thread-safe.
 class Budget {
 public:
     explicit Budget(std::size_t most) : most_(most) {}

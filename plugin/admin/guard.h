@@ -15,6 +15,7 @@ struct Asked {
     std::optional<std::string> host{};
     std::optional<std::string> origin{};
     std::optional<std::string> authorization{};
+    bool local = true;  ///< by a peer on this machine
 };
 
 /// The port's own side.
@@ -30,6 +31,7 @@ struct Door {
 enum class Entry {
     callback,    ///< with GET alone
     open,        ///< one of /healthz, /readyz, /metrics
+    brief,       ///< /readyz, without its reasons: a peer elsewhere that has not shown the token
     proved,      ///< another path, with the token
     foreign,     ///< 403: a page of a browser (Origin), or a name that is not ours (DNS rebinding)
     unproved,    ///< 401
@@ -37,7 +39,8 @@ enum class Entry {
 };
 
 /// Pure. The token is compared in constant time (RFC 6750, section 2.1: "Bearer" in any case). This machine's own names and addresses have to come
-/// with the port, which is part of them; `names` are good with any: a reverse proxy has its own.
+/// with the port, which is part of them; `names` are good with any: a reverse proxy has its own. Peers elsewhere need the token for /metrics, which
+/// names mailboxes and credentials, and for the reasons of /readyz.
 Entry admit(const Asked& asked, const Door& door);
 
 }  // namespace plugin::admin

@@ -1,33 +1,106 @@
 #include "plugin/admin/patience.h"
 
+#include <Poco/Net/StreamSocketImpl.h>
+
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 namespace plugin::admin {
 
-Patience::Served::Served(Patience& patience, int descriptor)
-    : patience_(patience), copy_(::fcntl(descriptor, F_DUPFD_CLOEXEC, 0)), since_(std::chrono::steady_clock::now()) {
-    if (copy_ < 0) return;  // no descriptor is left: this one ends by its own time-out
+namespace {
+
+constexpr std::chrono::milliseconds lookEvery{250};
+
+using Clock = std::chrono::steady_clock;
+
+}  // namespace
+
+Patience::Patience(Limits limits) : limits_(limits), watch_([this] { look(); }) {}
+
+Patience::~Patience() {
+    {
+        const std::lock_guard lock(mutex_);
+        over_ = true;
+    }
+    change_.notify_all();
+    watch_.join();
+    for (const auto& [key, each] : connections_)  // that were never served
+        if (each.copy >= 0) ::close(each.copy);
+}
+
+Patience::Connection Patience::connection(const Poco::Net::StreamSocket& socket) {
+    return {::fcntl(socket.impl()->sockfd(), F_DUPFD_CLOEXEC, 0), Clock::now()};  // where no descriptor is left it ends by its own time-out
+}
+
+Patience::Served::Served(Patience& patience, const Poco::Net::StreamSocket& socket) : patience_(patience), key_(socket.impl()) {
     const std::lock_guard lock(patience_.mutex_);
-    patience_.served_.emplace(since_, copy_);
+    auto found = patience_.connections_.find(key_);
+    if (found == patience_.connections_.end()) found = patience_.connections_.emplace(key_, connection(socket)).first;
+    found->second.served = true;
 }
 
 Patience::Served::~Served() {
-    if (copy_ < 0) return;
-    {
-        const std::lock_guard lock(patience_.mutex_);
-        patience_.served_.erase({since_, copy_});
-    }
-    ::close(copy_);
+    const std::lock_guard lock(patience_.mutex_);
+    const auto found = patience_.connections_.find(key_);
+    if (found->second.copy >= 0) ::close(found->second.copy);
+    patience_.connections_.erase(found);
 }
 
-void Patience::lose() {
-    const auto before = std::chrono::steady_clock::now() - longest_;
+bool Patience::accept(const Poco::Net::StreamSocket& socket) {
     const std::lock_guard lock(mutex_);
-    for (const auto& [since, descriptor] : served_) {
-        if (since > before) break;
-        ::shutdown(descriptor, SHUT_RDWR);
+    if (waiting() >= limits_.waiting) return false;
+    const auto fresh = connection(socket);
+    const auto [at, added] = connections_.emplace(socket.impl(), fresh);
+    if (!added) {  // of one that was never served: it is gone
+        if (at->second.copy >= 0) ::close(at->second.copy);
+        at->second = fresh;
+    }
+    change_.notify_all();
+    return true;
+}
+
+void Patience::headIsWhole(const Poco::Net::StreamSocket& socket) {
+    const std::lock_guard lock(mutex_);
+    if (const auto found = connections_.find(socket.impl()); found != connections_.end()) found->second.headIsWhole = true;
+}
+
+void Patience::lose(Which which) {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [key, each] : connections_)
+        if (each.copy >= 0 && (which == Which::all || !each.headIsWhole)) ::shutdown(each.copy, SHUT_RDWR);
+}
+
+std::size_t Patience::waiting() const {
+    return static_cast<std::size_t>(std::count_if(connections_.begin(), connections_.end(), [](const auto& each) { return !each.second.served; }));
+}
+
+void Patience::look() {
+    std::unique_lock lock(mutex_);
+    while (!over_) {
+        change_.wait(lock, [&] { return over_ || !connections_.empty(); });
+        change_.wait_for(lock, lookEvery, [&] { return over_; });
+        loseSlow();
+    }
+}
+
+/// What has come already can still be read behind SHUT_RD: whoever waits with a whole request is answered.
+void Patience::loseSlow() {
+    const auto now = Clock::now();
+    const bool wanted = waiting() > 0;
+    for (auto at = connections_.begin(); at != connections_.end();) {
+        const auto& each = at->second;
+        const bool old = now - each.since >= limits_.longest;
+        if (old) ::shutdown(each.copy, SHUT_RDWR);
+        if (!old && wanted && !each.headIsWhole && now - each.since >= limits_.head) ::shutdown(each.copy, SHUT_RD);
+        if (old && !each.served) {  // nor will it be: it must not count as one who waits
+            if (each.copy >= 0) ::close(each.copy);
+            at = connections_.erase(at);
+        } else {
+            ++at;
+        }
     }
 }
 

@@ -1,51 +1,75 @@
 #pragma once
 
+#include <Poco/Net/StreamSocket.h>
 #include <Poco/Net/TCPServer.h>
 
 #include <chrono>
-#include <memory>
+#include <condition_variable>
+#include <cstddef>
+#include <map>
 #include <mutex>
-#include <set>
+#include <thread>
 
 namespace plugin::admin {
 
-/// Ends connections that take too long, so that a few who are slow on purpose do not keep everybody out: when somebody else comes, those that are
-/// older than `longest` are shut down. Thread-safe.
+/// Ends connections that take too long, so that a few who are slow on purpose do not keep everybody out. Each counts from when it is accepted.
+/// Whatever is older than `longest` is shut down; while somebody waits to be served, what has not brought the head of its request within `head`
+/// gets no more of it in. Thread-safe; a thread of its own looks several times a second, as long as there are any.
 class Patience {
 public:
-    explicit Patience(std::chrono::steady_clock::duration longest) : longest_(longest) {}
+    struct Limits {
+        std::chrono::steady_clock::duration head, longest;
+        std::size_t waiting;  ///< so many at most wait to be served
+    };
+    explicit Patience(Limits limits);
     Patience(const Patience&) = delete;
     Patience& operator=(const Patience&) = delete;
+    ~Patience();
 
     /// One connection, for as long as it is served.
     class Served {
     public:
-        Served(Patience& patience, int descriptor);
+        Served(Patience& patience, const Poco::Net::StreamSocket& socket);
         Served(const Served&) = delete;
         Served& operator=(const Served&) = delete;
         ~Served();
 
     private:
         Patience& patience_;
-        int copy_;  ///< of the descriptor: the number stays ours until the end
-        std::chrono::steady_clock::time_point since_;
+        const void* key_;
     };
-    void lose();  ///< looks for those that have had their time
+
+    /// False: too many wait already.
+    bool accept(const Poco::Net::StreamSocket& socket);
+    void headIsWhole(const Poco::Net::StreamSocket& socket);
+    enum class Which { headMissing, all };
+    /// These are shut down, whether or not they have had their time.
+    void lose(Which which);
 
 private:
-    std::chrono::steady_clock::duration longest_;
+    struct Connection {
+        int copy;  ///< of the descriptor: the number stays ours until the end; -1: none was left
+        std::chrono::steady_clock::time_point since;
+        bool served = false, headIsWhole = false;
+    };
+    static Connection connection(const Poco::Net::StreamSocket& socket);
+    void look();
+    void loseSlow();
+    std::size_t waiting() const;
+
+    const Limits limits_;
     std::mutex mutex_{};
-    std::set<std::pair<std::chrono::steady_clock::time_point, int>> served_{};
+    std::condition_variable change_{};
+    bool over_ = false;
+    std::map<const void*, Connection> connections_{};  // by the socket's implementation
+    std::thread watch_;
 };
 
-/// Looks at what is served whenever somebody connects; lets everybody in.
+/// Asks a Patience whoever may come in.
 class Doorkeeper final : public Poco::Net::TCPServerConnectionFilter {
 public:
     explicit Doorkeeper(Patience& patience) : patience_(patience) {}
-    bool accept(const Poco::Net::StreamSocket&) override {
-        patience_.lose();
-        return true;
-    }
+    bool accept(const Poco::Net::StreamSocket& socket) override { return patience_.accept(socket); }
 
 private:
     Patience& patience_;

@@ -2,6 +2,7 @@
 
 #include "auth/sealing.h"
 #include "plugin/admin/tls_key.h"
+#include "plugin/contract/clock.h"
 #include "plugin/contract/configuration.h"
 #include "plugin/contract/log.h"
 #include "plugin/contract/result.h"
@@ -11,8 +12,9 @@
 
 namespace plugin::host {
 
-/// The admin port's key and certificate: those of admin.tls.keystore, read again when its file or the configuration has changed. A newer one that
-/// cannot be used is told of once, and the one before stays in force. Used by one thread; its members block for files and passwords.
+/// The admin port's key and certificate: those of admin.tls.keystore, read again when its file, that of its password, or the configuration has
+/// changed. One that cannot be used is told of once for each cause and tried again every minute; the one before stays in force. Used by one thread;
+/// its members block for files and passwords.
 class AdminKey {
 public:
     struct Parts {
@@ -20,6 +22,7 @@ public:
         auth::SealKeyFile& sealKey;
         Random& random;
         Log& log;
+        Clock& clock;
     };
     explicit AdminKey(Parts parts);
 
@@ -28,15 +31,23 @@ public:
     void look();  ///< now and then
 
 private:
-    Result<admin::TlsIdentity> read();
+    struct Seen {
+        std::shared_ptr<const Configuration> configuration{};
+        std::optional<auth::SecretReader::Stamp> keystore{}, password{};
+        bool operator==(const Seen&) const = default;
+    };
+    Seen now();
+    Result<admin::TlsIdentity> read(const Configuration& configuration);
 
     Parts parts_;
     std::unique_ptr<auth::SecretReader> machine_ = auth::makeSecretReader();
     auth::Sealer sealer_;
     auth::OpeningReader secrets_;
     std::shared_ptr<admin::TlsKey> key_{};
-    std::shared_ptr<const Configuration> known_{};
-    std::optional<auth::SecretReader::Stamp> stamp_{};
+    Seen taken_{};        // what is in force was read of this
+    Seen tried_{};        // and this could not be used
+    Deadline again_{};    // when that is tried again
+    std::string told_{};  // of it
 };
 
 }  // namespace plugin::host

@@ -22,6 +22,8 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
+#include <mutex>
 #include <ostream>
 #include <utility>
 
@@ -51,7 +53,11 @@ struct Workshop {
     Loops loops{1, workers, *clock, *log, *metrics};  // what runs on them ends before the rest goes
 
     /// For commands that look for no signals themselves.
-    void endOnSignals() { interruption_.emplace(ending()); }
+    /// tidy   what is done before such an end; until end()
+    void endOnSignals(std::function<void()> tidy = {}) {
+        tidy_ = std::move(tidy);
+        interruption_.emplace(ending());
+    }
     /// Nothing runs any more afterwards; no refresh token is lost on the way.
     void end() {
         if (std::exchange(ended_, true)) return;
@@ -74,10 +80,11 @@ private:
         return std::move(written->database);
     }
 
-    Ending ending() { return {access->tokens(), *loops.all().front(), signals, error_}; }
+    Ending ending() { return {access->tokens(), *loops.all().front(), signals, error_, timeToRefresh, tidy_}; }
 
     std::ostream& error_;
     bool ended_ = false;
+    std::function<void()> tidy_{};
     std::optional<Interruption> interruption_{};
 };
 
@@ -85,6 +92,8 @@ private:
 class Passing {
 public:
     Result<std::unique_ptr<Database>> make() {
+        const std::lock_guard lock(mutex_);
+        if (over_) return Error{Reaction::retryLater, Code::channelStopped, "the program is stopping"};
         std::string pattern = (std::filesystem::temp_directory_path() / "postern-XXXXXX").string();
         if (::mkdtemp(pattern.data()) == nullptr) return fileError(errno, pattern, "cannot be made");
         folder_ = pattern;
@@ -95,13 +104,19 @@ public:
     Passing() = default;
     Passing(const Passing&) = delete;
     Passing& operator=(const Passing&) = delete;
-    ~Passing() {
+    ~Passing() { remove(); }
+    /// From any thread; nothing is made afterwards.
+    void remove() {
+        const std::lock_guard lock(mutex_);
+        over_ = true;
         std::error_code ignored;  // a temporary folder: the system clears what is left
         if (!folder_.empty()) std::filesystem::remove_all(folder_, ignored);
     }
 
 private:
-    std::string folder_;
+    std::mutex mutex_{};
+    bool over_ = false;     // under mutex_
+    std::string folder_{};  // under mutex_
 };
 
 int failed(const Error& error, std::ostream& out) {
@@ -193,7 +208,7 @@ int runPackageCommand(Setup& setup, const PackageArguments& arguments, bool json
     Passing passing;
     std::optional<DataDirectory> directory;
     Workshop shop(std::move(configuration), error);
-    shop.endOnSignals();
+    shop.endOnSignals([&passing] { passing.remove(); });
     auto state = stateFor(command->store(arguments.arguments), shop, passing, directory);
     if (!state) return failed(state.error(), error);
     shop.state = std::move(*state);

@@ -20,9 +20,14 @@ bool ignoresHangUp() {
     return ::sigaction(SIGHUP, nullptr, &now) == 0 && now.sa_handler == SIG_IGN;
 }
 
+[[noreturn]] void endAtOnce(const Ending& ending) {
+    if (ending.tidy) ending.tidy();
+    host::endAtOnce(ending.tokens.refreshing(), ending.error);
+}
+
 /// False: the time is over. Does not come back when there is another signal.
 bool pause(const Ending& ending, std::chrono::milliseconds atMost, Steady until) {
-    if (isEnd(ending.signals.wait(atMost))) endAtOnce(ending.tokens.refreshing(), ending.error);
+    if (isEnd(ending.signals.wait(atMost))) endAtOnce(ending);
     return ending.loop.clock().steady() < until;
 }
 
@@ -43,10 +48,11 @@ void finishRefreshes(const Ending& ending) {
     ending.tokens.beginNoMore();
     const auto until = ending.loop.clock().steady() + ending.patience;
     if (ending.tokens.refreshing())
-        ending.error << "A refresh token is on its way: waiting for what the provider gives in its place, " << ending.patience.count()
-                     << " seconds at most. Another Ctrl-C ends at once, and loses it." << std::endl;
+        ending.error << "A refresh token is on its way: waiting for what the provider gives in its place, about a minute at most. Another Ctrl-C "
+                        "ends at once, and loses it."
+                     << std::endl;
     while (ending.tokens.refreshing())
-        if (!pause(ending, aMoment, until)) endAtOnce(ending.tokens.refreshing(), ending.error);
+        if (!pause(ending, aMoment, until)) endAtOnce(ending);
     for (bool told = false;;) {
         const auto lost = waitFor(ending.loop, ending.tokens.keepRest());
         if (lost.empty()) return;
@@ -71,7 +77,9 @@ void Interruption::look() {
     while (!over_) {
         if (!isEnd(ending_.signals.wait(anHour))) continue;
         finishRefreshes(ending_);
-        if (!over_) std::_Exit(tryAgain);
+        if (over_) continue;
+        if (ending_.tidy) ending_.tidy();
+        std::_Exit(tryAgain);
     }
 }
 

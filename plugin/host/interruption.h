@@ -6,10 +6,14 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <iosfwd>
 #include <thread>
 
 namespace plugin::host {
+
+/// How long a refresh may take: two requests, with either client secret, and what it takes to store what came.
+constexpr std::chrono::seconds timeToRefresh{65};
 
 /// What the end of a command has to do with. All outlive it.
 struct Ending {
@@ -17,7 +21,8 @@ struct Ending {
     Loop& loop;  ///< runs
     Signals& signals;
     std::ostream& error;
-    std::chrono::seconds patience{30};
+    std::chrono::seconds patience = timeToRefresh;
+    std::function<void()> tidy{};  ///< called before the process ends at once; from the thread that looks for signals
 };
 
 /// Begins no refresh any more, waits for those that are under way, and stores what could not be stored yet: a process that ends without would lose

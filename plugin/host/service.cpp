@@ -7,6 +7,7 @@
 #include "plugin/host/admin_key.h"
 #include "plugin/host/daemon.h"
 #include "plugin/host/host_keys.h"
+#include "plugin/host/interruption.h"
 #include "plugin/host/lent_host.h"
 #include "plugin/host/logging.h"
 #include "plugin/host/loops.h"
@@ -35,8 +36,9 @@ namespace {
 
 constexpr unsigned workers = 8;
 constexpr auto timeToStop = std::chrono::seconds(10);
-constexpr auto timeToRefresh = std::chrono::seconds(65);  // two requests, with either client secret, and what it takes to store what came
-constexpr auto timeToKeep = std::chrono::seconds(3);      // what could not be stored yet: within timeToStop, behind the packages
+constexpr auto timeToKeep = std::chrono::seconds(3);      // what could not be stored yet is tried again for so long,
+constexpr auto timeToStore = std::chrono::seconds(10);    // each time at most as long as the store waits for others,
+constexpr auto timeToShutDown = std::chrono::seconds(3);  // and then the rest goes
 constexpr std::chrono::milliseconds lookAround{500};
 constexpr auto beatEvery = std::chrono::seconds(5);
 constexpr auto aliveWithin = std::chrono::seconds(30);
@@ -98,7 +100,10 @@ private:
     void changed();
     void leaveWhenLate(Deadline deadline);
     void awaitPackages();
+    bool lookForRefreshes();
+    void giveTimeToKeep();
     void finishRefreshes();
+    std::string unsaved();
     void shutDown();
 
     Setup& setup_;
@@ -112,7 +117,9 @@ private:
     bool done_ = false;         // under mutex_
     bool interrupted_ = false;  // a signal came before the packages were done
     bool lost_ = false;         // the database's file went away under us
+    std::string unsaved_{};     // under mutex_: what could not be stored, and is tried again
     std::atomic<bool> refreshing_{false};
+    std::atomic<Deadline> leaveBy_{};  // the guard's
 
     // In the order they need one another; shutDown() takes them down from the end.
     std::unique_ptr<Clock> clock_ = makeSystemClock();
@@ -158,7 +165,7 @@ Result<void> Service::openAdmin() {
     if (mode() == Mode::once || !address) return {};
     auto token = directory_.adminToken(*random_);
     if (!token) return token.error();
-    adminKey_.emplace(AdminKey::Parts{configuration_, *vault_, *random_, *log_});
+    adminKey_.emplace(AdminKey::Parts{configuration_, *vault_, *random_, *log_, *clock_});
     auto key = adminKey_->first();
     if (!key) return key.error();
     const bool tls = *key != nullptr;
@@ -216,6 +223,8 @@ Result<void> Service::bringUp(const std::vector<Problem>& warnings) {
     if (auto migrated = database_->migrate(auth::schemaOwner, auth::migrations()); !migrated) return migrated;
     lasting_.emplace(auth::Lasting{*database_, *vault_, *vault_});
     access_ = auth::makeAccess({configuration_, *clock_, *random_, *log_, *metrics_, nullptr, nullptr, &*lasting_});
+    if (auto* const callbacks = access_->callbacks())
+        if (auto cleared = waitFor(*loops_->all().front(), callbacks->clearAway()); !cleared) return cleared.error();
     host_ = std::make_unique<LentHost>(LentParts{configuration_, loops_->all(), *clock_, *random_, *disk_, *database_, *log_, *metrics_, *access_,
                                                  directory_.path(), version(), instanceName(*configuration_.get()), state_.stateLost});
     runner_->migrate(*database_);
@@ -249,7 +258,6 @@ void Service::changed() {
 
 void Service::beat() {
     loops_->beat();
-    if (admin_) admin_->look();
     if (adminKey_) adminKey_->look();
     if (notifier_.watchdog() && loops_->alive(aliveWithin)) static_cast<void>(notifier_.send("WATCHDOG=1"));  // a lost one is made up for by the next
 }
@@ -322,13 +330,13 @@ int Service::work() {
 }
 
 /// Stands beside the main thread while it stops: whatever holds that up, the process leaves in time, or at once when told again.
-void Service::leaveWhenLate(Deadline deadline) {
+void Service::leaveWhenLate(Deadline refreshed) {
     for (;;) {
         {
             const std::lock_guard lock(mutex_);
             if (done_) return;
         }
-        const auto until = deadline + (refreshing_ ? timeToRefresh - timeToStop : timeToRefresh.zero());
+        const Deadline until = refreshing_ ? std::max(refreshed, leaveBy_.load()) : leaveBy_.load();
         const auto left = std::min(std::chrono::ceil<std::chrono::milliseconds>(until - clock_->steady()), lookAround);
         const bool again = left.count() > 0 && signals_.wait(left) == Signals::Arrived::terminate;
         if (!again && clock_->steady() < until) continue;
@@ -340,6 +348,8 @@ void Service::leaveWhenLate(Deadline deadline) {
             log_->error("host",
                         "a refresh token was on its way: what the provider gives in its place is lost, and where the old one is not taken any more "
                         "somebody has to sign in again");
+        else if (const auto lost = unsaved(); !lost.empty())
+            log_->error("host", lost);
         log_->flush(std::chrono::milliseconds(500));
         directory_.removeAdminAddress();
         if (!pidPath_.empty()) ::unlink(pidPath_.c_str());
@@ -351,19 +361,41 @@ void Service::awaitPackages() {
     std::unique_lock lock(mutex_);
     while (!runner_->running().empty()) {
         change_.wait_for(lock, std::chrono::milliseconds(100));  // the callback holds no lock of ours: never miss it for long
-        refreshing_ = access_->tokens().refreshing();
+        lookForRefreshes();
     }
+}
+
+/// One that ends late leaves time for what comes of it.
+bool Service::lookForRefreshes() {
+    const bool now = access_->tokens().refreshing();
+    if (refreshing_ && !now) giveTimeToKeep();  // before the guard sees that it has ended
+    refreshing_ = now;
+    return now;
+}
+
+void Service::giveTimeToKeep() { leaveBy_ = std::max(leaveBy_.load(), clock_->steady() + timeToKeep + timeToStore + timeToShutDown); }
+
+std::string Service::unsaved() {
+    const std::lock_guard lock(mutex_);
+    return unsaved_;
 }
 
 /// What comes in place of a refresh token that is on its way, or has not been stored yet, would be lost with us, and a person had to sign in again.
 void Service::finishRefreshes() {
     auto& tokens = access_->tokens();
     const auto until = clock_->steady() + timeToRefresh;
-    while ((refreshing_ = tokens.refreshing()) && clock_->steady() < until) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    while (lookForRefreshes() && clock_->steady() < until) std::this_thread::sleep_for(std::chrono::milliseconds(20));
     const auto end = clock_->steady() + timeToKeep;
     for (;;) {
         const auto lost = waitFor(*loops_->all().front(), tokens.keepRest());
+        std::string texts;
+        for (const auto& each : lost) texts += (texts.empty() ? "" : "; ") + describe(each);
+        {
+            const std::lock_guard lock(mutex_);
+            unsaved_ = std::move(texts);
+        }
         if (lost.empty()) return;
+        giveTimeToKeep();
         if (clock_->steady() < end) {
             std::this_thread::sleep_for(std::chrono::milliseconds(500));
             continue;
@@ -377,9 +409,10 @@ int Service::stop() {
     log_->notice("host", "stopping");
     static_cast<void>(notifier_.send("STOPPING=1"));  // only a courtesy
     phase_.set(lost_ ? "stopping: the database's file is gone" : "stopping");
-    std::thread guard([this, deadline = clock_->steady() + timeToStop] { leaveWhenLate(deadline); });
+    leaveBy_ = clock_->steady() + timeToStop;
+    std::thread guard([this, refreshed = clock_->steady() + timeToRefresh] { leaveWhenLate(refreshed); });
     access_->tokens().beginNoMore();
-    refreshing_ = access_->tokens().refreshing();
+    lookForRefreshes();
     runner_->stop();
     awaitPackages();
     finishRefreshes();

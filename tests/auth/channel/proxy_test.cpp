@@ -209,6 +209,8 @@ SCENARIO("what the proxy says instead of yes decides what is done next", "[proxy
             "it wants a sign-in we do not have (NTLM, Negotiate), not Basic (407 No)"},
         Row{"HTTP/1.1 407 No\r\nProxy-Authenticate: Digest realm=\"a, Basic \\\" b\", nonce=x, Negotiate ,NTLM\r\n\r\n", Code::channelProxyRefused,
             Reaction::askOperator, "it wants a sign-in we do not have (Digest, Negotiate, NTLM), not Basic (407 No)"},
+        Row{"HTTP/1.1 407 No\r\nProxy-Authenticate: Digest realm = \"a\", nonce\t=x\r\n\r\n", Code::channelProxyRefused, Reaction::askOperator,
+            "it wants a sign-in we do not have (Digest), not Basic (407 No)"},
         Row{"HTTP/1.1 407 No\r\nProxy-Authenticate: Negotiate, Basic realm=\"a\"\r\n\r\n", Code::channelProxyRefused, Reaction::askOperator,
             "it wants a user and a password (407 No)"},
         Row{"HTTP/1.1 407 No\r\nProxy-Authenticate: NTLM\r\nProxy-Authenticate: basic\r\n\r\n", Code::channelProxyRefused, Reaction::askOperator,

@@ -98,6 +98,20 @@ SCENARIO("an answer waits for the sign-in that asked for it, once", "[login][cal
     }
 }
 
+SCENARIO("an answer nobody came for does not stay behind", "[login][callback]") {
+    Office office;
+    REQUIRE(office.expect("right"));
+    REQUIRE(office.bring("code=secret-code&state=right"));
+    office.loop.clock().pass(601s);
+    WHEN("the service is started") { REQUIRE(office.loop.run(office.service.desk->clearAway())); }
+    WHEN("another answer comes") {
+        const auto waited = office.loop.run(office.command.desk->expect("later", office.loop.clock().wall() + 600s));
+        REQUIRE(waited);
+        REQUIRE(office.bring("code=c&state=later"));
+    }
+    CHECK(office.look("right") == "nothing");
+}
+
 SCENARIO("so many sign-ins may wait, and those that are over make room", "[login][callback]") {
     Office office;
     for (int i = 0; i < CallbackDesk::mostAtATime; ++i) REQUIRE(office.expect("state" + std::to_string(i)));

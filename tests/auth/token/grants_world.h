@@ -13,6 +13,7 @@
 #include "tests/servers/process.h"
 #include "tests/simulation/inline_loop.h"
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -89,7 +90,9 @@ class FailingDatabase final : public plugin::Database {
 public:
     explicit FailingDatabase(std::unique_ptr<plugin::Database> database) : database_(std::move(database)) {}
     bool failing = false;
+    std::function<void()> whenWritten{};
     plugin::Task<plugin::Result<void>> write(Function function) override {
+        if (whenWritten) whenWritten();
         if (failing) return refuse();
         return database_->write(std::move(function));
     }

@@ -42,7 +42,11 @@ SCENARIO("what could not be stored is tried once more at the end, and told when 
     process.tokens->beginNoMore();
     GIVEN("a store that has room again") {
         process.database->failing = false;
+        bool wasSeen = false;
+        process.database->whenWritten = [&] { wasSeen = process.tokens->refreshing(); };
         CHECK(world.loop.run(process.tokens->keepRest()).empty());
+        CHECK(wasSeen);  // by whoever ends the process meanwhile
+        CHECK_FALSE(process.tokens->refreshing());
         CHECK(world.stored()->refreshToken.reveal() == "refresh-secret-1");
         CHECK_FALSE(world.locks.isHeld("m"));
         THEN("nothing is left to be stored") { CHECK(world.loop.run(process.tokens->keepRest()).empty()); }

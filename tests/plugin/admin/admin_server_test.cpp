@@ -13,6 +13,9 @@
 
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <chrono>
+#include <memory>
+#include <thread>
 
 using namespace plugin;
 using namespace plugin::admin;
@@ -113,6 +116,14 @@ SCENARIO("the admin port answers what is open, and guards the rest", "[admin]") 
             REQUIRE(port.ask("/healthz", "GET", {{"Host", "evil.example"}}).status == 403);
             REQUIRE(port.ask("/healthz", "GET", {{"Host", "localhost:1"}}).status == 403);
         }
+        THEN("two names are none") {
+            Poco::Net::StreamSocket socket{Poco::Net::SocketAddress(port.server->address())};
+            const auto request = "GET /healthz HTTP/1.1\r\nHost: " + port.server->address() + "\r\nhost: " + port.server->address() + "\r\n\r\n";
+            socket.sendBytes(request.data(), static_cast<int>(request.size()));
+            char answer[12] = {};
+            REQUIRE(socket.receiveBytes(answer, sizeof answer) == sizeof answer);
+            REQUIRE(std::string(answer, sizeof answer) == "HTTP/1.1 400");
+        }
     }
     GIVEN("something that is missing") {
         port.missing = {"package mail-listener: PO-8002 \"foreign\""};
@@ -145,6 +156,53 @@ SCENARIO("the admin port answers what is open, and guards the rest", "[admin]") 
         socket.sendBytes(nonsense.data(), static_cast<int>(nonsense.size()));
         THEN("the port goes on") { REQUIRE(port.ask("/healthz").status == 200); }
     }
+}
+
+namespace {
+
+/// Somebody who sends a head, an octet now and then, and never its end.
+class Dripping {
+public:
+    explicit Dripping(const Port& port) : socket_(Poco::Net::SocketAddress(port.server->address())), thread_([this] { drip(); }) {}
+    Dripping(const Dripping&) = delete;
+    Dripping& operator=(const Dripping&) = delete;
+    ~Dripping() {
+        over_ = true;
+        thread_.join();
+    }
+
+private:
+    void drip() {
+        try {
+            const std::string head = "GET /healthz HTTP/1.1\r\nX-Slow: ";
+            socket_.sendBytes(head.data(), static_cast<int>(head.size()));
+            while (!over_) {
+                socket_.sendBytes("x", 1);
+                std::this_thread::sleep_for(std::chrono::milliseconds(200));
+            }
+        } catch (const Poco::Exception&) {  // it was cut off
+        }
+    }
+    std::atomic<bool> over_{false};
+    Poco::Net::StreamSocket socket_;
+    std::thread thread_;
+};
+
+}  // namespace
+
+SCENARIO("those who are slow on purpose do not keep others out", "[admin]") {
+    const Port port;
+    std::vector<std::unique_ptr<Dripping>> slow;
+    for (int i = 0; i < 24; ++i) slow.push_back(std::make_unique<Dripping>(port));
+    CHECK(port.ask("/healthz").status == 200);
+}
+
+SCENARIO("the admin port is closed though somebody does not come to an end with a request", "[admin]") {
+    Port port;
+    const Dripping slow(port);
+    REQUIRE(port.ask("/healthz").status == 200);
+    port.server.reset();  // comes back
+    SUCCEED();
 }
 
 SCENARIO("the admin port is opened on this machine alone", "[admin]") {
@@ -196,6 +254,9 @@ SCENARIO("a browser brings the answer to a sign-in, and sees a page that says no
             port.brought = Brought::taken;
             CHECK(port.ask(path).status == 429);
             CHECK(port.queries.size() == 20);
+            AND_THEN("but what could be the answer to a sign-in is") {
+                CHECK(port.ask("/oauth-callback?code=c&state=0123456789-_abcdefghij").status == 200);
+            }
         }
     }
     GIVEN("one that cannot be put down now") {
@@ -213,6 +274,17 @@ SCENARIO("a browser brings the answer to a sign-in, and sees a page that says no
     GIVEN("an answer as long as none is") {
         CHECK(port.ask("/oauth-callback?code=" + std::string(17'000, 'x')).status >= 400);
         CHECK(port.queries.empty());
+    }
+}
+
+SCENARIO("a state of ours is told by its form", "[admin]") {
+    const std::string state = "state=0123456789-_abcdefghij";
+    CHECK(couldBeOurs(state));
+    CHECK(couldBeOurs("code=x&" + state + "&iss=y"));
+    for (const auto& other : {std::string(), std::string("code=x"), state + "k", state.substr(0, 27), state + "&" + state, "x" + state,
+                              "state=&" + state, std::string("state=0123456789-_abcdefghi%"), std::string("state=0123456789-_abcdefgh.j")}) {
+        CAPTURE(other);
+        CHECK_FALSE(couldBeOurs(other));
     }
 }
 

@@ -5,8 +5,10 @@
 #include "tests/servers/certificates.h"
 #include "tests/servers/process.h"
 
+#include <Poco/Net/ServerSocket.h>
 #include <Poco/Net/SocketAddress.h>
 #include <Poco/Net/StreamSocket.h>
+#include <Poco/Net/StreamSocketImpl.h>
 #include <sys/socket.h>
 
 #include <catch2/catch.hpp>
@@ -143,25 +145,63 @@ SCENARIO("clients who say nothing keep nobody out", "[admin][tls]") {
     CHECK(port.status("/healthz") == "200");
 }
 
-SCENARIO("who has had his time is shut out when somebody looks", "[admin]") {
-    int ends[2];
-    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+namespace {
+
+/// Both ends of a connection.
+struct Line {
+    Poco::Net::ServerSocket door{Poco::Net::SocketAddress("127.0.0.1", 0)};
+    Poco::Net::StreamSocket theirs{door.address()};
+    Poco::Net::StreamSocket ours = door.acceptConnection();
+};
+
+/// Waits for the end of what comes in; an octet is none.
+bool isAtItsEnd(Poco::Net::StreamSocket& socket) {
     char octet = 0;
-    GIVEN("patience that is at its end at once") {
-        Patience patience(std::chrono::seconds(-1));
-        const Patience::Served served(patience, ends[0]);
-        patience.lose();
-        THEN("the line is at its end") { CHECK(::recv(ends[1], &octet, 1, 0) == 0); }
+    return socket.receiveBytes(&octet, 1) == 0;
+}
+
+}  // namespace
+
+SCENARIO("who has had his time is shut out", "[admin]") {
+    using std::chrono::hours;
+    using std::chrono::seconds;
+    Line first, second;
+    GIVEN("no time at all") {
+        Patience patience({hours(1), seconds(-1), 9});
+        REQUIRE(patience.accept(first.ours));
+        const Patience::Served served(patience, first.ours);
+        CHECK(isAtItsEnd(first.theirs));
     }
-    GIVEN("patience for an hour") {
-        Patience patience(std::chrono::hours(1));
-        const Patience::Served served(patience, ends[0]);
-        patience.lose();
-        THEN("the line stands") {
-            CHECK(::recv(ends[1], &octet, 1, MSG_DONTWAIT) < 0);
-            CHECK(errno == EAGAIN);
+    GIVEN("no time for a head while others wait") {
+        Patience patience({seconds(-1), hours(1), 9});
+        REQUIRE(patience.accept(first.ours));
+        const Patience::Served served(patience, first.ours);
+        REQUIRE(patience.accept(second.ours));
+        THEN("no more of it comes in, and an answer may still go out") {
+            CHECK(isAtItsEnd(first.ours));
+            first.ours.sendBytes("x", 1);
+            CHECK_FALSE(isAtItsEnd(first.theirs));
         }
     }
-    ::close(ends[0]);
-    ::close(ends[1]);
+    GIVEN("places for one who waits") {
+        Patience patience({hours(1), hours(1), 1});
+        REQUIRE(patience.accept(first.ours));
+        CHECK_FALSE(patience.accept(second.ours));
+        THEN("another may come once that one is served") {
+            const Patience::Served served(patience, first.ours);
+            CHECK(patience.accept(second.ours));
+        }
+    }
+    GIVEN("a port that is closed") {
+        Patience patience({hours(1), hours(1), 9});
+        REQUIRE(patience.accept(first.ours));
+        REQUIRE(patience.accept(second.ours));
+        patience.headIsWhole(first.ours);
+        patience.lose(Patience::Which::headMissing);
+        CHECK(isAtItsEnd(second.theirs));
+        char octet = 0;
+        CHECK(::recv(first.theirs.impl()->sockfd(), &octet, 1, MSG_DONTWAIT) < 0);  // stands
+        patience.lose(Patience::Which::all);
+        CHECK(isAtItsEnd(first.theirs));
+    }
 }

@@ -33,6 +33,23 @@ SCENARIO("who is let in at the admin port", "[admin]") {
     REQUIRE(admit(each.asked, door) == each.entry);
 }
 
+SCENARIO("peers elsewhere are not told of mailboxes without the token", "[admin]") {
+    const std::string token(64, 'a');
+    const Door door{"192.0.2.7", 8025, token};
+    const auto entry = [&](const char* path, std::optional<std::string> authorization, const char* method = "GET") {
+        return admit({method, path, "192.0.2.7:8025", std::nullopt, std::move(authorization), false}, door);
+    };
+    CHECK(entry("/healthz", std::nullopt) == Entry::open);
+    CHECK(entry("/readyz", std::nullopt) == Entry::brief);
+    CHECK(entry("/readyz", "Bearer wrong") == Entry::brief);
+    CHECK(entry("/readyz", std::nullopt, "POST") == Entry::wrongMethod);
+    CHECK(entry("/metrics", std::nullopt) == Entry::unproved);
+    CHECK(entry("/metrics", std::nullopt, "POST") == Entry::unproved);
+    CHECK(entry("/readyz", "Bearer " + token) == Entry::open);
+    CHECK(entry("/metrics", "Bearer " + token) == Entry::open);
+    CHECK(admit({"GET", "/metrics", "evil.example", std::nullopt, "Bearer " + token, false}, door) == Entry::foreign);
+}
+
 SCENARIO("names that are ours from outside are good with any port, and only they", "[admin]") {
     const Door door{"192.0.2.7", 8443, std::string(64, 'a'), {"postern.example", "2001:db8::7"}, true};
     const auto entry = [&](const char* host) { return admit({"GET", "/healthz", host}, door); };

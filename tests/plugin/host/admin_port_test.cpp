@@ -25,9 +25,9 @@ struct Place {
     }
     Certificate certificate(const std::string& name) const { return makeCertificate({.commonName = name, .names = {"localhost"}}, &authority); }
     /// Puts a keystore with that certificate in the place of what was there, as one whole.
-    void keep(const std::string& name) const {
+    void keep(const std::string& name, const std::string& password = "hunter2") const {
         const auto own = certificate(name);
-        fakes::write(folder / "admin.new", servers::pkcs12({{name, &own, {own, authority}}}, "hunter2"));
+        fakes::write(folder / "admin.new", servers::pkcs12({{name, &own, {own, authority}}}, password));
         std::filesystem::rename(folder / "admin.new", folder / "admin.p12");
     }
     std::vector<std::string> words(const std::string& command, const std::string& more = "") const {
@@ -58,6 +58,16 @@ SCENARIO("the admin port speaks HTTPS with the key of a keystore, and shows a ne
     WHEN("the keystore's file is replaced") {
         place.keep("second");
         THEN("whoever connects after a few seconds sees the new certificate") {
+            service.awaitError("the admin port shows another certificate from now on");
+            CHECK(place.subject().find("CN=second") != std::string::npos);
+        }
+    }
+    WHEN("the keystore's file is replaced, and then that of its password") {
+        place.keep("second", "another");
+        service.awaitError("the admin port goes on with the certificate it has");
+        CHECK(place.subject().find("CN=first") != std::string::npos);
+        fakes::write(place.folder / "password", "another\n");
+        THEN("the new certificate is shown all the same") {
             service.awaitError("the admin port shows another certificate from now on");
             CHECK(place.subject().find("CN=second") != std::string::npos);
         }

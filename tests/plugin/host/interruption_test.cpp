@@ -6,8 +6,10 @@
 #include <Poco/JSON/Object.h>
 #include <Poco/JSON/Parser.h>
 
+#include <sqlite3.h>
 #include <catch2/catch.hpp>
 #include <csignal>
+#include <optional>
 
 using fakes::Program;
 using servers::Certificate;
@@ -77,13 +79,21 @@ struct Place {
         servers::writeFile(directory / "first", "refresh-0\n");
         configure("package.path = " + (directory / "packages").string() + "\n");
     }
-    void configure(const std::string& more) const {
+    void configure(const std::string& more, const std::string& admin = "") const {
         servers::writeFile(directory / "postern.properties",
-                           "server.data = " + (directory / "data").string() +
-                               "\nadmin.address =\ntruststore.test.path = " + (directory / "authority.pem").string() +
+                           "server.data = " + (directory / "data").string() + "\nadmin.address = " + admin +
+                               "\ntruststore.test.path = " + (directory / "authority.pem").string() +
                                "\ncredential.c.grant = refresh_token\ncredential.c.client_id = app\ncredential.c.authentication = none\n"
                                "credential.c.scopes = mail\ncredential.c.truststore = test\ncredential.c.token_endpoint = " +
                                provider.endpoint() + "\ncredential.c.refresh_token = ${file:" + (directory / "first").string() + "}\n" + more);
+    }
+    /// With an admin port, whose end takes its time too.
+    void configureMailbox() const {
+        configure(
+            "mailbox.m.protocol = imap\nmailbox.m.host = localhost\nmailbox.m.user = u@example.test\nmailbox.m.credential = c\n"
+            "mailbox.m.deliver = s\nmailbox.m.truststore = test\nmailbox.m.port = " +
+                std::to_string(servers::closedPort()) + "\nsink.s.type = spool\nsink.s.path = " + (directory / "spool").string() + "\n",
+            "127.0.0.1:0");
     }
     std::vector<std::string> words(std::vector<std::string> own) const {
         own.insert(own.end(), {"--config", (directory / "postern.properties").string()});
@@ -100,6 +110,23 @@ struct Place {
         CHECK(token.output == "access-1\n");
         CHECK(provider.asked() == 1);
     }
+};
+
+/// Nobody else can write to a database as long as this exists.
+class HeldStore {
+public:
+    explicit HeldStore(const std::filesystem::path& path) {
+        const bool open = ::sqlite3_open_v2(path.c_str(), &handle_, SQLITE_OPEN_READWRITE, nullptr) == SQLITE_OK;
+        ::sqlite3_busy_timeout(handle_, 10'000);
+        if (!open || ::sqlite3_exec(handle_, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr) != SQLITE_OK)
+            throw std::runtime_error(std::string("the store cannot be held: ") + ::sqlite3_errmsg(handle_));
+    }
+    HeldStore(const HeldStore&) = delete;
+    HeldStore& operator=(const HeldStore&) = delete;
+    ~HeldStore() { ::sqlite3_close(handle_); }
+
+private:
+    sqlite3* handle_ = nullptr;
 };
 
 /// Whether SIGTERM is blocked, so that the program takes it from a descriptor (proc(5)).
@@ -193,19 +220,41 @@ SCENARIO("a refresh token that is given and its answer are not lost with Ctrl-C"
     }
 }
 
+SCENARIO("a command that a signal ends leaves no temporary database behind", "[ending][program]") {
+    Place place;
+    place.configureMailbox();
+    const auto temporary = place.directory / "tmp";
+    std::filesystem::create_directories(temporary);
+    Program command(place.words({"validate", "credential", "c"}), {"TMPDIR=" + temporary.string()});
+    place.provider.awaitRequest();
+    CHECK_FALSE(std::filesystem::is_empty(temporary));
+    command.signal(SIGINT);
+    command.awaitError("A refresh token is on its way");
+    command.signal(SIGINT);
+    CHECK(command.wait() == 75);
+    CHECK(std::filesystem::is_empty(temporary));
+}
+
 SCENARIO("the service waits for a refresh as long as its request may take", "[ending][program]") {
     Place place;
-    place.configure(
-        "mailbox.m.protocol = imap\nmailbox.m.host = localhost\nmailbox.m.user = u@example.test\nmailbox.m.credential = c\nmailbox.m.deliver = s\n"
-        "mailbox.m.truststore = test\nmailbox.m.port = " +
-        std::to_string(servers::closedPort()) + "\nsink.s.type = spool\nsink.s.path = " + (place.directory / "spool").string() + "\n");
+    place.configureMailbox();
     Program service(place.words({"run"}));
     place.provider.awaitRequest();
     service.signal(SIGTERM);
     service.awaitError("stopping");
     WHEN("the answer comes after the time everything else has") {
-        std::this_thread::sleep_for(std::chrono::seconds(11));  // longer than what else may hold up a stop
+        std::this_thread::sleep_for(std::chrono::milliseconds(11'400));  // longer than what else may hold up a stop
         place.provider.letAnswer();
+        THEN("it is stored before the service ends") {
+            CHECK(service.wait() == 0);
+            place.isStored();
+        }
+    }
+    WHEN("the answer comes, and the store is held by somebody else for longer than it waits") {
+        std::optional<HeldStore> held(std::in_place, place.directory / "data/postern.db");
+        place.provider.letAnswer();
+        std::this_thread::sleep_for(std::chrono::seconds(12));
+        held.reset();
         THEN("it is stored before the service ends") {
             CHECK(service.wait() == 0);
             place.isStored();
