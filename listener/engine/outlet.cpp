@@ -90,6 +90,7 @@ Task<std::vector<Outlet::Offered>> Outlet::offer(std::vector<Message> messages, 
     for (const auto& job : jobs) {
         answers.push_back(job->answer(loop_.clock(), retryPause(0, settings_.retryMaxInterval, parts_.random), reserve));
         if (answers.back().answer != Answer::notTried) answers.back().job = job;
+        if (job->stage == OutletJob::Stage::ended) job->hold.reset();  // what came of it is known to whoever keeps it
     }
     std::erase_if(queue_, [&](const JobPtr& each) {
         if (each->group != group) return false;
@@ -292,14 +293,18 @@ Task<bool> Outlet::settleOffered(std::size_t count, std::vector<JobPtr> jobs) {
     waiting_ += count;
     ++busy_;
     std::vector<OutboxOutcome> outcomes;
+    std::vector<JobPtr> ended;
     for (const auto& job : jobs) {
         job->adopted = true;
-        if (job->stage != OutletJob::Stage::ended || stopped(*job)) continue;
+        if (job->stage != OutletJob::Stage::ended) continue;
+        ended.push_back(job);
+        if (stopped(*job)) continue;
         outcomes.push_back(outcomeOf(*job));
         co_await layOutAside(job);
     }
     bool written = true;
     if (!outcomes.empty()) written = co_await conclude(std::move(outcomes), Tell::nobody);
+    for (const auto& job : ended) job->hold.reset();
     --busy_;
     changed_.set();
     wake_.set();
@@ -337,6 +342,7 @@ Task<void> Outlet::concludeAdopted([[maybe_unused]] std::shared_ptr<Outlet> self
         co_await layOutAside(job);
     }
     if (!outcomes.empty()) co_await conclude(std::move(outcomes));
+    for (const auto& job : jobs) job->hold.reset();
     --busy_;
     changed_.set();
 }

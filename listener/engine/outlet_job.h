@@ -24,7 +24,7 @@ struct OutletJob {
     bool adopted = false;                 ///< the outbox has it: its end is concluded there
     std::uint32_t attempts = 0;           ///< before this one
     std::optional<plugin::Wall> first{};  ///< of one from the outbox: since when it waits
-    std::optional<Outlet::Hold> hold{};   ///< since its call began; whoever writes down what came of it drops the job afterwards
+    std::optional<Outlet::Hold> hold{};   ///< since its call began, until what came of it is written down or told
 
     /// Where it stands, for whoever offered it.
     Outlet::Offered answer(const plugin::Clock& clock, std::chrono::milliseconds pause, std::chrono::milliseconds reserve) const {
