@@ -216,7 +216,7 @@ private:
         auto& row = transaction_.prepare(sql::selectRecordOfIndex).bind(0, index_);
         if (!row.step()) return record;
         record = {row.integer(0), plugin::Wall::min()};
-        if (stored::startKind(row.text(1)) != Start::Kind::all) record.start = stored::time(row.integer(2));
+        if (stored::startKind(row.text(2)) != Start::Kind::all) record.start = stored::time(row.integer(3));
         row.reset();
         return record;
     }

@@ -195,7 +195,7 @@ inline constexpr std::string_view selectValidity =
     "SELECT f.validity, EXISTS (SELECT 1 FROM listener_index i WHERE i.mailbox_id = f.mailbox_id AND i.protocol = f.protocol AND i.validity = "
     "f.validity) FROM listener_folder f WHERE f.folder_id = ?1";
 inline constexpr std::string_view selectRecordOfIndex =
-    "SELECT f.folder_id, f.start_kind, f.start_since FROM listener_index i CROSS JOIN listener_folder f ON f.mailbox_id = i.mailbox_id AND "
+    "SELECT f.folder_id, f.cursor, f.start_kind, f.start_since FROM listener_index i CROSS JOIN listener_folder f ON f.mailbox_id = i.mailbox_id AND "
     "f.protocol = i.protocol AND f.validity = i.validity AND f.forgotten = 0 WHERE i.index_id = ?1";
 inline constexpr std::string_view selectRowAt = "SELECT 1 FROM listener_message WHERE folder_id = ?1 AND validity = ?2 AND ordinal = ?3 LIMIT 1";
 inline constexpr std::string_view selectGoneItems =
