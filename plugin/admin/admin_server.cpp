@@ -35,7 +35,7 @@ namespace {
 
 using Poco::Net::HTTPResponse;
 
-constexpr int mostThreads = 4;
+constexpr int mostThreads = 8;
 constexpr int mostWaiting = 64;
 constexpr std::size_t mostUnknown = 20;  // callbacks in ten seconds
 const Poco::Timespan withoutAByte(5, 0);

@@ -28,7 +28,7 @@ struct AdminParts {
 
 /// One HTTP port (RFC 9110), with a TlsKey over TLS 1.2 or 1.3: GET and HEAD of /healthz, /readyz, /metrics, GET of the callback's path (what peers
 /// elsewhere get without the token: guard.h); any other path wants `Authorization: Bearer` and is then not found. Requests with an Origin or with a
-/// Host that is not ours get 403. Limits: 4 requests at a time, 64 waiting, 5 s without a byte, from when it is accepted 10 s for a connection and,
+/// Host that is not ours get 403. Limits: 8 requests at a time, 64 waiting, 5 s without a byte, from when it is accepted 10 s for a connection and,
 /// where others wait, 3 s for the head of a request, Poco's on header fields (100, 8 kB each) and on path and query (16 kB); one request per
 /// connection; bodies are not read; 20 callbacks in ten seconds that fit no sign-in, beside those whose state could be one. No exception leaves a
 /// handler: it is logged, counted and answered with 500.

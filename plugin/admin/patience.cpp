@@ -12,7 +12,8 @@ namespace plugin::admin {
 
 namespace {
 
-constexpr std::chrono::milliseconds lookEvery{250};
+constexpr std::chrono::milliseconds lookEvery{100};
+constexpr std::chrono::milliseconds leastServed{500};  // a handshake of TLS waits for us as well
 
 using Clock = std::chrono::steady_clock;
 
@@ -40,6 +41,7 @@ Patience::Served::Served(Patience& patience, const Poco::Net::StreamSocket& sock
     auto found = patience_.connections_.find(key_);
     if (found == patience_.connections_.end()) found = patience_.connections_.emplace(key_, connection(socket)).first;
     found->second.served = true;
+    found->second.headBy = std::max(found->second.since + patience_.limits_.head, Clock::now() + leastServed);
 }
 
 Patience::Served::~Served() {
@@ -94,7 +96,7 @@ void Patience::loseSlow() {
         const auto& each = at->second;
         const bool old = now - each.since >= limits_.longest;
         if (old) ::shutdown(each.copy, SHUT_RDWR);
-        if (!old && wanted && !each.headIsWhole && now - each.since >= limits_.head) ::shutdown(each.copy, SHUT_RD);
+        if (!old && wanted && each.served && !each.headIsWhole && now >= each.headBy) ::shutdown(each.copy, SHUT_RD);
         if (old && !each.served) {  // nor will it be: it must not count as one who waits
             if (each.copy >= 0) ::close(each.copy);
             at = connections_.erase(at);

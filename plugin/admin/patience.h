@@ -14,7 +14,8 @@ namespace plugin::admin {
 
 /// Ends connections that take too long, so that a few who are slow on purpose do not keep everybody out. Each counts from when it is accepted.
 /// Whatever is older than `longest` is shut down; while somebody waits to be served, what has not brought the head of its request within `head`
-/// gets no more of it in. Thread-safe; a thread of its own looks several times a second, as long as there are any.
+/// gets no more of it in, but not in the first half second it is served. Thread-safe; a thread of its own looks several times a second, as long as
+/// there are any.
 class Patience {
 public:
     struct Limits {
@@ -51,6 +52,7 @@ private:
         int copy;  ///< of the descriptor: the number stays ours until the end; -1: none was left
         std::chrono::steady_clock::time_point since;
         bool served = false, headIsWhole = false;
+        std::chrono::steady_clock::time_point headBy{};  ///< once it is served
     };
     static Connection connection(const Poco::Net::StreamSocket& socket);
     void look();
