@@ -142,7 +142,9 @@ SCENARIO("the tables are found in a database of the version before, and their nu
     options.exclusive = true;
     {
         auto database = plugin::makeSqliteDatabase(options);
-        REQUIRE((*database)->migrate(ledgerOwner, ledgerMigrations()));
+        auto before = ledgerMigrations();
+        std::erase_if(before, [](const auto& one) { return one.number > 3; });  // 0.2.0, which had no alerts
+        REQUIRE((*database)->migrate(ledgerOwner, before));
     }
     Life life(world, {hook("ops")}, {blocked("orders")});
     life.pass(5s);
