@@ -43,6 +43,7 @@ struct Service {
         process.emplace(place.start({"run"}));
         REQUIRE(delivers(place, "a", 1));
         REQUIRE(delivers(place, "b", 1));
+        for (const auto* told : {"delivered mailbox=a", "delivered mailbox=b"}) REQUIRE(says(place, told));  // after the file is there
         REQUIRE(signIns(first) == 1);
         REQUIRE(signIns(second) == 1);
     }
