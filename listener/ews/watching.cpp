@@ -118,11 +118,10 @@ Task<Result<void>> Notifications::step(Endpoint& main, const Watching& watching,
     const int before = failures_;
     auto advancing = advance(main, watching, until, stop, either);
     auto done = co_await advancing;
-    if (!done && !session_.over && isPassing(done.error())) {
-        failed(done.error().what);
-        done = Result<void>{};
-    }
+    const bool passes = !done && !session_.over && isPassing(done.error());
+    if (passes) failed(done.error().what);
     rest(before, loop.clock().steady());
+    if (passes) co_return Result<void>{};
     co_return done;
 }
 
