@@ -26,6 +26,19 @@ bool isOurs(Connection& connection) {
     return false;
 }
 
+/// The same in one look: another process may be making it ours.
+bool isOursNow(Connection& connection) {
+    connection.execute("BEGIN");
+    try {
+        const bool ours = isOurs(connection);
+        connection.execute("COMMIT");
+        return ours;
+    } catch (...) {  // goes on to whoever asks
+        connection.rollback();
+        throw;
+    }
+}
+
 std::int64_t appliedUpTo(Connection& connection, std::string_view owner) {
     auto& statement = connection.prepare("SELECT coalesce(max(number), 0) FROM host_migration WHERE owner = ?");
     statement.bind(0, owner).step();
@@ -59,7 +72,7 @@ bool apply(Connection& connection, std::string_view owner, const Migration& migr
 }  // namespace
 
 bool identify(Connection& connection, bool look) {
-    if (isOurs(connection)) return false;
+    if (isOursNow(connection)) return false;
     if (look) return true;
     connection.execute("BEGIN IMMEDIATE");
     const bool empty = !isOurs(connection);  // another process may have been faster
@@ -80,7 +93,7 @@ void migrate(Connection& connection, std::string_view owner, const std::vector<M
         if (migration.number <= last) throw std::logic_error("migrations of " + std::string(owner) + " are not in rising order");
         last = migration.number;
     }
-    if (look && !isOurs(connection)) {
+    if (look && !isOursNow(connection)) {
         throw StoreError({Reaction::askOperator, Code::storeUnavailable, connection.path() + ": holds no data yet"});
     }
     const auto applied = appliedUpTo(connection, owner);

@@ -85,6 +85,30 @@ std::span<const std::uint8_t> PreparedStatement::blob(int column) const {
     return {data, static_cast<std::size_t>(sqlite3_column_bytes(statement_, column))};
 }
 
+namespace {
+
+// Of several processes that open a new file at once all but one are told that it is busy: for this SQLite does not wait by itself.
+constexpr std::chrono::milliseconds walPause{20};
+
+struct Journal {
+    int code = SQLITE_OK;  ///< SQLITE_DONE: it is as it says
+    std::string mode{};
+};
+
+Journal switchToWal(sqlite3* handle) {
+    Finalizer pragma;
+    Journal journal;
+    journal.code = sqlite3_prepare_v2(handle, "PRAGMA journal_mode = WAL", -1, &pragma.statement, nullptr);
+    if (journal.code == SQLITE_OK) journal.code = sqlite3_step(pragma.statement);
+    if (journal.code != SQLITE_ROW) return journal;
+    if (const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(pragma.statement, 0)); text != nullptr) journal.mode = text;
+    // Only this writes it down: what failed here would keep a journal that FULL does not make safe.
+    journal.code = sqlite3_step(pragma.statement);
+    return journal;
+}
+
+}  // namespace
+
 Connection::Connection(const SqliteOptions& options, Use use) : path_(options.path) {
     // A look at what an unclean stop has left must be able to roll back a journal: it writes, but makes no file.
     const int access = options.readOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | (use == Use::look ? 0 : SQLITE_OPEN_CREATE);
@@ -114,15 +138,13 @@ void Connection::configure(const SqliteOptions& options, Use use) {
     if (use == Use::read && !options.readOnly) execute("PRAGMA query_only = 1");
     if (options.exclusive) execute("PRAGMA locking_mode = EXCLUSIVE");
     if (use != Use::write) return;
-    Finalizer mode;
-    int code = sqlite3_prepare_v2(handle_, "PRAGMA journal_mode = WAL", -1, &mode.statement, nullptr);
-    if (code == SQLITE_OK) code = sqlite3_step(mode.statement);
-    if (code != SQLITE_ROW) raise(handle_, code, path_);
-    const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(mode.statement, 0));
-    const std::string answer(text == nullptr ? "" : text);
-    code = sqlite3_step(mode.statement);  // only this writes it down: what failed here would keep a journal that FULL does not make safe
-    if (code != SQLITE_DONE) raise(handle_, code, path_);
-    if (answer != "wal")
+    auto journal = switchToWal(handle_);
+    for (auto left = options.busyTimeout; (journal.code & 0xff) == SQLITE_BUSY && left > walPause; left -= walPause) {
+        sqlite3_sleep(static_cast<int>(walPause.count()));
+        journal = switchToWal(handle_);
+    }
+    if (journal.code != SQLITE_DONE) raise(handle_, journal.code, path_);
+    if (journal.mode != "wal")
         throw StoreError(
             {Reaction::askOperator, Code::storeUnavailable, path_ + ": the file system cannot share memory, which the write-ahead log needs"});
     // FULL: a commit is durable when it has answered. The last limit lets the log shrink again after a burst.

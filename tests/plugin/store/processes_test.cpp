@@ -3,6 +3,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <thread>
+#include <vector>
+
 using namespace store_test;
 using plugin::Code;
 using plugin::Reaction;
@@ -82,5 +86,22 @@ SCENARIO("a process that holds the database too long is waited for, not for ever
                 CHECK(stored(loop, *database) == Numbers{1, 2});
             }
         }
+    }
+}
+
+SCENARIO("of several that open a new file at once none is turned away", "[store]") {
+    for (int round = 0; round < 20; ++round) {
+        TemporaryDirectory directory;
+        const auto path = directory.file("postern.db");
+        std::atomic<int> waiting{6}, opened{0};
+        std::vector<std::thread> all;
+        for (int i = 0; i < 6; ++i)
+            all.emplace_back([&] {
+                --waiting;
+                while (waiting > 0) std::this_thread::yield();
+                if (plugin::makeSqliteDatabase(onDisk(path))) ++opened;
+            });
+        for (auto& one : all) one.join();
+        CHECK(opened == 6);
     }
 }
