@@ -25,7 +25,7 @@ struct IndexedFolder {
     std::uint64_t next = 1;      ///< ordinal of the next unknown id: FolderView::next
     std::uint64_t exists = 0;    ///< items that are there
     std::string sync{};          ///< EWS SyncState or Graph link, as given; "" = nothing was listed yet, or all has to be listed anew
-    plugin::Wall begun{};          ///< when the index was
+    plugin::Wall begun{};        ///< when the index was
     bool whole = false;          ///< a listing from the start has come to its end: what is not in the index is not in the folder
 };
 
