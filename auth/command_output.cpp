@@ -1,9 +1,10 @@
 #include "auth/command_output.h"
 
+#include "auth/spawn.h"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
@@ -32,63 +33,6 @@ Error failed(const std::string& program, const std::string& why, Reaction reacti
 }
 
 std::string reason(int error) { return std::generic_category().message(error); }
-
-class Handle {
-public:
-    explicit Handle(int fd = -1) : fd_(fd) {}
-    Handle(const Handle&) = delete;
-    Handle& operator=(const Handle&) = delete;
-    ~Handle() { close(); }
-    int get() const { return fd_; }
-    void take(int fd) {
-        close();
-        fd_ = fd;
-    }
-    void close() {
-        if (fd_ >= 0) ::close(std::exchange(fd_, -1));
-    }
-
-private:
-    int fd_;
-};
-
-/// posix_spawn: between its vfork and exec nothing of ours runs, so no lock another thread holds can be in the way.
-class Launch {
-public:
-    Launch() {
-        ::posix_spawn_file_actions_init(&actions_);
-        ::posix_spawnattr_init(&attributes_);
-    }
-    Launch(const Launch&) = delete;
-    Launch& operator=(const Launch&) = delete;
-    ~Launch() {
-        ::posix_spawn_file_actions_destroy(&actions_);
-        ::posix_spawnattr_destroy(&attributes_);
-    }
-
-    /// Answers an errno.
-    int start(const std::vector<std::string>& words, int output, pid_t& child) {
-        std::vector<char*> arguments;
-        for (const auto& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
-        arguments.push_back(nullptr);
-        ::posix_spawn_file_actions_adddup2(&actions_, output, STDOUT_FILENO);  // first: where ours are closed it may be 0 or 2 itself
-        ::posix_spawn_file_actions_addopen(&actions_, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-        ::posix_spawn_file_actions_addopen(&actions_, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-        ::posix_spawn_file_actions_addclosefrom_np(&actions_, STDERR_FILENO + 1);
-        sigset_t none, all;
-        sigemptyset(&none);
-        sigfillset(&all);
-        ::posix_spawnattr_setsigmask(&attributes_, &none);
-        ::posix_spawnattr_setsigdefault(&attributes_, &all);
-        ::posix_spawnattr_setpgroup(&attributes_, 0);
-        ::posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-        return ::posix_spawn(&child, words.front().c_str(), &actions_, &attributes_, arguments.data(), environ);
-    }
-
-private:
-    posix_spawn_file_actions_t actions_{};
-    posix_spawnattr_t attributes_{};
-};
 
 /// A program that runs. What is left of it when this goes is killed, with all it has started.
 class Child {
@@ -167,8 +111,7 @@ Result<Secret> commandOutput(const std::vector<std::string>& words) {
         return failed(program, "cannot be run: " + reason(errno), Reaction::retryLater);
 
     pid_t id = -1;
-    Launch launch;
-    if (const int error = launch.start(words, theirs.get(), id); error != 0) return failed(program, "cannot be run: " + reason(error));
+    if (const int error = spawn({.words = words, .output = theirs.get()}, id); error != 0) return failed(program, "cannot be run: " + reason(error));
     Child child(id);
     const Handle process(static_cast<int>(::syscall(SYS_pidfd_open, id, 0)));
     theirs.close();

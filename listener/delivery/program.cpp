@@ -1,12 +1,12 @@
 #include "listener/delivery/program.h"
 
+#include "auth/spawn.h"
 #include "listener/message/sha256.h"
 #include "plugin/contract/loop.h"
 
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -23,6 +23,7 @@
 namespace listener {
 namespace {
 
+using auth::Handle;
 using plugin::Code;
 using plugin::Error;
 using plugin::Reaction;
@@ -63,25 +64,6 @@ Error notStarted(const std::string& program, int error) {
     }
 }
 
-class Handle {
-public:
-    Handle() = default;
-    explicit Handle(int fd) : fd_(fd) {}
-    Handle(Handle&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-    Handle& operator=(Handle&& other) noexcept {
-        std::swap(fd_, other.fd_);
-        return *this;
-    }
-    ~Handle() { close(); }
-    int get() const { return fd_; }
-    void close() {
-        if (fd_ >= 0) ::close(std::exchange(fd_, -1));
-    }
-
-private:
-    int fd_ = -1;
-};
-
 /// Our end never blocks; theirs does.
 struct Pipe {
     Handle theirs{}, ours{};
@@ -94,55 +76,6 @@ struct Pipe {
         ours = Handle(ends[1]);
         return ::fcntl(ours.get(), F_SETFL, O_NONBLOCK) == 0 ? 0 : errno;
     }
-};
-
-/// posix_spawn: between its vfork and exec nothing of ours runs, so no lock another thread holds can be in the way.
-class Launch {
-public:
-    Launch() {
-        ::posix_spawn_file_actions_init(&actions_);
-        ::posix_spawnattr_init(&attributes_);
-    }
-    Launch(const Launch&) = delete;
-    Launch& operator=(const Launch&) = delete;
-    ~Launch() {
-        ::posix_spawn_file_actions_destroy(&actions_);
-        ::posix_spawnattr_destroy(&attributes_);
-    }
-
-    /// `input`: -1 for /dev/null. Answers an errno.
-    int start(const std::vector<std::string>& words, const Environment& environment, int input, pid_t& child) {
-        std::vector<std::string> settings;
-        for (const auto& [name, value] : environment) settings.push_back(name + "=" + value);
-        sigset_t none, all;
-        sigemptyset(&none);
-        sigfillset(&all);
-        for (const int error : {
-                 // First: where ours are closed it may be 1 or 2 itself.
-                 input >= 0 ? ::posix_spawn_file_actions_adddup2(&actions_, input, STDIN_FILENO)
-                            : ::posix_spawn_file_actions_addopen(&actions_, STDIN_FILENO, "/dev/null", O_RDONLY, 0),
-                 ::posix_spawn_file_actions_addopen(&actions_, STDOUT_FILENO, "/dev/null", O_WRONLY, 0),
-                 ::posix_spawn_file_actions_addopen(&actions_, STDERR_FILENO, "/dev/null", O_WRONLY, 0),
-                 ::posix_spawn_file_actions_addclosefrom_np(&actions_, STDERR_FILENO + 1),
-                 ::posix_spawnattr_setsigmask(&attributes_, &none),
-                 ::posix_spawnattr_setsigdefault(&attributes_, &all),
-                 ::posix_spawnattr_setpgroup(&attributes_, 0),
-                 ::posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP),
-             })
-            if (error != 0) return error;
-        return ::posix_spawn(&child, words.front().c_str(), &actions_, &attributes_, pointers(words).data(), pointers(settings).data());
-    }
-
-private:
-    static std::vector<char*> pointers(const std::vector<std::string>& texts) {
-        std::vector<char*> all;
-        for (const auto& text : texts) all.push_back(const_cast<char*>(text.c_str()));
-        all.push_back(nullptr);
-        return all;
-    }
-
-    posix_spawn_file_actions_t actions_{};
-    posix_spawnattr_t attributes_{};
 };
 
 /// A program that runs; shared by who waits for it and who feeds it. When the last of them goes, what is left of it is killed.
@@ -203,8 +136,8 @@ Result<std::shared_ptr<Running>> launch(const std::vector<std::string>& words, c
     Pipe input;
     if (const int error = hasInput ? input.open() : 0; error != 0) return unavailable(name, "cannot be started: no pipe: " + reason(error));
     pid_t id = -1;
-    Launch way;
-    if (const int error = way.start(words, environment, input.theirs.get(), id); error != 0) return notStarted(name, error);
+    if (const int error = auth::spawn({.words = words, .environment = environment, .input = input.theirs.get()}, id); error != 0)
+        return notStarted(name, error);
     Handle process(static_cast<int>(::syscall(SYS_pidfd_open, id, 0)));  // close-on-exec by itself
     const int error = process.get() < 0 ? errno : 0;
     auto running = std::make_shared<Running>(name, id, std::move(process), std::move(input));
