@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+namespace listenertest {
+
 /// What an index keeps, beyond the life of a session. Strict: what the interface does not allow is a std::logic_error.
 struct KeptIndex {
     struct Entry {
@@ -31,6 +33,7 @@ struct KeptIndex {
     Folder& at(std::int64_t number) { return folders.at(keys.at(static_cast<std::size_t>(number))); }
 };
 
+/// An ItemIndex in memory, for tests of one thread.
 class MemoryIndex final : public listener::ItemIndex {
 public:
     explicit MemoryIndex(std::shared_ptr<KeptIndex> kept) : kept_(std::move(kept)) {}
@@ -97,3 +100,5 @@ public:
 private:
     std::shared_ptr<KeptIndex> kept_;
 };
+
+}  // namespace listenertest

@@ -11,8 +11,9 @@ namespace {
 
 std::vector<std::string> idsOf(Fixture& fixture, const Numbers& ordinals) {
     std::vector<std::string> ids;
-    const auto& folder = fixture.index->folders.at(1);
-    for (const auto ordinal : ordinals) ids.push_back(folder.items.at(ordinal).id);
+    for (const auto ordinal : ordinals)
+        for (const auto& [id, entry] : fixture.index->at(0).items)
+            if (entry.item.ordinal == ordinal) ids.push_back(id);
     return ids;
 }
 
@@ -74,7 +75,7 @@ SCENARIO("a large folder comes in pages, each kept with its state", "[ews]") {
         for (int i = 0; i < 60; ++i) other.server.deliver(other.server.inbox(), mail(std::to_string(i)));
         REQUIRE(other.open());
         CHECK(other.select("INBOX").error().code == Code::mailboxThrottled);
-        CHECK_FALSE(other.index->folders.at(1).view.whole);
+        CHECK_FALSE(other.index->at(0).told.whole);
         REQUIRE(other.select("INBOX"));
         CHECK(pages == 4 + 3);  // it went on where it was
         CHECK(other.list()->ordinals.size() == 60);
@@ -197,11 +198,11 @@ SCENARIO("a change that does not say of what is not passed over", "[ews]") {
     fixture.begin(2);
     fixture.ids.push_back(fixture.server.deliver(fixture.server.inbox(), mail("3")));
     rewrite(fixture, "SyncFolderItems", "<t:ItemId Id=\"" + fixture.ids.back() + "\"", "<t:ItemId Id=\"\"");
-    const auto kept = fixture.index->folders.at(1).view.sync;
+    const auto kept = fixture.index->at(0).told.sync;
     const auto listed = fixture.select("INBOX");
     REQUIRE_FALSE(listed);
     CHECK((listed.error().code == Code::mailboxProtocol && listed.error().reaction == Reaction::reconnect));
-    CHECK(fixture.index->folders.at(1).view.sync == kept);
+    CHECK(fixture.index->at(0).told.sync == kept);
 }
 
 SCENARIO("a listing that makes no progress ends", "[ews]") {

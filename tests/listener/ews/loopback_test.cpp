@@ -14,19 +14,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-class RealAccess final : public auth::Access {
-public:
-    explicit RealAccess(auth::Dialer& real) : dialer_(real) {}
-    auth::Dialer& dialer() override { return dialer_; }
-    auth::TokenSource& tokens() override { return tokens_; }
-    plugin::Result<Kind> kind(std::string_view) const override { return Kind::token; }
-    plugin::Result<Password> password(std::string_view) override { throw std::logic_error("no password here"); }
-    plugin::Result<auth::Secret> secret(std::string_view) override { throw std::logic_error("no secret here"); }
-
-private:
-    auth::Dialer& dialer_;
-    FakeTokens tokens_{};
-};
+using RealAccess = listenertest::FakeAccess<auth::Dialer&, FakeTokens>;
 
 }  // namespace
 
@@ -34,7 +22,7 @@ SCENARIO("the same over real sockets: large mail, notifications, and a mailbox t
     servers::EwsServer server;
     World world;
     RealAccess access{*world.dialer};
-    const auto index = std::make_shared<listenertest::IndexData>();
+    const auto index = std::make_shared<listenertest::KeptIndex>();
     simulation::SimDisk disk;
     const auto staging = *disk.directory("/staging", true);
     listener::ews::Settings settings;
@@ -48,7 +36,7 @@ SCENARIO("the same over real sockets: large mail, notifications, and a mailbox t
     for (int i = 1; i <= 30; ++i) server.deliver(server.inbox(), mail(std::to_string(i)));
     server.deliver(server.inbox(), mail("31", body));
 
-    const auto mailbox = listener::ews::makeMailbox(settings, access, std::make_unique<listenertest::MemoryIndex>(index), world.log, "0.3.0");
+    const auto mailbox = listener::ews::makeMailbox(settings, access, std::make_unique<listenertest::MemoryIndex>(index), world.log, "0.4.0");
     const std::stop_source stop;
     REQUIRE(world.run(mailbox->open(stop.get_token())));
     REQUIRE(world.run(mailbox->select("INBOX", stop.get_token())));

@@ -95,7 +95,7 @@ SCENARIO("waiting ends when it shall, and the answer stays open", "[ews]") {
         CHECK(watched.passed() == 10min);
     }
     GIVEN("a caller who wants it back") {
-        CHECK(watched.watch({"INBOX"}, 100s)->empty());
+        CHECK(watched.watch({"INBOX"}, 5min, 100s)->empty());
         CHECK(watched.passed() == 100s);
     }
     GIVEN("the end of the service") {

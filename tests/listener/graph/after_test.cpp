@@ -62,7 +62,7 @@ SCENARIO("messages are moved, into a folder that is made where there is none", "
     CHECK(acting.graph.in("inbox") == Names{acting.idOf(3)});
     const auto made = acting.graph.count("/childFolders HTTP") + acting.graph.count("POST /v1.0/users/intake%40contoso.com/mailFolders");
     CHECK(made == (target == "INBOX/Done/2026" ? 2U : target == "Archiv" ? 0U : 1U));
-    acting.again();
+    acting.renew();
     acting.enter(target);
     CHECK(acting.select(target)->exists == 2);
 }

@@ -18,7 +18,7 @@ SCENARIO("messages come as they are, in order, with what is known of them", "[gr
         ids.push_back(fixture.graph.deliver(bytes.back(), "2026-11-22T08:15:" + std::to_string(10 + i) + "Z", i % 3 == 0));
     }
     fixture.enter();
-    if (GENERATE(true, false)) fixture.again(), fixture.enter();  // the state of messages comes another way then
+    if (GENERATE(true, false)) fixture.renew(), fixture.enter();  // the state of messages comes another way then
     const auto listing = fixture.list();
     REQUIRE(fixture.fetch(listing->ordinals));
     REQUIRE(fixture.ids() == ids);
@@ -40,7 +40,7 @@ SCENARIO("the state of messages is asked for only where no page has told it", "[
     fixture.enter();
     REQUIRE(fixture.fetch(fixture.list()->ordinals));
     CHECK(fixture.graph.count("$batch") == 0);
-    fixture.again();
+    fixture.renew();
     fixture.enter();
     REQUIRE(fixture.fetch(fixture.list()->ordinals));
     CHECK(fixture.graph.count("$batch") == 3);
@@ -118,7 +118,7 @@ SCENARIO("a message that is gone meanwhile is left out", "[graph]") {
     std::vector<std::string> ids;
     for (int i = 0; i < 5; ++i) ids.push_back(fixture.graph.deliver(mail("m" + std::to_string(i)), "2026-11-22T08:15:0" + std::to_string(i) + "Z"));
     fixture.enter();
-    if (GENERATE(true, false)) fixture.again(), fixture.enter();
+    if (GENERATE(true, false)) fixture.renew(), fixture.enter();
     fixture.graph.change([&ids](GraphStore& store) { return store.remove(ids[1]), store.remove(ids[4]), 0; });
     REQUIRE(fixture.fetch({1, 2, 3, 4, 5}));
     CHECK(fixture.ids() == Names{ids[0], ids[2], ids[3]});
@@ -142,7 +142,7 @@ SCENARIO("a message the server cannot hand out does not hold up the others", "[g
     CHECK(fixture.ids() == Names{ids[0], ids[1], ids[3], ids[4]});
     CHECK(fixture.list()->ordinals == Numbers{1, 2, 3, 4, 5});
     THEN("it stays so when it is asked for alone") {
-        fixture.again();
+        fixture.renew();
         fixture.enter();
         CHECK(fixture.fetch({3}));
         CHECK(fixture.received.messages.size() == 4);
@@ -229,7 +229,7 @@ SCENARIO("throttling ends a fetch, with the time to wait", "[graph]") {
         CHECK(fixture.graph.count("$value") < 9);
     }
     GIVEN("a state that is throttled, within a $batch") {
-        fixture.again();
+        fixture.renew();
         fixture.enter();
         fixture.graph.fail({.what = "BATCH GET", .status = 429, .code = "ApplicationThrottled", .headers = {{"Retry-After", "44"}}, .passes = 4});
         check(fixture.fetch({1, 2, 3, 4, 5, 6, 7, 8, 9}));

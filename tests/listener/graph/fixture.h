@@ -3,9 +3,8 @@
 #include "auth/access.h"
 #include "listener/graph/graph_mailbox.h"
 #include "tests/listener/memory_index.h"
+#include "tests/listener/session_fixture.h"
 #include "tests/servers/graph_server.h"
-#include "tests/simulation/inline_loop.h"
-#include "tests/simulation/sim_disk.h"
 
 #include <catch2/catch.hpp>
 
@@ -21,21 +20,12 @@ using plugin::Code;
 using plugin::Reaction;
 using servers::GraphServer;
 using servers::GraphStore;
-using Numbers = std::vector<std::uint64_t>;
-using Names = std::vector<std::string>;
-
-class RecordingLog final : public plugin::Log {
-public:
-    std::string text{};
-    std::size_t warnings = 0;
-    bool enabled(plugin::Level) const override { return true; }
-    void write(plugin::Level level, std::string_view, std::string_view message, const std::vector<plugin::Field>& fields) override {
-        if (level == plugin::Level::warning) ++warnings;
-        text.append(message);
-        for (const auto& field : fields) text.append(" ").append(field.key).append("=").append(field.value);
-        text += '\n';
-    }
-};
+using listenertest::bytesOf;
+using listenertest::KeptIndex;
+using listenertest::MemoryIndex;
+using listenertest::Names;
+using listenertest::Numbers;
+using listenertest::Received;
 
 /// The same numbers in each run.
 class CountingRandom final : public plugin::Random {
@@ -88,49 +78,7 @@ private:
     GraphServer& graph_;
 };
 
-class FakeAccess final : public auth::Access {
-public:
-    explicit FakeAccess(GraphServer& graph) : dialer_(graph) {}
-    Kind signInKind = Kind::token;
-    GraphDialer& dialer() override { return dialer_; }
-    FakeTokens& tokens() override { return tokens_; }
-    plugin::Result<Kind> kind(std::string_view) const override { return signInKind; }
-    plugin::Result<Password> password(std::string_view) override { throw std::logic_error("no passwords here"); }
-    plugin::Result<auth::Secret> secret(std::string_view) override { throw std::logic_error("no secrets here"); }
-
-private:
-    GraphDialer dialer_;
-    FakeTokens tokens_{};
-};
-
-struct Received : listener::Receiver {
-    std::vector<listener::Fetched> messages{};
-    std::optional<plugin::Error> refuses{};
-    std::optional<std::uint64_t> limit{};      ///< octets
-    std::optional<std::size_t> enoughAfter{};  ///< messages
-    bool throws = false;
-    std::optional<std::uint64_t> sizeLimit() const override { return limit; }
-    bool enough() const override { return enoughAfter && messages.size() >= *enoughAfter; }
-    plugin::Task<plugin::Result<void>> take(listener::Fetched message) override {
-        if (throws) throw std::logic_error("a bug of the receiver's");
-        if (refuses) co_return *refuses;
-        messages.push_back(std::move(message));
-        co_return plugin::Result<void>{};
-    }
-};
-
-/// The bytes, from memory or from the file.
-inline std::string bytesOf(const listener::Content& content) {
-    if (content.inMemory() != nullptr) return *content.inMemory();
-    if (content.file() == nullptr) return {};
-    std::string bytes(static_cast<std::size_t>(content.size()), '\0');
-    for (std::size_t at = 0; at < bytes.size();) {
-        const auto got = content.file()->readAt(at, std::span<char>{bytes.data() + at, bytes.size() - at});
-        if (!got || *got == 0) throw std::runtime_error("a staged message cannot be read");
-        at += *got;
-    }
-    return bytes;
-}
+using FakeAccess = listenertest::FakeAccess<GraphDialer, FakeTokens>;
 
 inline std::string mail(const std::string& subject, std::size_t size = 40) {
     std::string text = "Message-ID: <" + subject +
@@ -139,17 +87,17 @@ inline std::string mail(const std::string& subject, std::size_t size = 40) {
     return text;
 }
 
-/// One mailbox on a loop of its own, with Graph in memory. Nothing it sent may have been wrong.
-struct Fixture {
+/// One mailbox with Graph in memory. Nothing it sent may have been wrong.
+struct Fixture : listenertest::SessionFixture {
     Fixture() : Fixture(GraphServer::Options()) {}
     explicit Fixture(GraphServer::Options options) : graph(inMemory(std::move(options))), access(graph) {
         settings.alias = "intake";
         settings.url = graph.url();
         settings.user = "intake@contoso.com";
         settings.credential = "tenant";
-        staging = *disk.directory("/staging", true);
     }
-    ~Fixture() {
+    ~Fixture() override {
+        end();
         if (!mayBeWrong) CHECK(graph.problems() == Names{});
     }
     static GraphServer::Options inMemory(GraphServer::Options options) {
@@ -157,33 +105,11 @@ struct Fixture {
         return options;
     }
 
-    listener::Mailbox& mailbox() {
-        if (!mailbox_) mailbox_ = listener::graph::makeMailbox(settings, access, std::make_unique<MemoryIndex>(kept), random, log, "0.4.0");
-        return *mailbox_;
-    }
-    /// Another session, with what is kept.
-    void again() { mailbox_.reset(); }
-    plugin::Result<void> open() { return loop.run(mailbox().open(stop.get_token())); }
-    plugin::Result<listener::FolderView> select(std::string folder = "INBOX") {
-        return loop.run(mailbox().select(std::move(folder), stop.get_token()));
-    }
-    plugin::Result<listener::Listing> list(listener::ListRequest request = {}) { return loop.run(mailbox().list(request, stop.get_token())); }
-    plugin::Result<void> fetch(Numbers ordinals) { return loop.run(mailbox().fetch(std::move(ordinals), received, *staging, stop.get_token())); }
-    plugin::Result<void> after(listener::AfterAction::Kind kind, Numbers ordinals, std::string target = "", Numbers copied = {}) {
-        const listener::Copied record = [](Numbers) -> plugin::Task<plugin::Result<void>> { throw std::logic_error("nothing is copied by Graph"); };
-        listener::AfterRequest request{.action = {kind, std::move(target)}, .ordinals = std::move(ordinals), .copied = std::move(copied)};
-        return loop.run(mailbox().after(std::move(request), record, stop.get_token()));
-    }
-    plugin::Result<Names> folders(Names patterns) { return loop.run(mailbox().folders(std::move(patterns), stop.get_token())); }
-    plugin::Result<std::vector<listener::Identified>> identify() {
-        std::vector<listener::Identified> found;
-        const listener::IdentifiedTaker taker = [&found](listener::Identified each) -> plugin::Result<void> {
-            found.push_back(each);
-            return {};
-        };
-        auto done = loop.run(mailbox().identify(taker, stop.get_token()));
-        if (!done) return done.error();
-        return found;
+    plugin::Result<void> after(listener::AfterAction::Kind kind, Numbers ordinals, std::string target = "", Numbers before = {}) {
+        auto done = SessionFixture::after(
+            listener::AfterRequest{.action = {kind, std::move(target)}, .ordinals = std::move(ordinals), .copied = std::move(before)});
+        CHECK(copied.empty());  // nothing is copied by Graph
+        return done;
     }
     void enter(std::string folder = "INBOX") {
         const auto opened = open();
@@ -193,27 +119,23 @@ struct Fixture {
         INFO((selected ? "" : describe(selected.error())));
         REQUIRE(selected);
     }
-    std::vector<std::string> ids() const {
-        std::vector<std::string> found;
+    Names ids() const {
+        Names found;
         for (const auto& message : received.messages) found.push_back(message.position.text);
         return found;
     }
 
-    simulation::InlineLoop loop{};
-    simulation::SimDisk disk{};
-    std::shared_ptr<plugin::Directory> staging{};
     GraphServer graph;
     FakeAccess access;
-    RecordingLog log{};
     CountingRandom random{};
     std::shared_ptr<KeptIndex> kept = std::make_shared<KeptIndex>();
     listener::graph::Settings settings{};
-    Received received{};
-    std::stop_source stop{};
     bool mayBeWrong = false;
 
 private:
-    std::unique_ptr<listener::Mailbox> mailbox_{};
+    std::unique_ptr<listener::Mailbox> make() override {
+        return listener::graph::makeMailbox(settings, access, std::make_unique<MemoryIndex>(kept), random, log, "0.4.0");
+    }
 };
 
 }  // namespace graphtest

@@ -54,7 +54,7 @@ SCENARIO("a token that is refused is reported once, and the next session has ano
     CHECK(refused.error().what.find("InvalidAuthenticationToken") != std::string::npos);
     CHECK(refused.error().provider.starts_with("request-id=00000000-1111-2222-3333-444444444444 client-request-id="));
     CHECK(fixture.access.tokens().refusals == 1);
-    fixture.again();
+    fixture.renew();
     REQUIRE(fixture.open());
     CHECK(fixture.access.tokens().refusals == 1);
 }

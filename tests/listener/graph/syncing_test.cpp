@@ -107,7 +107,7 @@ SCENARIO("another session goes on where the last one ended", "[graph]") {
     for (int i = 0; i < 9; ++i) fixture.graph.deliver(mail("m"), minute(i));
     GIVEN("one that came to its end") {
         fixture.enter();
-        fixture.again();
+        fixture.renew();
         fixture.graph.deliver(mail("new"), minute(50));
         fixture.enter();
         CHECK(fixture.list()->ordinals == upTo(10));
@@ -120,7 +120,7 @@ SCENARIO("another session goes on where the last one ended", "[graph]") {
         CHECK(selected.error().code == Code::mailboxThrottled);
         CHECK(fixture.kept->folders.begin()->second.items.size() == 6);
         CHECK(!fixture.kept->folders.begin()->second.told.whole);
-        fixture.again();
+        fixture.renew();
         fixture.enter();
         CHECK(fixture.list()->ordinals == upTo(9));
         CHECK(fixture.kept->folders.begin()->second.told.whole);
@@ -194,7 +194,7 @@ SCENARIO("a mailbox that has another name now keeps its messages", "[graph]") {
     Fixture fixture;
     for (int i = 0; i < 3; ++i) fixture.graph.deliver(mail("m"), minute(i));
     fixture.enter();
-    fixture.again();
+    fixture.renew();
     fixture.graph.rename("mail-in@contoso.com");
     fixture.settings.user = "mail-in@contoso.com";
     fixture.graph.deliver(mail("new"), minute(30));
@@ -239,7 +239,7 @@ SCENARIO("what was kept from another root is asked for anew", "[graph]") {
     Fixture fixture;
     fixture.graph.deliver(mail("m"));
     fixture.enter();
-    fixture.again();
+    fixture.renew();
     fixture.kept->folders.begin()->second.told.sync = "https://graph.microsoft.us/v1.0/users/x/mailFolders/y/messages/delta?$deltatoken=z";
     fixture.enter();
     CHECK(fixture.list()->ordinals == Numbers{1});
