@@ -172,9 +172,8 @@ inline constexpr std::string_view setNext = "UPDATE listener_outbox SET next = ?
 
 // The index of items.
 inline constexpr std::string_view selectIndex =
-    "SELECT i.index_id, i.validity, i.next, i.present, i.sync, i.whole, i.begun FROM listener_mailbox b CROSS JOIN listener_index i ON i.mailbox_id "
-    "= "
-    "b.mailbox_id WHERE b.alias = ?1 AND i.protocol = ?2 AND i.folder_key = ?3 AND i.forgotten = 0";
+    "SELECT i.index_id, i.validity, i.next, i.present, i.sync, i.whole, i.begun FROM listener_mailbox b CROSS JOIN listener_index i "
+    "ON i.mailbox_id = b.mailbox_id WHERE b.alias = ?1 AND i.protocol = ?2 AND i.folder_key = ?3 AND i.forgotten = 0";
 /// The hash alone would do; the others are for the two ids in a universe that share one.
 inline constexpr std::string_view selectItem =
     "SELECT ordinal, received, listing, gone FROM listener_item INDEXED BY listener_item_hash WHERE hash = ?1 AND index_id = ?2 AND id = ?3";
