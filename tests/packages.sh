@@ -70,6 +70,7 @@ install_modules() {
     (cd "$1" && npm ci --no-audit --no-fund --loglevel=error >&2 && touch node_modules/.package-lock.json)
 }
 install_identity_provider() { install_modules "$1/tests/servers/idp" "the identity provider"; }
+install_description_checker() { install_modules "$1/tests/servers/prism" "the checker of Graph's description"; }
 install_browser_driver() { install_modules "$1/tests/browser" "the browser's driver"; }
 
 # configure ROOT PRESET OPTIONS...

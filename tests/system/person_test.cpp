@@ -98,6 +98,29 @@ SCENARIO("a person signs in once, and mail is delivered over restarts and short-
     }
 }
 
+SCENARIO("a service that waits for somebody to sign in goes on as soon as somebody has", "[system][login]") {
+    const auto user = Surroundings::get().newUser();
+    Workplace place;
+    place.configure(credential() + mailbox("m", user, "person"));
+    const auto mails = someMails("awaited", 3);
+    Surroundings::get().reader(user).append("INBOX", mails);
+    const auto serviceLog = place.path() / "service.log";
+    servers::Process service{{{POSTERN_PROGRAM, "run", "--config", (place.path() / "conf").string()}, serviceLog, serviceLog, place.path()}};
+    REQUIRE(eventually([&] { return servers::readFile(serviceLog).find("PO-3012") != std::string::npos; }, soon));
+    CHECK(place.countDelivered("m") == 0);
+    REQUIRE(signIn(place, user) == 0);
+    CHECK(eventually([&] { return place.countDelivered("m") == mails.size(); }, soon));
+    INFO(servers::readFile(serviceLog));
+    THEN("who signed in, by which grant and with which scopes, is to be seen") {
+        const auto shown = place.postern({"credentials", "person"});
+        CHECK(shown.output.find("account         " + user) != std::string::npos);
+        CHECK(shown.output.find(" by authorization_code") != std::string::npos);
+        CHECK(shown.output.find("refresh token   yes") != std::string::npos);
+        CHECK(shown.output.find("scopes          openid offline_access " + IdentityProvider::scope()) != std::string::npos);
+    }
+    CHECK(service.stop(soon).status == 0);
+}
+
 SCENARIO("somebody else's sign-in does not open the mailbox", "[system][login]") {
     const auto user = Surroundings::get().newUser(), other = Surroundings::get().newUser();
     Workplace place;

@@ -1,6 +1,8 @@
 #include "auth/login/connector.h"
 #include "scripted_provider.h"
 
+#include <set>
+
 using namespace auth;
 using namespace auth::login;
 using namespace std::chrono_literals;
@@ -188,6 +190,16 @@ SCENARIO("user-login has a number for each way it ends", "[login][connector]") {
         office.provider.answers = {http(200, R"({"access_token":"t","token_type":"mac"})")};
         CHECK(statusOf(kind, office.user("person")) == -5);
     }
+}
+
+SCENARIO("a number that is not used is never given", "[login][connector]") {
+    std::set<int> given;
+    for (const auto& entry : plugin::codeTable)
+        for (const auto kind : {ConnectorKind::serverLogin, ConnectorKind::userLogin, ConnectorKind::refreshToken})
+            for (const auto reaction :
+                 {Reaction::retryLater, Reaction::reconnect, Reaction::reauthenticate, Reaction::setAside, Reaction::askOperator})
+                given.insert(connectorStatus(kind, Error{reaction, entry.code, "what happened"}));
+    CHECK(given == std::set<int>{-5, -3, -2, -1});
 }
 
 SCENARIO("refresh-token has a number for each way it ends", "[login][connector]") {

@@ -1,4 +1,5 @@
 // How a client without a shared secret shows who it is: to a real identity provider, and to a strict server for the JWT bearer grant.
+#include "auth/token/jwt.h"
 #include "jwt_verifier.h"
 #include "machine.h"
 #include "tests/servers/identity_provider.h"
@@ -73,6 +74,20 @@ const Surroundings& around() {
     return all;
 }
 
+/// What somebody else would put into the file: a platform, a cloud's metadata service.
+std::string assertionOf(const std::string& client, const servers::Certificate& certificate) {
+    static int made = 0;
+    const auto now = std::chrono::time_point_cast<plugin::Wall::duration>(std::chrono::system_clock::now());
+    const auto jwt = auth::signedJwt({.key = certificate.key, .algorithm = auth::JwtAlgorithm::rs256}, {.issuer = client,
+                                                                                                        .subject = client,
+                                                                                                        .audience = around().provider.tokenEndpoint(),
+                                                                                                        .id = "foreign-" + std::to_string(++made),
+                                                                                                        .issuedAt = now,
+                                                                                                        .life = std::chrono::seconds(60)});
+    REQUIRE(jwt);
+    return std::string(jwt->reveal());
+}
+
 std::string textOf(const plugin::Result<auth::Token>& token) { return token ? "" : plugin::describe(token.error()); }
 
 }  // namespace
@@ -141,6 +156,23 @@ SCENARIO("an assertion from a file is sent as it is", "[token][provider][asserti
         CHECK(around().last().at("client_assertion") == used);
         CHECK(token.error().code == Code::tokenClientRefused);
         CHECK(textOf(token).find(used.substr(0, 40)) == std::string::npos);
+    }
+    GIVEN("one that somebody else has just made, and then another") {
+        std::set<std::string> sent;
+        for (int turn = 0; turn < 2; ++turn) {
+            const auto made = assertionOf("rs", around().keys.rsa);
+            servers::writeFile(file, made + "\n");
+            Machine fresh(around().settings("rs", "assertion_file", {{"assertion_file", file}}));
+            const auto token = fresh.token("c");
+            INFO(textOf(token));
+            REQUIRE(token);
+            const auto last = around().last();
+            CHECK(last.at("client_assertion") == made);
+            CHECK(last.at("client_assertion_type") == "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
+            CHECK(fresh.log.text().find(made.substr(0, 40)) == std::string::npos);
+            sent.insert(made);
+        }
+        CHECK(sent.size() == 2);  // it is read at every request
     }
     GIVEN("none") {
         std::filesystem::remove(file);

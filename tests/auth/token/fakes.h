@@ -17,11 +17,12 @@ namespace fakes {
 class Clock final : public plugin::Clock {
 public:
     plugin::Steady steady() const override { return plugin::Steady(std::chrono::milliseconds(now_)); }
-    plugin::Wall wall() const override { return plugin::Wall(std::chrono::milliseconds(1'800'000'000'000 + now_)); }
+    plugin::Wall wall() const override { return plugin::Wall(std::chrono::milliseconds(1'800'000'000'000 + now_ + set_)); }
     void advance(std::chrono::milliseconds by) { now_ += by.count(); }
+    void setWall(std::chrono::milliseconds by) { set_ += by.count(); }  ///< somebody sets the clock; no time passes
 
 private:
-    std::atomic<std::int64_t> now_{1'000'000};
+    std::atomic<std::int64_t> now_{1'000'000}, set_{0};
 };
 
 /// Always the middle: jitter of none.

@@ -189,6 +189,48 @@ SCENARIO("a token is renewed ahead of its end, while it is used", "[token]") {
     }
 }
 
+SCENARIO("a token's life counts from before it was asked for", "[token]") {
+    World world;
+    world.endpoint.answers = {tokenFor(3600, "first"), tokenFor(3600, "second"), tokenFor(3600, "third")};
+    world.endpoint.whenAsked = [&world] {
+        if (world.asked() == 1) world.clock.advance(10min);
+    };
+    const auto asked = world.clock.wall();
+    const auto token = world.token();
+    REQUIRE(token);
+    CHECK(token->expiresAt == asked + 60min);
+    WHEN("45 minutes later it is 55 minutes old") {
+        world.clock.advance(45min);
+        THEN("it is in its last five minutes, and another is waited for") { CHECK(world.text() == "second"); }
+    }
+    WHEN("somebody sets the clock, whichever way") {
+        world.clock.setWall(GENERATE(-48h, 48h));
+        THEN("it serves as long as before: 35 minutes of its life are over after 25") {
+            world.clock.advance(25min);
+            CHECK(world.text() == "first");
+            CHECK(world.asked() == 1);
+        }
+        THEN("and no longer") {
+            world.clock.advance(45min);
+            CHECK(world.text() == "second");
+        }
+    }
+}
+
+SCENARIO("a token is renewed when its provider asks for it, if that is sooner", "[token]") {
+    World world;
+    world.endpoint.answers = {http(200, R"({"access_token":"first","token_type":"Bearer","expires_in":86400,"refresh_in":43200})"),
+                              tokenFor(3600, "second")};
+    CHECK(world.text() == "first");
+    world.clock.advance(10h);
+    CHECK(world.text() == "first");
+    CHECK(world.asked() == 1);
+    world.clock.advance(4h);  // give or take a tenth
+    CHECK(world.text() == "first");
+    CHECK(world.asked() == 2);
+    CHECK(world.text() == "second");
+}
+
 SCENARIO("in its last five minutes a token is waited for", "[token]") {
     World world;
     world.endpoint.answers = {tokenFor(3600, "first"), tokenFor(3600, "second")};

@@ -148,3 +148,21 @@ SCENARIO("the end of a secret is a condition at each stage, and those before it 
           "the client secret of credential m365 ends on 2027-01-31T00:00:00Z: make another secret at the provider, and give it as "
           "credential.m365.client_secret_next");
 }
+
+SCENARIO("the ends of certificates and of unused sign-ins are told as those of secrets are, each with what to do", "[conditions]") {
+    using Kind = auth::Ending::Kind;
+    const plugin::Wall end = std::chrono::sys_days(std::chrono::year(2027) / 1 / 31);
+    const auto only = [&](Kind kind, const std::string& name) {
+        const auto all = conditionsOf({auth::Ending{kind, name, end}}, end - 24h);
+        REQUIRE(all.size() == 4);  // this stage, and the three before it, of which nothing is known any more
+        CHECK(all.front().known);
+        CHECK(all.front().kind == "credential-ending");
+        return all.front();
+    };
+    const auto certificate = only(Kind::certificate, "client/postern");
+    CHECK(certificate.subject == "the certificate of keystore and key client/postern, 1 day");
+    CHECK(certificate.what.find("upload it to the provider (postern keystores --certificate)") != std::string::npos);
+    const auto signIn = only(Kind::signIn, "person");
+    CHECK(signIn.subject == "the unused sign-in of credential person, 1 day");
+    CHECK(signIn.what.find("run `postern login person`") != std::string::npos);
+}

@@ -66,7 +66,7 @@ SCENARIO("what is asked is what Graph's description says", "[graph][servers]") {
         mailbox = listener::graph::makeMailbox(settings, access, std::make_unique<MemoryIndex>(kept), random, world.log, "0.4.0");
         return static_cast<bool>(world.run(mailbox->open({})));
     };
-    REQUIRE(servers::eventually(opens, std::chrono::seconds(30)));
+    REQUIRE(servers::eventually(opens, std::chrono::seconds(120)));
     Received received;
     for (int turn = 0; turn < 2; ++turn) {
         REQUIRE(fine(world.run(mailbox->folders({"*", "\\Trash"}, {}))));
