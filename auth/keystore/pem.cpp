@@ -36,6 +36,9 @@ std::string_view typeIn(std::string_view line) {
     return line.ends_with(end) ? line.substr(0, line.size() - end.size()) : std::string_view{};
 }
 
+/// Others, of attributes, end so too.
+bool isCertificate(std::string_view type) { return type == "CERTIFICATE" || type == "X509 CERTIFICATE" || type == "TRUSTED CERTIFICATE"; }
+
 /// What `openssl pkcs12` writes: the low octet of each UTF-16 unit, which is Latin-1. Others write UTF-8.
 std::string utf8Of(std::string_view text) {
     if (plugin::isUtf8(text)) return std::string(text);
@@ -78,7 +81,7 @@ private:
     }
     void close(std::size_t end) {
         const auto block = text_.substr(begin_, end - begin_);
-        const bool key = type_.ends_with("PRIVATE KEY"), certificate = type_.ends_with("CERTIFICATE");
+        const bool key = type_.ends_with("PRIVATE KEY"), certificate = isCertificate(type_);
         if (key) blocks.keys.push_back({std::move(name_), block});
         if (certificate) blocks.certificates.push_back(block);
         if (key || certificate) name_.clear();  // parameters of a curve stand between a name and its key

@@ -169,7 +169,8 @@ SCENARIO("of several keys of a PEM file the one that is wrong is named", "[keyst
     GIVEN("what is none of both between them") {
         const std::string garbage = std::string(70'000, 'x') +
                                     "\n-----BEGIN \n-----END CERTIFICATE-----\n\xff\xfe\x01 -----BEGIN PRIVATE KEY-----\n" +
-                                    "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n";
+                                    "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n" +
+                                    "-----BEGIN ATTRIBUTE CERTIFICATE-----\nAAAA\n-----END ATTRIBUTE CERTIFICATE-----\n";
         CHECK(aliases(readPem(garbage + client.keyPem() + garbage + other.keyPem() + garbage + both + garbage, {}, "k", name)) == "1|2|");
     }
     GIVEN("as many as the largest file holds") {
