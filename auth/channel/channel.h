@@ -37,6 +37,8 @@ public:
     }
     /// "TLSv1.3 TLS_AES_256_GCM_SHA384" or "plain".
     virtual std::string security() const = 0;
+    /// Why it goes past the default proxy, as proxy.fallback_to_direct allows: what that failed with. "": it goes as configured.
+    virtual std::string passedBy() const { return {}; }
 };
 
 /// Where to, and how much to trust it.

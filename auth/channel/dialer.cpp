@@ -107,15 +107,19 @@ public:
 
         auto reached = co_await reach(target, *way, deadline, stop);
         if (!reached && way->mayGoDirect && isProxys(reached.error())) {
+            auto why = reached.error().what;
             log_.warning("auth.channel", "the default proxy is passed by", {{"to", name}, {"error", plugin::describe(reached.error())}});
             way = Way{};
             reached = co_await reach(target, *way, deadline, stop);
+            if (!reached) co_return withoutProxy(reached.error(), why);
+            (*reached)->passBy(std::move(why));
         }
         if (!reached) co_return reached.error();
         auto channel = std::move(*reached);
         if (target.tls == Target::Tls::implicit) {
             auto agreed = co_await channel->beginTls(deadline, stop);
-            if (!agreed) co_return agreed.error();
+            const auto why = channel->passedBy();
+            if (!agreed) co_return why.empty() ? agreed.error() : withoutProxy(agreed.error(), why);
         }
         if (log_.enabled(plugin::Level::debug))
             log_.debug("auth.channel", "connected",
@@ -171,6 +175,12 @@ private:
         }
         if (tls) channel->intendTls(std::move(prepared->context), target.host);
         co_return channel;
+    }
+
+    /// Of a direct connection that failed as well.
+    static plugin::Error withoutProxy(plugin::Error error, const std::string& why) {
+        if (isProxys(error)) error.what += " (directly, as proxy.fallback_to_direct allows; before, " + why + ")";
+        return error;
     }
 
     static std::optional<SocksTalk::Version> socksOf(const Way& way) {

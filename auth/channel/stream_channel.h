@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace auth {
@@ -23,6 +24,7 @@ public:
     plugin::Task<plugin::Result<void>> write(std::string_view bytes, plugin::Deadline deadline, std::stop_token stop) override;
     plugin::Task<plugin::Result<void>> startTls(plugin::Deadline deadline, std::stop_token stop) override;
     std::string security() const override;
+    std::string passedBy() const override { return passedBy_ ? *passedBy_ : std::string{}; }
 
     /// With whom beginTls() or startTls() is to agree on TLS: the certificate must name `host`.
     void intendTls(std::shared_ptr<TlsContext> context, std::string host);
@@ -33,6 +35,8 @@ public:
     /// A tunnel has been dug: from here on the other side is somebody else, and these bytes are the first of what it said. TLS so far was with the
     /// proxy: to the other side the channel is plain.
     void continueAs(std::string name, std::string_view first);
+    /// A proxy was not used, and why.
+    void passBy(std::string why) { passedBy_ = std::make_unique<std::string>(std::move(why)); }
 
 private:
     struct Intent {
@@ -48,6 +52,7 @@ private:
     std::size_t tlsOfWay_ = 0;                          // of those, the lowest: with proxies
     std::unique_ptr<Intent> intent_{};
     std::string name_;
+    std::unique_ptr<std::string> passedBy_{};  // rare
     std::size_t movedSinceWait_ = 0;
 };
 

@@ -169,8 +169,9 @@ std::string clockText(const Case& seen) {
     return offset && isWorthAWord(*offset) ? ", which is " + describeOffset(*offset) : std::string{};
 }
 
-/// Microsoft's cloud the token comes from; the worldwide one where nothing tells.
+/// Microsoft's cloud of the credential, else the one its tokens come from; the worldwide one where nothing tells.
 const ProviderPreset& cloudOf(const Case& seen) {
+    if (const auto* const named = presetCalled(seen.provider); named != nullptr && named->microsoft) return *named;
     const auto* const known = presetOfAuthority(loginOf(seen.tokenEndpoint).host);
     return known != nullptr ? *known : *presetCalled("microsoft365");
 }

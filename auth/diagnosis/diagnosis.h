@@ -22,6 +22,7 @@ struct Case {
     std::string protocol = "imap";                      ///< imap, pop3, ews, graph
     std::string application{};                          ///< the credential's client id, where no claims tell
     std::string tokenEndpoint{};                        ///< the credential's, for the tenant
+    std::string provider{};                             ///< the credential's: clouds may share an endpoint
     std::optional<std::chrono::seconds> clockOffset{};  ///< the token endpoint's clock minus this machine's
 };
 

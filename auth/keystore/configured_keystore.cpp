@@ -3,6 +3,8 @@
 #include "auth/keystore/key_description.h"
 #include "auth/keystore/key_entry.h"
 
+#include <algorithm>
+
 namespace auth {
 
 using plugin::Configuration;
@@ -95,9 +97,13 @@ Result<Keystore> readKeystore(const KeystoreSettings& settings, SecretReader& se
     const auto bytes = content->secret.reveal();
     if (bytes.empty()) return keystoreError(settings.name, "the file is empty");
     if (auto refusal = javaRefusal(bytes, settings.path)) return keystoreError(settings.name, *refusal);
-    if (!settings.pem) return readPkcs12(bytes, password, settings.name, ofKeys);
-    const auto own = ofKeys.find(settings.alias);
-    return readPem(bytes, own == ofKeys.end() ? password : own->second, settings.alias, settings.name);
+    auto keystore =
+        settings.pem ? readPem(bytes, password, settings.alias, settings.name, ofKeys) : readPkcs12(bytes, password, settings.name, ofKeys);
+    if (!keystore) return keystore;
+    for (const auto& [alias, unused] : ofKeys)
+        if (std::none_of(keystore->begin(), keystore->end(), [&, &called = alias](const auto& each) { return each.alias == called; }))
+            return named(prefix + ".key." + alias + ".password", keyCalled(*keystore, alias, settings.name).error());
+    return keystore;
 }
 
 Result<Keystore> configuredKeystore(const Configuration& configuration, const std::string& alias, SecretReader& secrets,
@@ -134,7 +140,9 @@ void addKeystoreKeys(std::vector<plugin::Key>& all) {
     all.push_back({.pattern = "keystore.<alias>.type",
                    .type = KeyType::choice,
                    .fallback = "pkcs12",
-                   .doc = "pkcs12: any number of keys, each with a name; pem: one key and its certificates, called as the keystore",
+                   .doc =
+                       "pkcs12: any number of keys, each with a name; pem: the same as text, a key without a name is called as the keystore or, of "
+                       "several, by its number",
                    .choices = {"pkcs12", "pem", "jks", "jceks"}});
     all.push_back({.pattern = "keystore.<alias>.path",
                    .type = KeyType::path,
@@ -152,39 +160,21 @@ void addKeystoreKeys(std::vector<plugin::Key>& all) {
 
 namespace {
 
-/// Keystores only Java reads, and passwords for keys a PEM file does not have.
+/// Keystores only Java reads.
 void checkKeystore(const Configuration& configuration, const std::string& alias, std::vector<Problem>& problems) {
     const auto prefix = "keystore." + alias + ".";
-    const auto report = [&](plugin::Code code, const std::string& key, std::string what) {
-        problems.push_back({Problem::Severity::error, code, prefix + key, std::move(what), configuration.place(prefix + key)});
-    };
     const auto type = configuration.text(prefix + "type");
-    if (type == "jks" || type == "jceks")
-        report(plugin::Code::configBadValue, "type",
-               "only Java reads " + type + "; " + conversion(type == "jks" ? "JKS" : "JCEKS", configuration.text(prefix + "path")) +
-                   ", and name the new file with type = pkcs12");
-    if (type != "pem") return;
-    for (const auto& [name, value] : configuration.below(prefix + "key."))
-        if (name != alias + ".password")
-            report(plugin::Code::configConflict, "key." + name, "a PEM keystore holds one key, called as the keystore: " + alias);
+    if (type != "jks" && type != "jceks") return;
+    problems.push_back({Problem::Severity::error, plugin::Code::configBadValue, prefix + "type",
+                        "only Java reads " + type + "; " + conversion(type == "jks" ? "JKS" : "JCEKS", configuration.text(prefix + "path")) +
+                            ", and name the new file with type = pkcs12",
+                        configuration.place(prefix + "type")});
 }
 
 }  // namespace
 
-/// The one key of a PEM keystore has no other name.
 void checkKeystores(const Configuration& configuration, std::vector<Problem>& problems) {
     for (const auto& alias : configuration.aliases("keystore")) checkKeystore(configuration, alias, problems);
-    for (const std::string group : {"credential", "mailbox", "sink"})
-        for (const auto& name : configuration.aliases(group)) {
-            const auto prefix = group + "." + name + ".";
-            const auto keystore = configuration.text(prefix + "keystore");
-            const auto part = prefix + (group == "credential" ? "signing_alias" : "key_alias");
-            const auto key = configuration.text(part);
-            if (keystore.empty() || key.empty() || key == keystore || !isPem(configuration, keystore)) continue;
-            problems.push_back({Problem::Severity::error, plugin::Code::configConflict, part,
-                                "a PEM keystore holds one key, called as the keystore: leave it out, or write " + keystore,
-                                configuration.place(part)});
-        }
 }
 
 }  // namespace auth

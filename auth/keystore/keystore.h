@@ -38,9 +38,12 @@ plugin::Result<Keystore> readPkcs12(std::string_view bytes, const Secret& passwo
 /// Every certificate of a PKCS#12 file, whether a key of it is for it or not, in its order; keys are left alone. Errors as above.
 plugin::Result<Certificates> readPkcs12Certificates(std::string_view bytes, const Secret& password, const std::string& name);
 
-/// PEM: one private key (PKCS#8 or the older forms, encrypted or not) and its certificates in any order. The key is called `alias`.
+/// PEM: any number of private keys (PKCS#8 or the older forms, encrypted or not) and certificates, in any order. The alias of a key is the
+/// friendlyName of the "Bag Attributes" before it, as `openssl pkcs12` writes them; without one it is `alias` where there is one key, else the
+/// key's number in the file, from 1. Of several certificates for a key the first is its own. `password` is for all but those in `ofKeys`.
 /// Errors as above. Pure.
-plugin::Result<Keystore> readPem(std::string_view bytes, const Secret& password, const std::string& alias, const std::string& name);
+plugin::Result<Keystore> readPem(std::string_view bytes, const Secret& password, const std::string& alias, const std::string& name,
+                                 const KeyPasswords& ofKeys = {});
 
 /// The key of that alias; "": the only one. Errors askOperator channelKeystore: none, several; they tell which there are.
 plugin::Result<KeyEntry> keyCalled(const Keystore& keystore, std::string_view alias, const std::string& name);

@@ -249,6 +249,7 @@ Result<Credential> credential(const Configuration& configuration, std::string_vi
     Credential read;
     read.name = name;
     read.grant = grantOf(configuration, name);
+    read.provider = written.text("provider");
     if (read.grant == Grant::userPassword) {
         auto secret = parseSecretSource(written.text("password"));
         if (!secret) return named(name, secret.error());

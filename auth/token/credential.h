@@ -58,6 +58,7 @@ struct ProviderPreset;
 struct Credential {
     std::string name;
     Grant grant = Grant::clientCredentials;
+    std::string provider{};  ///< as written
     // with a token
     std::string clientId{};
     SecretSource clientSecret{};

@@ -53,6 +53,7 @@ std::vector<plugin::Field> failureFields(const Credential& credential, const Err
     diagnosis::Case seen{.error = error, .credential = credential.name};
     seen.application = credential.clientId;
     seen.tokenEndpoint = credential.tokenEndpoint;
+    seen.provider = credential.provider;
     for (auto& field : diagnosis::logFields(seen)) fields.push_back(std::move(field));
     return fields;
 }

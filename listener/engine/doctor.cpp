@@ -79,6 +79,7 @@ Case factsOf(const plugin::Configuration& snapshot, const MailboxSettings& setti
     if (const auto credential = auth::credential(snapshot, facts.credential)) {
         facts.application = credential->clientId;
         facts.tokenEndpoint = credential->tokenEndpoint;
+        facts.provider = credential->provider;
     }
     return facts;
 }

@@ -392,6 +392,10 @@ MailboxSettings mailboxSettings(const Configuration& configuration, const std::s
     settings.after = *parseAfter(text("after"));
     settings.afterQuarantine = *parseAfter(text("after_quarantine"));
     if (configuration.has(prefix + "max_size")) settings.maxSize = configuration.size(prefix + "max_size");
+    if (const auto credential = auth::credential(configuration, text("credential"))) {
+        settings.provider = credential->provider;
+        settings.tokenEndpoint = credential->tokenEndpoint;
+    }
     return settings;
 }
 

@@ -49,6 +49,7 @@ struct MailboxSettings {
     AfterAction after;
     AfterAction afterQuarantine;
     std::optional<std::uint64_t> maxSize{};  ///< octets
+    std::string provider, tokenEndpoint;     ///< of the credential, for explanations; "": not known
 };
 
 MailboxSettings mailboxSettings(const plugin::Configuration& configuration, const std::string& alias);

@@ -67,14 +67,16 @@ Task<Result<bool>> tryWay(plugin::Host& host, auth::Target target, std::chrono::
         co_return false;
     }
     const auto failed = channel ? std::string{} : route.failed(channel.error().code);
+    const auto passedBy = channel ? (*channel)->passedBy() : std::string{};
     for (auto at = route.steps.begin(); at != route.steps.end(); ++at) {
         if (*at == failed) {
             steps.failed(*at, channel.error());
             steps.notTried({at + 1, route.steps.end()});
             co_return false;
         }
-        if (*at == "name") steps.ok("name", way->proxy ? name + ": the proxy resolves it" : name);
-        if (*at == "proxy") steps.ok("proxy", way->proxy->name() + (way->mayGoDirect ? " (where it fails: directly)" : ""));
+        if (*at == "name") steps.ok("name", way->proxy && passedBy.empty() ? name + ": the proxy resolves it" : name);
+        if (*at == "proxy" && passedBy.empty()) steps.ok("proxy", way->proxy->name() + (way->mayGoDirect ? " (where it fails: directly)" : ""));
+        if (*at == "proxy" && !passedBy.empty()) steps.ok("proxy", "passed by: directly, as proxy.fallback_to_direct allows, since " + passedBy);
         if (*at == "connection") steps.ok("connection");
         if (*at == "TLS")
             steps.ok("TLS", (*channel)->security() + ", trusted by " + (truststore.empty() ? "the system's roots" : "truststore " + truststore));

@@ -86,6 +86,8 @@ void Worker::note(const Error& error, std::chrono::milliseconds wait) {
     auth::diagnosis::Case seen{.error = error, .user = settings_.session.user, .credential = settings_.session.credential};
     seen.mailbox = settings_.alias;
     seen.protocol = current_.protocol;
+    seen.provider = settings_.provider;
+    seen.tokenEndpoint = settings_.tokenEndpoint;
     for (auto& field : auth::diagnosis::logFields(seen)) fields.push_back(std::move(field));
     parts_.log.write(level, logger, plugin::describe(error), fields);
 }

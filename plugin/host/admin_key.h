@@ -13,8 +13,8 @@
 namespace plugin::host {
 
 /// The admin port's key and certificate: those of admin.tls.keystore, read again when its file, that of its password, or the configuration has
-/// changed. One that cannot be used is told of once for each cause and tried again every minute; the one before stays in force. Used by one thread;
-/// its members block for files and passwords.
+/// changed. One that cannot be used is told of once for each cause and tried again every minute; the one before stays in force. Used by one thread
+/// at a time; its members block for files and passwords, which may come from programs.
 class AdminKey {
 public:
     struct Parts {

@@ -3,6 +3,7 @@
 #include "plugin/host/check_command.h"
 #include "plugin/host/command_line.h"
 #include "plugin/host/commands.h"
+#include "plugin/host/sealed_check.h"
 #include "plugin/host/service.h"
 #include "plugin/host/setup.h"
 
@@ -43,7 +44,8 @@ int dispatch(const std::vector<std::string>& arguments, const std::string& progr
     return std::visit(
         Overloaded{[&](const RunArguments& run) { return runService(setup, run, error); },
                    [&](const CheckArguments&) {
-                       return runCheck({setup.source, setup.rules, packageProblems(setup.packages), probeSource, probeDirectory, json}, out, error);
+                       return runCheck({setup.source, setup.rules, packageProblems(setup.packages), probeSource, probeDirectory, json, sealedProblems},
+                                       out, error);
                    },
                    [&](const TokenArguments& token) { return runTokenCommand(setup, token, json, out, error); },
                    [&](const KeystoresArguments& keystores) { return runKeystoresCommand(setup, keystores, json, out, error); },

@@ -6,8 +6,6 @@
 
 #include <unistd.h>
 
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -56,7 +54,7 @@ std::optional<std::string> probeSource(std::string_view kind, std::string_view a
         return std::nullopt;
     }
     if (kind == "command") return probeProgram(argument);
-    if (kind == "sealed") return std::nullopt;  // whether this key opens it shows when the secret is needed
+    if (kind == "sealed") return std::nullopt;  // SealedProbe
     if (kind == "credential") {
         const char* const directory = std::getenv("CREDENTIALS_DIRECTORY");  // NOLINT(concurrency-mt-unsafe): before any thread
         if (directory == nullptr) return std::nullopt;                       // a person checks what systemd will start
@@ -65,17 +63,22 @@ std::optional<std::string> probeSource(std::string_view kind, std::string_view a
     return probeFile(name);
 }
 
-std::vector<Problem> secretProblems(const Configuration& configuration, const std::vector<Key>& keys, const SourceProbe& probe) {
+void eachSecretSource(const Configuration& configuration, const std::vector<Key>& keys, const SourceVisitor& visit) {
     const KnownKeys known(keys);
-    std::vector<Problem> problems;
     for (const auto& [name, setting] : configuration.settings()) {
         const auto source = secretSource(setting.value);
         if (!source) continue;
         const auto match = known.match(name);
-        if (!match || (match->key->type != KeyType::secret && match->key->type != KeyType::maybeSecret)) continue;
-        if (auto bad = probe(source->kind, source->argument))
-            problems.push_back(Problem{Problem::Severity::error, Code::configSecretSource, name, std::move(*bad), setting.place});
+        if (match && (match->key->type == KeyType::secret || match->key->type == KeyType::maybeSecret)) visit(name, *source, setting.place);
     }
+}
+
+std::vector<Problem> secretProblems(const Configuration& configuration, const std::vector<Key>& keys, const SourceProbe& probe) {
+    std::vector<Problem> problems;
+    eachSecretSource(configuration, keys, [&](const std::string& name, const SecretSource& source, const Place& place) {
+        if (auto bad = probe(source.kind, source.argument))
+            problems.push_back(Problem{Problem::Severity::error, Code::configSecretSource, name, std::move(*bad), place});
+    });
     return problems;
 }
 
@@ -106,6 +109,7 @@ int runCheck(const CheckRequest& request, std::ostream& out, std::ostream& error
         checked.problems.insert(checked.problems.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
     };
     add(secretProblems(*checked.configuration, request.rules.keys, request.probe));
+    if (request.sealed) add(request.sealed(*checked.configuration, request.rules.keys));
     add(fileProblems(*checked.configuration, request.directories));
     sortByPlace(checked.problems);
     add(request.packageProblems);

@@ -2,6 +2,7 @@
 
 #include "plugin/host/configuration_files.h"
 #include "plugin/host/validation.h"
+#include "plugin/host/value_form.h"
 
 #include <functional>
 #include <iosfwd>
@@ -19,6 +20,10 @@ using SourceProbe = std::function<std::optional<std::string>(std::string_view ki
 /// Opens the file, looks the variable up, looks whether the program is there; runs nothing. Blocks for the disk.
 std::optional<std::string> probeSource(std::string_view kind, std::string_view argument);
 
+/// Each secret whose value names a source.
+using SourceVisitor = std::function<void(const std::string& key, const SecretSource& source, const Place& place)>;
+void eachSecretSource(const Configuration& configuration, const std::vector<Key>& keys, const SourceVisitor& visit);
+
 /// Secrets that could not be read (configSecretSource). They do not keep the service from starting, since they are read at need.
 std::vector<Problem> secretProblems(const Configuration& configuration, const std::vector<Key>& keys, const SourceProbe& probe);
 
@@ -31,6 +36,9 @@ std::optional<std::string> probeDirectory(const std::string& directory);
 /// Warnings (configBadValue) for log.file and server.pidfile in directories where no file can be made: another user may be able to.
 std::vector<Problem> fileProblems(const Configuration& configuration, const DirectoryProbe& probe);
 
+/// What is wrong with values ${sealed:...}.
+using SealedProbe = std::function<std::vector<Problem>(const Configuration& configuration, const std::vector<Key>& keys)>;
+
 struct CheckRequest {
     ConfigurationSource source;
     Rules rules;                             ///< the host's keys and those of every package that could be loaded
@@ -38,6 +46,7 @@ struct CheckRequest {
     SourceProbe probe = probeSource;
     DirectoryProbe directories = probeDirectory;
     bool json = false;
+    SealedProbe sealed{};  ///< none: they are not looked into
 };
 
 /// `postern check`: reads everything, connects nowhere, runs no command. Problems go to `out` (lines, or one JSON array), the summary for

@@ -171,9 +171,7 @@ private:
     }
     void checkAlias() {
         const std::string key = "admin.tls.key_alias";
-        if (keystore_.empty()) return report(Code::configMissingKey, "admin.tls.keystore", key, "the keystore which this key is in");
-        if (configuration_.text("keystore." + keystore_ + ".type") == "pem" && alias_ != keystore_)
-            report(Code::configConflict, key, key, "a PEM keystore holds one key, called as the keystore: leave it out, or write " + keystore_);
+        if (keystore_.empty()) report(Code::configMissingKey, "admin.tls.keystore", key, "the keystore which this key is in");
     }
     void checkUrl() {
         const std::string key = "admin.public_url";

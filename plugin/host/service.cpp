@@ -96,6 +96,7 @@ private:
     void reload();
     bool takeOver();
     void beat();
+    void lookForAdminKey();
     bool databaseIsLost();
     void changed();
     void leaveWhenLate(Deadline deadline);
@@ -119,7 +120,8 @@ private:
     bool lost_ = false;         // the database's file went away under us
     std::string unsaved_{};     // under mutex_: what could not be stored, and is tried again
     std::atomic<bool> refreshing_{false};
-    std::atomic<Deadline> leaveBy_{};  // the guard's
+    std::atomic<bool> looking_{false};  // for the admin port's key, by a worker
+    std::atomic<Deadline> leaveBy_{};   // the guard's
 
     // In the order they need one another; shutDown() takes them down from the end.
     std::unique_ptr<Clock> clock_ = makeSystemClock();
@@ -258,8 +260,20 @@ void Service::changed() {
 
 void Service::beat() {
     loops_->beat();
-    if (adminKey_) adminKey_->look();
+    lookForAdminKey();
     if (notifier_.watchdog() && loops_->alive(aliveWithin)) static_cast<void>(notifier_.send("WATCHDOG=1"));  // a lost one is made up for by the next
+}
+
+/// A password of its keystore may come from a program that takes its time; nothing here waits for it.
+void Service::lookForAdminKey() {
+    if (!adminKey_ || looking_.exchange(true)) return;
+    loops_->all().front()->work([this] {
+        const struct Done {
+            std::atomic<bool>& looking;
+            ~Done() { looking = false; }
+        } done{looking_};
+        adminKey_->look();
+    });
 }
 
 std::vector<std::string> Service::missing() const {

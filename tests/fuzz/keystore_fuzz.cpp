@@ -3,6 +3,7 @@
 #include "auth/keystore/keystore.h"
 #include "auth/token/service_account.h"
 #include "plugin/contract/log.h"
+#include "plugin/contract/text.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -56,7 +57,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auth::Secret secret(password);
     auth::KeyPasswords ofKeys;
     ofKeys.emplace("mine", auth::Secret(password));
-    keystore(auth::readPem(bytes, secret, "k", name));
+    const auto pem = auth::readPem(bytes, secret, "k", name, ofKeys);
+    keystore(pem);
+    if (pem)
+        for (const auto& entry : *pem) require(!entry.alias.empty() && plugin::isUtf8(entry.alias));
     keystore(auth::readPkcs12(bytes, secret, name, ofKeys));
     const auto certificates = auth::readPkcs12Certificates(bytes, secret, name);
     require(!certificates || !certificates->empty());

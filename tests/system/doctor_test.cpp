@@ -1,6 +1,7 @@
 #include "tests/servers/tls_server.h"
 #include "tests/system/workplace.h"
 
+#include <Poco/Base64Decoder.h>
 #include <Poco/Base64Encoder.h>
 #include <Poco/DateTimeFormat.h>
 #include <Poco/DateTimeFormatter.h>
@@ -10,6 +11,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <map>
+#include <mutex>
 #include <optional>
 #include <sstream>
 
@@ -356,6 +359,93 @@ SCENARIO("the log tells the cause and the first step of the fix", "[system][doct
         CHECK(line.find("PO-4003") != std::string::npos);
         CHECK(line.find("cause=\"the sign-in was accepted, the mailbox was not opened") != std::string::npos);
         CHECK(line.find("fix=\"check mailbox.m.user") != std::string::npos);
+    }
+}
+
+SCENARIO("what is to be pasted is of the provider's own cloud, also where clouds share an endpoint", "[system][doctor]") {
+    Entra entra{entraRefuses("invalid_scope", 1002012)};
+    Exchange exchange{Exchange::Mood::good};
+    Workplace place;
+    place.configure(tenant(entra, exchange, place) + "credential.c.provider = microsoft365-dod\n");
+    const auto doctor = place.postern({"doctor", "m"});
+    INFO(doctor.output << doctor.error);
+    CHECK(doctor.output.find("set credential.c.scopes = https://outlook-dod.office365.us/.default") != std::string::npos);
+    const auto run = place.postern({"run", "--once"});
+    INFO(run.error);
+    std::istringstream log{run.error};
+    std::string told;
+    for (std::string line; std::getline(log, line);)
+        if (line.find("fix=\"set credential.c.scopes = https://outlook-dod.office365.us/.default") != std::string::npos)
+            told += line.find(" mailbox=m") != std::string::npos ? "mailbox " : line.find(" credential=c") != std::string::npos ? "credential " : "";
+    CHECK(told.find("credential ") != std::string::npos);
+    CHECK(told.find("mailbox ") != std::string::npos);
+}
+
+SCENARIO("a credential whose tokens belong to users is validated with the first mailbox's", "[system][validate]") {
+    const auto one = servers::makeCertificate({.commonName = "one"}), two = servers::makeCertificate({.commonName = "two"});
+    std::mutex mutex;
+    std::string claims;  // under mutex
+    const TlsServer provider({}, [&](TlsServer::Stream& stream) {
+        const auto head = stream.readUntil("\r\n\r\n");
+        if (head.empty()) return;  // who only looks whether somebody is there
+        const auto body = stream.readExactly(std::stoul(head.substr(head.find("Content-Length: ") + 16)));
+        const auto assertion = body.substr(body.find("assertion=") + 10);
+        const auto from = assertion.find('.') + 1;
+        std::istringstream payload{assertion.substr(from, assertion.find('.', from) - from)};
+        Poco::Base64Decoder decoder{payload, Poco::BASE64_URL_ENCODING | Poco::BASE64_NO_PADDING};
+        const std::lock_guard lock(mutex);
+        claims.assign(std::istreambuf_iterator<char>(decoder), {});
+        const std::string answer = R"({"token_type":"Bearer","expires_in":3599,"access_token":"0123456789abcdef"})";
+        stream.write("HTTP/1.1 200 x\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(answer.size()) +
+                     "\r\nConnection: close\r\n\r\n" + answer);
+        stream.goodbye();
+    });
+    Workplace place;
+    place.configure(
+        "keystore.k.type = pem\nkeystore.k.path = " + place.file("keys.pem", one.keyPem() + two.keyPem() + one.pem() + two.pem()).string() +
+        "\ncredential.b.grant = jwt_bearer\ncredential.b.keystore = k\ncredential.b.signing_alias = 2\ncredential.b.client_id = app\n"
+        "credential.b.authentication = none\ncredential.b.scopes = mail\ncredential.b.token_endpoint = http://127.0.0.1:" +
+        std::to_string(provider.port()) + "/token\nmailbox.m.protocol = imap\nmailbox.m.host = 127.0.0.1\nmailbox.m.user = " + box +
+        "\nmailbox.m.credential = b\nmailbox.m.deliver = spool\n");
+    const auto outcome = place.postern({"validate", "credential", "b", "--json"});
+    INFO(outcome.output << outcome.error);
+    CHECK(outcome.status == 0);
+    CHECK(states(json(outcome.output)).find("token=ok") != std::string::npos);
+    const std::lock_guard lock(mutex);
+    CHECK(claims.find(std::string(R"("sub":")") + box + '"') != std::string::npos);
+}
+
+SCENARIO("validate says that the default proxy was passed by, and why", "[system][validate]") {
+    Entra entra{granted(exchangeToken())};
+    Exchange exchange{Exchange::Mood::good};
+    Workplace place;
+    const auto proxy = "proxy.office.type = http\nproxy.office.host = 127.0.0.1\nproxy.office.port = " + std::to_string(servers::closedPort()) +
+                       "\nproxy.office.default = true\n";
+    const auto steps = [&](const std::string& more) {
+        place.configure(tenant(entra, exchange, place) + proxy + more);
+        const auto outcome = place.postern({"validate", "mailbox", "m"});
+        INFO(outcome.output << outcome.error);
+        std::map<std::string, std::string> lines;
+        std::istringstream text{outcome.output};
+        for (std::string line, state, name; std::getline(text, line);) {
+            std::istringstream words{line};
+            words >> name >> state;
+            lines.emplace(name, line);
+        }
+        return lines;
+    };
+    GIVEN("a proxy nobody answers for, and leave to go without it") {
+        auto told = steps("proxy.fallback_to_direct = true\n");
+        CHECK(told["proxy"].find("ok") != std::string::npos);
+        CHECK(told["proxy"].find("passed by: directly, as proxy.fallback_to_direct allows, since ") != std::string::npos);
+        CHECK(told["proxy"].find("cannot be reached through proxy office 127.0.0.1:") != std::string::npos);
+        CHECK(told["name"].find("the proxy resolves it") == std::string::npos);
+        CHECK(told["sign-in"].find("ok") != std::string::npos);
+    }
+    GIVEN("no leave") {
+        auto told = steps("");
+        CHECK(told["proxy"].find("failed") != std::string::npos);
+        CHECK(told["proxy"].find("passed by") == std::string::npos);
     }
 }
 

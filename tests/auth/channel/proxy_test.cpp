@@ -458,6 +458,22 @@ SCENARIO("when the default proxy fails, the configuration decides", "[proxy]") {
             auto channel = own.dial(target);
             CHECK(own.read(*channel, 6) == "direct");
             CHECK(own.world.log.count("the default proxy is passed by") == 1);
+            CHECK(channel->passedBy().find("cannot be reached through proxy p 127.0.0.1:" + std::to_string(port)) != std::string::npos);
+        }
+        WHEN("it may be passed by, and the server is not there either, or no TLS") {
+            const bool there = GENERATE(false, true);
+            Trusting own(proxy("p", port) + isDefault + mayFall);
+            auto other = target;
+            if (there) other.tls = Target::Tls::implicit;
+            if (!there) other.port = servers::closedPort();
+            const auto channel = own.world.dial(other);
+            REQUIRE_FALSE(channel);
+            CHECK(channel.error().code == (there ? Code::channelNotTls : Code::channelRefused));
+            THEN("both are told") {
+                CHECK(channel.error().what.find(std::to_string(other.port)) <
+                      channel.error().what.find(" (directly, as proxy.fallback_to_direct allows; before, "));
+                CHECK(channel.error().what.find("cannot be reached through proxy p 127.0.0.1:" + std::to_string(port)) != std::string::npos);
+            }
         }
         WHEN("it may be passed by, but it is named") {
             Trusting own(proxy("p", port) + isDefault + mayFall);

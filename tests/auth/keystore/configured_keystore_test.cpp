@@ -68,6 +68,33 @@ SCENARIO("a keystore is read as the configuration says", "[keystore]") {
             fakes::configuration({{"keystore.k.type", "pem"}, {"keystore.k.path", "/two.pem"}, {"keystore.k.key.k.password", "${file:/another}"}}),
             "k", machine));
     }
+    GIVEN("a PEM file with two keys, each with a password of its own") {
+        const auto other = servers::makeCertificate({.commonName = "other"});
+        machine.put("/keys.pem", "Bag Attributes\n    friendlyName: mine\n" + servers::encryptedKeyPem(client, "hunter2") + client.pem() +
+                                     servers::encryptedKeyPem(other, "another") + other.pem());
+        const auto read = [&](const std::string& first, const std::string& second, const char* const third = "keystore.k.key.2.password") {
+            return configuredKeystore(fakes::configuration({{"keystore.k.type", "pem"},
+                                                            {"keystore.k.path", "/keys.pem"},
+                                                            {"keystore.k.key.mine.password", first},
+                                                            {"keystore.k.key.2.password", second},
+                                                            {third, second}}),
+                                      "k", machine);
+        };
+        const auto keystore = read("${file:/password}", "another");
+        REQUIRE(keystore);
+        CHECK(keystore->front().alias == "mine");
+        CHECK(keystore->back().alias == "2");
+        CHECK(read("hunter2", "hunter2").error().what == "keystore.k.path = /keys.pem: the password does not fit its key '2', or the key is damaged");
+        CHECK(read("hunter2", "another", "keystore.k.key.k.password").error().what ==
+              "keystore.k.key.k.password: keystore.k.path = /keys.pem: it holds no key called 'k', but 'mine', '2'");
+    }
+    GIVEN("a password for a key a PKCS#12 file does not have") {
+        const auto told = configuredKeystore(
+            fakes::configuration({{"keystore.k.path", "/k.p12"}, {"keystore.k.password", "hunter2"}, {"keystore.k.key.mnie.password", "x"}}), "k",
+            machine);
+        REQUIRE_FALSE(told);
+        CHECK(told.error().what == "keystore.k.key.mnie.password: keystore.k.path = /k.p12: it holds no key called 'mnie', but 'mine'");
+    }
     GIVEN("a file of Java's own kind") {
         machine.put("/etc/it's/client.jks", "\xfe\xed\xfe\xed\x00\x00\x00\x02 and more");
         machine.put("/etc/keys.d/client", "\xce\xce\xce\xce and more");
@@ -111,7 +138,7 @@ SCENARIO("a truststore is PEM, or with a password PKCS#12", "[keystore][truststo
     CHECK(refused("\xfe\xed\xfe\xed...", "hunter2").find("keytool -importkeystore") != std::string::npos);
 }
 
-SCENARIO("keys of keystores are declared, and who names a key of a PEM one is told", "[keystore][keys]") {
+SCENARIO("keys of keystores are declared, and a kind only Java reads is told", "[keystore][keys]") {
     const auto all = auth::keys();
     for (const auto* part : {"type", "path", "password", "key.<key_alias>.password"}) {
         const auto key =
@@ -129,23 +156,12 @@ SCENARIO("keys of keystores are declared, and who names a key of a PEM one is to
     };
     CHECK(problems("pkcs12", "other").empty());
     CHECK(problems("pem", "k").empty());
-    const auto found = problems("pem", "other");
-    REQUIRE(found.size() == 1);
-    CHECK(found[0].code == Code::configConflict);
-    CHECK(found[0].key == "sink.s.key_alias");
-    CHECK(found[0].place.line == 5);
+    CHECK(problems("pem", "other").empty());
     GIVEN("a type only Java reads") {
         const auto java = problems("jks", "");
         REQUIRE(java.size() == 1);
         CHECK(java[0].code == Code::configBadValue);
         CHECK(java[0].key == "keystore.k.type");
         CHECK(java[0].what.find("keytool -importkeystore -srckeystore /k -srcstoretype JKS -destkeystore /k.p12") != std::string::npos);
-    }
-    GIVEN("a password for a key a PEM file does not have") {
-        std::vector<Problem> told;
-        auth::check(fakes::configuration({{"keystore.k.type", "pem"}, {"keystore.k.path", "/k"}, {"keystore.k.key.other.password", "x"}}), told);
-        REQUIRE(told.size() == 1);
-        CHECK(told[0].key == "keystore.k.key.other.password");
-        CHECK(told[0].code == Code::configConflict);
     }
 }

@@ -110,6 +110,15 @@ SCENARIO("the end of a keystore's certificate is told of", "[endings]") {
         calendar.look();
         THEN("nothing is near any more") { CHECK(calendar.soon().empty()); }
     }
+    WHEN("two keys take its place, in one file") {
+        world.secrets.put("/client.pem", keystore(20) + keystore(25));
+        calendar.look();
+        THEN("both certificates are told of, by the numbers of their keys") {
+            CHECK(calendar.soon() ==
+                  std::set<std::string>{"the certificate of keystore and key client/1", "the certificate of keystore and key client/2"});
+            CHECK(std::abs(calendar.metric("keystore_certificate_expiry_timestamp_seconds,keystore=client,key=2") - seconds(today + 25 * 24h)) < 600);
+        }
+    }
     WHEN("the file cannot be read for a while") {
         world.secrets.put("/client.pem", "half written");
         calendar.look();

@@ -183,6 +183,19 @@ SCENARIO("who has had his time is shut out", "[admin]") {
             CHECK_FALSE(isAtItsEnd(first.theirs));
         }
     }
+    GIVEN("no time for a head, and one who waits behind another for longer than that") {
+        Line third;
+        Patience patience({seconds(-1), hours(1), 9});
+        REQUIRE(patience.accept(first.ours));
+        REQUIRE(patience.accept(second.ours));
+        const Patience::Served served(patience, first.ours);
+        REQUIRE(isAtItsEnd(first.ours));
+        REQUIRE(patience.accept(third.ours));  // whoever looked at the first has looked at all by now
+        THEN("his time begins when he is served") {
+            char octet = 0;
+            CHECK(::recv(second.ours.impl()->sockfd(), &octet, 1, MSG_DONTWAIT) < 0);  // nothing yet; shut would be 0
+        }
+    }
     GIVEN("places for one who waits") {
         Patience patience({hours(1), hours(1), 1});
         REQUIRE(patience.accept(first.ours));

@@ -4,7 +4,11 @@
 #include "tests/servers/keystores.h"
 #include "tests/servers/process.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <catch2/catch.hpp>
+
 #include <csignal>
 
 using fakes::Program;
@@ -48,6 +52,16 @@ struct Place {
     }
 };
 
+/// A named pipe, open at both ends, so that nobody waits for somebody to open it.
+struct Opened {
+    explicit Opened(const std::string& path) : end(::open(path.c_str(), O_RDWR | O_CLOEXEC)) {}
+    Opened(const Opened&) = delete;
+    Opened& operator=(const Opened&) = delete;
+    ~Opened() { ::close(end); }
+    void say(const std::string& text) const { REQUIRE(::write(end, text.data(), text.size()) == static_cast<ssize_t>(text.size())); }
+    int end;
+};
+
 }  // namespace
 
 SCENARIO("the admin port speaks HTTPS with the key of a keystore, and shows a newer one without a restart", "[admin][program]") {
@@ -83,6 +97,51 @@ SCENARIO("the admin port speaks HTTPS with the key of a keystore, and shows a ne
     service.signal(SIGTERM);
     CHECK(service.wait() == 0);
     CHECK(service.error().find("hunter2") == std::string::npos);
+}
+
+SCENARIO("a password that takes its time holds up neither a reload nor the end", "[admin][program]") {
+    const Place place;
+    // The first time it answers at once, later only when it is told to.
+    const auto gate = place.folder / "gate", began = place.folder / "began", program = place.folder / "password.sh";
+    REQUIRE(::mkfifo(gate.c_str(), 0600) == 0);
+    const Opened held(gate);
+    fakes::write(program,
+                 "#!/bin/sh\nif [ -e '" + place.folder / "slow" + "' ]; then : > '" + began + "'; read line < '" + gate + "'; fi\necho hunter2\n");
+    std::filesystem::permissions(program, std::filesystem::perms::owner_all);
+    const auto settings = "keystore.slow.path = " + place.folder / "admin.p12" + "\nkeystore.slow.password = ${command:" + program + "}\n";
+    const auto configure = [&](const std::string& level) {
+        auto words = place.words("run", settings + "log.level = " + level + "\n");
+        auto text = fakes::content(place.folder / "postern.properties");
+        const std::string written = "admin.tls.keystore = admin\n";
+        fakes::write(place.folder / "postern.properties", text.replace(text.find(written), written.size(), "admin.tls.keystore = slow\n"));
+        return words;
+    };
+    Program service(configure("information"));
+    service.awaitError(" up packages=0");
+    fakes::write(place.folder / "slow", "");
+    place.keep("second");
+    REQUIRE(servers::eventually([&] { return std::filesystem::exists(began); }, std::chrono::seconds(30)));
+    configure("notice");
+    service.signal(SIGHUP);
+    service.awaitError("the configuration was reloaded");
+    REQUIRE(service.error().find("the admin port goes on with the certificate it has") == std::string::npos);  // the program is still waited for
+    std::filesystem::remove(place.folder / "slow");
+    WHEN("it comes at last") {
+        held.say("go\n");
+        THEN("the new certificate is shown") {
+            service.awaitError("the admin port shows another certificate from now on");
+            CHECK(place.subject().find("CN=second") != std::string::npos);
+            service.signal(SIGTERM);
+            CHECK(service.wait() == 0);
+        }
+    }
+    WHEN("the service is to end meanwhile") {
+        service.signal(SIGTERM);
+        service.awaitError(" stopping");
+        REQUIRE(service.error().find("the admin port goes on with the certificate it has") == std::string::npos);
+        held.say("go\n");
+        CHECK(service.wait() == 0);
+    }
 }
 
 SCENARIO("a keystore that cannot be used keeps the service from starting, with what to do", "[admin][program]") {

@@ -102,6 +102,28 @@ SCENARIO("keystores are listed with all that is public of their keys", "[keystor
     }
 }
 
+SCENARIO("what openssl makes of a PKCS#12 file is a PEM keystore with the same keys", "[keystores]") {
+    const Place place;
+    const bool encrypted = GENERATE(true, false);
+    const auto made = servers::run({"openssl", "pkcs12", "-in", place.folder / "two.p12", "-passin", "pass:hunter2", "-out", place.folder / "two.pem",
+                                    encrypted ? "-passout" : "-noenc", encrypted ? "pass:hunter2" : "-nodes"});
+    INFO(made.error);
+    REQUIRE(made.status == 0);
+    const auto pem = "keystore.two.type = pem\nkeystore.two.path = " + place.folder / "two.pem" +
+                     (encrypted ? "\nkeystore.two.key.mine.password = hunter2\nkeystore.two.key.other.password = hunter2\n" : "\n");
+    for (const std::string key : {"mine", "other"}) {
+        const auto told = place.run(pem, {"two", "--certificate", key});
+        CHECK(told.status == 0);
+        CHECK(told.out == place.run(place.two(), {"two", "--certificate", key}).out);
+    }
+    const auto list = place.run(pem, {"--json"});
+    CHECK(list.status == 0);
+    CHECK(list.out.find("\"state\": \"loaded\"") != std::string::npos);
+    CHECK(place.run(pem, {"two", "--certificate", ""}).status != 0);
+    CHECK(place.run(pem + "keystore.two.key.third.password = x\n", {}).out.find("it holds no key called 'third', but 'mine', 'other'") !=
+          std::string::npos);
+}
+
 SCENARIO("the certificate of a key is handed out to be uploaded", "[keystores]") {
     const Place place;
     const auto pem = place.run(place.two(), {"two", "--certificate", "mine"});

@@ -4,6 +4,7 @@
 
 #include <Poco/JSON/Object.h>
 #include <Poco/JSON/Parser.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -111,6 +112,24 @@ SCENARIO("the service runs until it is told to stop", "[program]") {
             }
         }
     }
+}
+
+SCENARIO("the service may have as many files open as the system lets it", "[program]") {
+    Folder folder;
+    rlimit before{};
+    REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+    REQUIRE(before.rlim_max > 256);
+    rlimit narrow = before;
+    narrow.rlim_cur = 256;
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &narrow) == 0);
+    Program service({"run", "--config", configuration(folder)});
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+    service.awaitError(" up ");
+    rlimit its{};
+    REQUIRE(::prlimit(service.id(), RLIMIT_NOFILE, nullptr, &its) == 0);
+    CHECK(its.rlim_cur == before.rlim_max);
+    service.signal(SIGTERM);
+    CHECK(service.wait() == 0);
 }
 
 SCENARIO("a package that does not stop does not hold up the process", "[program]") {

@@ -148,8 +148,6 @@ SCENARIO("every problem is found, at its line, with its code", "[validation]") {
          "w3 1013 admin.tls.keystore\nw4 1013 admin.public_url\n", "there is no admin port"},
         {"an admin port whose keystore is not there", "admin.tls.keystore = k\n", "1 1008 admin.tls.keystore\n", "keystore.k."},
         {"a key of no keystore", "admin.tls.key_alias = k\n", "1 1005 admin.tls.keystore\n", "which this key is in"},
-        {"a key no PEM keystore has", "keystore.k.path = k\nkeystore.k.type = pem\nadmin.tls.keystore = k\nadmin.tls.key_alias = other\n",
-         "4 1013 admin.tls.key_alias\n", "leave it out"},
         {"a name with a port", "admin.host_names = a.example, b.example:443\n", "1 1006 admin.host_names\n", "b.example:443"},
         {"an admin port without a port", "admin.address = 127.0.0.1\n", "1 1006 admin.address\n", "127.0.0.1:8025"},
         {"a key given twice", "log.level = debug\nlog.level = trace\n", "2 1004 log.level\n", "f:1"},
