@@ -10,6 +10,9 @@
 #include <Poco/Net/HTTPResponse.h>
 #include <Poco/Net/SocketAddress.h>
 
+#include <openssl/bn.h>
+#include <openssl/evp.h>
+
 #include <catch2/catch.hpp>
 
 #include <algorithm>
@@ -112,9 +115,24 @@ private:
     TlsServer server_;
 };
 
+/// A private key as it is read, and as OpenSSL works with it.
+void addKey(Secrets& secrets, const std::string& name, const servers::Certificate& certificate) {
+    const auto pem = certificate.keyPem();
+    const auto text = pem.substr(pem.find('\n') + 1);
+    addToken(secrets, name + " as it is read", text.substr(60, 60));  // of P-256: in the first line begins, in the second goes on
+    BIGNUM* number = nullptr;
+    REQUIRE(EVP_PKEY_get_bn_param(certificate.key.get(), "priv", &number) == 1);
+    std::string octets(32, '\0');
+    REQUIRE(BN_bn2binpad(number, reinterpret_cast<unsigned char*>(octets.data()), 32) == 32);
+    BN_free(number);
+    addToken(secrets, name, octets);
+    addToken(secrets, name + " as a number", std::string(octets.rbegin(), octets.rend()));
+}
+
 /// credential.<name>.*, which signs its requests.
-std::string signing(const Workplace& place, const std::string& name, const Tokens& tokens) {
+std::string signing(const Workplace& place, const std::string& name, const Tokens& tokens, Secrets& secrets) {
     const auto own = servers::makeCertificate({.commonName = name});
+    addKey(secrets, "key of " + name, own);
     const auto prefix = "credential." + name + ".";
     return prefix + "grant = client_credentials\n" + prefix + "client_id = app\n" + prefix + "authentication = private_key_jwt\n" + prefix +
            "keystore = " + name + "\n" + prefix + "scopes = mail\n" + prefix + "token_endpoint = " + tokens.url() + "\nkeystore." + name +
@@ -186,9 +204,10 @@ SCENARIO("a core file of a service that reads Exchange and calls webhooks holds 
         graph.deliver(mail(10 + number), "2026-11-22T08:10:00Z");
     }
     Workplace place;
-    place.configure("log.level = trace\n" + signing(place, "e", ewsTokens) + signing(place, "g", graphTokens) + signing(place, "h", hookTokens) +
-                    exchangeMailbox("e", "ews", endpoint) + exchangeMailbox("g", "graph", graph.url()) + webhook("hook", hook) +
-                    "sink.hook.credential = h\nsink.hook.headers.X-Tenant = ${file:" + place.file("tenant", tenant).string() +
+    Secrets keys;
+    place.configure("log.level = trace\n" + signing(place, "e", ewsTokens, keys) + signing(place, "g", graphTokens, keys) +
+                    signing(place, "h", hookTokens, keys) + exchangeMailbox("e", "ews", endpoint) + exchangeMailbox("g", "graph", graph.url()) +
+                    webhook("hook", hook) + "sink.hook.credential = h\nsink.hook.headers.X-Tenant = ${file:" + place.file("tenant", tenant).string() +
                     "}\nsink.hook.signing_secret = ${file:" + place.file("signing", key).string() + "}\n");
     auto service = place.start({"run"});
     const bool delivered = eventually([&] { return hook.taken().size() == 10; }, patience);
@@ -206,6 +225,7 @@ SCENARIO("a core file of a service that reads Exchange and calls webhooks holds 
     addAssertion(tokens, "Graph", graphTokens);
     addAssertion(tokens, "the webhook", hookTokens);
     auto secrets = tokens;
+    secrets.insert(keys.begin(), keys.end());
     secrets["signing secret"] = key;
     secrets["header of the webhook"] = tenant;
     checkCore(service, secrets);
