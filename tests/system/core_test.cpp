@@ -139,16 +139,42 @@ std::string signing(const Workplace& place, const std::string& name, const Token
            ".type = pem\nkeystore." + name + ".path = " + place.file(name + ".pem", own.keyPem() + own.pem()).string() + "\n";
 }
 
-std::string exchangeMailbox(const std::string& alias, const std::string& protocol, const std::string& url) {
+std::string exchangeMailbox(const std::string& alias, const std::string& protocol, const std::string& url, const std::string& sink) {
     const auto prefix = "mailbox." + alias + ".";
     return prefix + "protocol = " + protocol + "\n" + prefix + "url = " + url + "\n" + prefix + "user = " + user + "\n" + prefix +
-           "credential = " + alias + "\n" + prefix + "deliver = hook\n" + prefix + "start = all\n" + prefix + "interval = 1s\n";
+           "credential = " + alias + "\n" + prefix + "deliver = " + sink + "\n" + prefix + "start = all\n" + prefix + "interval = 1s\n";
 }
 
 std::string mail(int number) {
     return "Message-ID: <" + std::to_string(number) +
            "@contoso.com>\r\nDate: Sun, 22 Nov 2026 08:15:00 +0000\r\nFrom: a@contoso.com\r\nSubject: mail\r\n\r\nbody\r\n";
 }
+
+/// A server that lets whoever signs in wait for an answer, whatever it is asked.
+class Silent {
+public:
+    /// `greeting` is said first, and what comes is read up to `mark`.
+    Silent(std::string greeting, std::string mark)
+        : server_({}, [this, greeting = std::move(greeting), mark = std::move(mark)](TlsServer::Stream& stream) {
+              if (!greeting.empty()) stream.write(greeting);
+              const auto asked = stream.readUntil(mark);
+              {
+                  const std::lock_guard lock(mutex_);
+                  asked_ = asked;
+              }
+              while (!stream.read().empty()) continue;  // until the client has enough of it
+          }) {}
+    std::uint16_t port() const { return server_.port(); }
+    std::string asked() const {
+        const std::lock_guard lock(mutex_);
+        return asked_;
+    }
+
+private:
+    mutable std::mutex mutex_{};
+    std::string asked_{};
+    TlsServer server_;
+};
 
 void addAssertion(Secrets& secrets, const std::string& name, const Tokens& tokens) {
     const auto assertion = tokens.parameter("client_assertion");
@@ -206,8 +232,9 @@ SCENARIO("a core file of a service that reads Exchange and calls webhooks holds 
     Workplace place;
     Secrets keys;
     place.configure("log.level = trace\n" + signing(place, "e", ewsTokens, keys) + signing(place, "g", graphTokens, keys) +
-                    signing(place, "h", hookTokens, keys) + exchangeMailbox("e", "ews", endpoint) + exchangeMailbox("g", "graph", graph.url()) +
-                    webhook("hook", hook) + "sink.hook.credential = h\nsink.hook.headers.X-Tenant = ${file:" + place.file("tenant", tenant).string() +
+                    signing(place, "h", hookTokens, keys) + exchangeMailbox("e", "ews", endpoint, "hook") +
+                    exchangeMailbox("g", "graph", graph.url(), "hook") + webhook("hook", hook) +
+                    "sink.hook.credential = h\nsink.hook.headers.X-Tenant = ${file:" + place.file("tenant", tenant).string() +
                     "}\nsink.hook.signing_secret = ${file:" + place.file("signing", key).string() + "}\n");
     auto service = place.start({"run"});
     const bool delivered = eventually([&] { return hook.taken().size() == 10; }, patience);
@@ -234,6 +261,50 @@ SCENARIO("a core file of a service that reads Exchange and calls webhooks holds 
     CHECK(hook.problems() == std::vector<std::string>{});
     CHECK(graph.problems() == std::vector<std::string>{});
     CHECK(ews.problems() == std::vector<std::string>{});
+}
+
+SCENARIO("a core file holds no token while a server makes us wait for its answer", "[system][core]") {
+    const Tokens tokens("waiting-access-Mn7bVc3xZa9sDf5gHj1kLp0oIu-ends-here");
+    Workplace place;
+    Secrets secrets;
+    const auto text = "log.level = trace\n" + signing(place, "c", tokens, secrets);
+    GIVEN("a mail server") {
+        const Silent server("* OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=XOAUTH2] ready\r\n", "AUTHENTICATE XOAUTH2 ");
+        place.configure(text + "mailbox.m.protocol = imap\nmailbox.m.host = 127.0.0.1\nmailbox.m.tls = none\nmailbox.m.port = " +
+                        std::to_string(server.port()) + "\nmailbox.m.user = " + user + "\nmailbox.m.credential = c\nmailbox.m.deliver = spool\n");
+        auto service = place.start({"run"});
+        const bool asked = eventually([&] { return !server.asked().empty(); }, patience);
+        INFO(place.log());
+        REQUIRE(asked);
+        addAssertion(secrets, "the mailbox", tokens);
+        checkCore(service, secrets);
+        CHECK(service.stop().status == 0);
+    }
+    GIVEN("Microsoft Graph") {
+        const Silent server("", "\r\n\r\n");
+        place.configure(text + exchangeMailbox("c", "graph", "http://127.0.0.1:" + std::to_string(server.port()), "spool"));
+        auto service = place.start({"run"});
+        const bool asked = eventually([&] { return !server.asked().empty(); }, patience);
+        INFO(place.log());
+        REQUIRE(asked);
+        CHECK(server.asked().find("Bearer " + tokens.token()) != std::string::npos);
+        addAssertion(secrets, "the mailbox", tokens);
+        checkCore(service, secrets);
+        CHECK(service.stop().status == 0);
+    }
+    GIVEN("a token endpoint") {
+        const Silent server("", "client_assertion=");
+        const auto url = "http://127.0.0.1:" + std::to_string(server.port()) + "/token";
+        place.configure(replaced(text, "credential.c.token_endpoint", url) +
+                        exchangeMailbox("c", "graph", "http://127.0.0.1:" + std::to_string(server.port()), "spool"));
+        auto service = place.start({"run"});
+        const bool asked = eventually([&] { return !server.asked().empty(); }, patience);
+        INFO(place.log());
+        REQUIRE(asked);
+        secrets["an assertion"] = "client_assertion=ey";
+        checkCore(service, secrets);
+        CHECK(service.stop().status == 0);
+    }
 }
 
 SCENARIO("a core file of a service to whose admin port a browser has come holds no code, and no key it was sealed with", "[system][core]") {
