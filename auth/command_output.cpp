@@ -3,6 +3,7 @@
 #include "auth/spawn.h"
 
 #include <fcntl.h>
+#include <openssl/crypto.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/syscall.h>

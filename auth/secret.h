@@ -1,6 +1,6 @@
 #pragma once
 
-#include <openssl/crypto.h>
+#include "auth/secret_memory.h"
 
 #include <algorithm>
 #include <cstddef>
@@ -11,7 +11,7 @@
 
 namespace auth {
 
-/// Bytes nobody may see: move-only, wiped at the end, cannot be printed.
+/// Bytes nobody may see: move-only, in memory that no core file holds and that is wiped at the end (secret_memory.h), cannot be printed.
 class Secret {
 public:
     Secret() = default;
@@ -21,15 +21,12 @@ public:
         bytes_.swap(other.bytes_);
         return *this;
     }
-    ~Secret() {
-        if (!bytes_.empty()) OPENSSL_cleanse(bytes_.data(), bytes_.size());
-    }
     std::string_view reveal() const { return {bytes_.data(), bytes_.size()}; }  ///< the only way out: grep it in review
     bool empty() const { return bytes_.empty(); }
 
 private:
     friend class SecretBuilder;
-    std::vector<char> bytes_{};  // not std::string, whose short buffer leaves copies behind
+    std::vector<char, SecretAllocator<char>> bytes_{};  // not std::string, whose short buffer leaves copies behind
 };
 
 std::ostream& operator<<(std::ostream&, const Secret&) = delete;
@@ -40,13 +37,7 @@ public:
     explicit SecretBuilder(std::size_t expected = 64) { secret_.bytes_.reserve(expected); }
 
     SecretBuilder& add(std::string_view text) {
-        auto& bytes = secret_.bytes_;
-        if (bytes.capacity() - bytes.size() < text.size()) {
-            SecretBuilder larger(2 * (bytes.size() + text.size()));
-            larger.secret_.bytes_.assign(bytes.begin(), bytes.end());
-            std::swap(secret_.bytes_, larger.secret_.bytes_);
-        }
-        bytes.insert(bytes.end(), text.begin(), text.end());
+        secret_.bytes_.insert(secret_.bytes_.end(), text.begin(), text.end());
         return *this;
     }
     bool empty() const { return secret_.empty(); }

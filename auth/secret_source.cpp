@@ -5,6 +5,7 @@
 #include "plugin/contract/configuration.h"
 
 #include <fcntl.h>
+#include <openssl/crypto.h>
 #include <sys/stat.h>
 #include <unistd.h>
 

@@ -1,6 +1,7 @@
 #include "auth/channel/http_client.h"
 
 #include "auth/channel/tcp.h"
+#include "auth/secret.h"
 #include "plugin/contract/loop.h"
 
 #include <openssl/crypto.h>
@@ -30,6 +31,18 @@ void wipe(std::string& text) {
     text.clear();
 }
 
+/// As append(), but that what growing leaves behind is wiped.
+void appendTo(std::string& text, std::string_view more) {
+    if (text.capacity() - text.size() < more.size()) {
+        std::string larger;
+        larger.reserve(2 * (text.size() + more.size()));
+        larger.append(text);
+        text.swap(larger);
+        wipe(larger);
+    }
+    text.append(more);
+}
+
 /// Where a request goes, as far as it may be told: path and query can hold what is nobody's business.
 std::string origin(const HttpUrl& url) { return (url.tls ? "https://" : "http://") + url.authority; }
 
@@ -42,25 +55,26 @@ bool printableField(std::string_view text) {
 }
 
 /// The request as it goes over the wire, head and body.
-std::string serialize(const HttpRequest& request, const HttpUrl& url, bool keep) {
+Secret serialize(const HttpRequest& request, const HttpUrl& url, bool keep) {
     for (const auto* ours : {"Host", "Content-Length", "Connection", "Accept-Encoding", "Transfer-Encoding"})
         if (request.headers.find(ours)) throw std::logic_error(std::string("a request brings its own ") + ours);
-    std::string wire;
-    wire.reserve(512 + url.target.size() + request.body.size() + 64 * request.headers.fields().size());
-    wire.append(request.method).append(" ").append(url.target).append(" HTTP/1.1\r\nHost: ").append(url.authority).append("\r\n");
+    auto expected = 512 + url.target.size() + request.body.size();
+    for (const auto& [name, value] : request.headers.fields()) expected += name.size() + value.size() + 4;
+    SecretBuilder wire(expected);
+    wire.add(request.method).add(" ").add(url.target).add(" HTTP/1.1\r\nHost: ").add(url.authority).add("\r\n");
     for (const auto& [name, value] : request.headers.fields()) {
         if (name.empty() || !printableField(name) || name.find_first_of(": \t") != std::string::npos || !printableField(value))
             throw std::logic_error("a request has a header field that is no proper one: " + plugin::printable(name));
-        wire.append(name).append(": ").append(value).append("\r\n");
+        wire.add(name).add(": ").add(value).add("\r\n");
     }
-    wire.append("Accept-Encoding: identity\r\n");
-    if (!keep) wire.append("Connection: close\r\n");
+    wire.add("Accept-Encoding: identity\r\n");
+    if (!keep) wire.add("Connection: close\r\n");
     if (request.source && !request.body.empty()) throw std::logic_error("a request has two bodies");
     const bool bodiless = !request.source && request.body.empty() && (request.method == "GET" || request.method == "HEAD");
     const auto length = request.source ? request.source->size : request.body.size();
-    if (!bodiless) wire.append("Content-Length: ").append(std::to_string(length)).append("\r\n");
-    wire.append("\r\n").append(request.body);
-    return wire;
+    if (!bodiless) wire.add("Content-Length: ").add(std::to_string(length)).add("\r\n");
+    wire.add("\r\n").add(request.body);
+    return wire.finish();
 }
 
 /// RFC 9110 section 9.2.2, or the other side has been given the means to see the second one as a repetition.
@@ -260,7 +274,7 @@ Task<Result<HttpAnswer>> HttpSession::begin(HttpRequest request, Deadline deadli
     wipe(request.url);
     if (!url)
         co_return plugin::Error{Reaction::askOperator, plugin::Code::channelHttpProtocol, "a URL is not of the form http[s]://host[:port]/path"};
-    Wiped wire{serialize(request, *url, keep_ == Keep::yes)};
+    const auto wire = serialize(request, *url, keep_ == Keep::yes);
     const auto target = targetOf(*url, request);
     const bool mayRepeat = repeatable(request);
     wipe(url->target);  // with a refresh token in it, where a provider wants that
@@ -280,7 +294,7 @@ Task<Result<HttpAnswer>> HttpSession::begin(HttpRequest request, Deadline deadli
             if (!channel) co_return channel.error();
             connection_ = std::make_unique<Connection>(std::move(*channel), *url, target);
         }
-        auto answer = co_await connection_->exchange(wire.text, request.source, request.limits, request.method == "HEAD", deadline, stop);
+        auto answer = co_await connection_->exchange(wire.reveal(), request.source, request.limits, request.method == "HEAD", deadline, stop);
         if (answer) co_return answer;
         const bool again = kept && mayRepeat && connection_->silent() && answer.error().code == plugin::Code::channelClosed;
         connection_.reset();
@@ -314,7 +328,7 @@ Task<Result<HttpAnswer>> HttpSession::request(HttpRequest request, Deadline dead
             co_return piece.error();
         }
         if (piece->empty()) co_return answer;
-        answer->body.append(*piece);
+        appendTo(answer->body, *piece);
     }
 }
 

@@ -1,7 +1,5 @@
 #include "listener/imap/command.h"
 
-#include <openssl/crypto.h>
-
 #include <algorithm>
 
 namespace listener::imap {
@@ -21,10 +19,6 @@ bool fitsInQuotes(std::string_view text) {
 Command::Command(std::string_view tag, Literals literals, std::size_t expected) : tag_(tag), literals_(literals) {
     bytes_.reserve(std::max<std::size_t>(expected + 64, 64));  // beyond the short-string buffer, which a move would copy
     bytes_ += tag;
-}
-
-Command::~Command() {
-    if (!bytes_.empty()) OPENSSL_cleanse(bytes_.data(), bytes_.size());
 }
 
 Command& Command::word(std::string_view raw) {

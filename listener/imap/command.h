@@ -1,5 +1,7 @@
 #pragma once
 
+#include "auth/secret_memory.h"
+
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -14,17 +16,16 @@ enum class Literals {
     plus,           ///< LITERAL+: none does
 };
 
-/// One command as it goes over the wire. May carry a password or a token: its octets are wiped at the end.
+/// One command as it goes over the wire. May carry a password or a token: its octets stand where no core file holds them, and are wiped at the end.
 class Command {
 public:
     /// A token may have 16 KiB, its Base64 a third more; nothing else we send comes near. Servers must be told nothing longer.
     static constexpr std::size_t lineLimit = 64 * 1024;
 
-    /// `expected`: octets, so that a secret is not left behind in a buffer that grew
+    /// `expected`: octets
     explicit Command(std::string_view tag, Literals literals = Literals::synchronising, std::size_t expected = 256);
     Command(Command&&) noexcept = default;
     Command& operator=(Command&&) = delete;
-    ~Command();
 
     Command& word(std::string_view raw);  ///< a blank and `raw` as it is: ASCII without control octets
     /// A blank and `text` as quoted string, or as literal where it has what quotes cannot hold. Not for text with NUL: no IMAP4rev1 string has one.
@@ -43,7 +44,7 @@ private:
 
     std::string tag_;
     Literals literals_;
-    std::string bytes_;
+    std::basic_string<char, std::char_traits<char>, auth::SecretAllocator<char>> bytes_;
     std::vector<std::size_t> waits_{};  ///< where in bytes_
 };
 

@@ -7,6 +7,7 @@
 #include <Poco/JSON/Array.h>
 #include <Poco/JSON/Object.h>
 #include <Poco/Net/Context.h>
+#include <Poco/Net/HTTPBufferAllocator.h>
 #include <Poco/Net/HTTPRequestHandler.h>
 #include <Poco/Net/HTTPRequestHandlerFactory.h>
 #include <Poco/Net/HTTPServerConnection.h>
@@ -24,8 +25,12 @@
 #include <Poco/ThreadPool.h>
 #include <Poco/Timespan.h>
 
+#include <openssl/crypto.h>
+
 #include <algorithm>
+#include <array>
 #include <chrono>
+#include <mutex>
 #include <sstream>
 #include <thread>
 
@@ -239,14 +244,59 @@ Poco::Net::HTTPServerParams::Ptr limits() {
     return params;
 }
 
+/// Where whoever was called has had its variables, and where the dynamic linker has put registers with what had just been copied.
+[[gnu::noinline]] void wipeStackBelow() {
+    std::array<char, 64 * 1024> below;
+    OPENSSL_cleanse(below.data(), below.size());
+}
+
+/// Poco reads requests, with the token or a code in them, into buffers of a pool that it never gives back. Thread-safe.
+class Buffers {
+public:
+    /// While a connection is served.
+    class InUse {
+    public:
+        explicit InUse(Buffers& all) : all_(all) {
+            const std::lock_guard lock(all_.mutex_);
+            ++all_.served_;
+        }
+        InUse(const InUse&) = delete;
+        InUse& operator=(const InUse&) = delete;
+        ~InUse() {
+            wipeStackBelow();
+            const std::lock_guard lock(all_.mutex_);
+            if (--all_.served_ == 0) wipe();  // all of them are in the pool, and nobody takes one meanwhile
+        }
+
+    private:
+        Buffers& all_;
+    };
+
+private:
+    using Pool = Poco::Net::HTTPBufferAllocator;
+    static constexpr std::size_t most = mostThreads * 6;  // one for the session, and for each stream that is open at a time
+
+    static void wipe() {
+        std::array<char*, most> taken{};
+        for (auto*& each : taken) each = Pool::allocate(Pool::BUFFER_SIZE);
+        for (auto* const each : taken) {
+            OPENSSL_cleanse(each, Pool::BUFFER_SIZE);
+            Pool::deallocate(each, Pool::BUFFER_SIZE);
+        }
+    }
+    std::mutex mutex_{};
+    int served_ = 0;
+};
+
 /// Poco's, but that it is watched over.
 class Connection final : public Poco::Net::HTTPServerConnection {
 public:
     Connection(const Poco::Net::StreamSocket& socket, Poco::Net::HTTPServerParams::Ptr params, Poco::Net::HTTPRequestHandlerFactory::Ptr factory,
-               Patience& waits)
-        : Poco::Net::HTTPServerConnection(socket, std::move(params), std::move(factory)), patience_(waits) {}
+               Patience& waits, Buffers& buffers)
+        : Poco::Net::HTTPServerConnection(socket, std::move(params), std::move(factory)), patience_(waits), buffers_(buffers) {}
 
     void run() override {
+        const Buffers::InUse inUse(buffers_);
         const Patience::Served served(patience_, socket());
         try {
             Poco::Net::HTTPServerConnection::run();
@@ -256,19 +306,21 @@ public:
 
 private:
     Patience& patience_;
+    Buffers& buffers_;
 };
 
 class Connections final : public Poco::Net::TCPServerConnectionFactory {
 public:
     Connections(Port& port, Patience& waits) : handlers_(new Factory(port, waits)), limits_(limits()), patience_(waits) {}
     Poco::Net::TCPServerConnection* createConnection(const Poco::Net::StreamSocket& socket) override {
-        return new Connection(socket, limits_, handlers_, patience_);
+        return new Connection(socket, limits_, handlers_, patience_, buffers_);
     }
 
 private:
     Poco::Net::HTTPRequestHandlerFactory::Ptr handlers_;
     Poco::Net::HTTPServerParams::Ptr limits_;
     Patience& patience_;
+    Buffers buffers_{};
 };
 
 class Server final : public AdminServer {
@@ -277,7 +329,11 @@ public:
         : port_{std::move(parts), {}, Budget{mostUnknown}},
           address_(socket.address().toString()),
           server_(new Connections(port_, patience_), threads_, socket, limits()) {
-        port_.door = Door{{}, socket.address().port(), port_.parts.token, port_.parts.names, port_.parts.tls != nullptr, port_.parts.callback.path};
+        auto& token = port_.parts.token;
+        const auto digest = token.empty() ? std::string() : digestOf(token);
+        OPENSSL_cleanse(token.data(), token.size());
+        token.clear();
+        port_.door = Door{{}, socket.address().port(), digest, port_.parts.names, port_.parts.tls != nullptr, port_.parts.callback.path};
         server_.setConnectionFilter(new Doorkeeper(patience_));
         server_.start();
     }

@@ -18,7 +18,7 @@ struct AdminParts {
     std::function<bool()> alive;                        ///< /healthz: 200 or 503
     std::function<std::vector<std::string>()> missing;  ///< /readyz: what is not up yet or is broken; empty = 200, else 503 with these
     std::function<std::string()> metrics;               ///< /metrics
-    std::string token;                                  ///< content of admin.token
+    std::string token;                                  ///< content of admin.token; the port keeps its digest alone
     Log& log;
     Metrics& counters;
     std::vector<std::string> names{};  ///< hosts that are ours beside this machine's own (Door::names)

@@ -1,9 +1,11 @@
 #include "plugin/admin/guard.h"
 
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
 
 #include <algorithm>
 #include <array>
+#include <stdexcept>
 
 namespace plugin::admin {
 
@@ -38,17 +40,26 @@ bool isOurs(std::string_view host, const Door& door) {
     });
 }
 
-bool proves(const std::optional<std::string>& authorization, const std::string& token) {
+bool proves(const std::optional<std::string>& authorization, const std::string& tokenDigest) {
     constexpr std::string_view scheme = "bearer ";
-    if (!authorization || token.empty() || lower(std::string_view(*authorization).substr(0, scheme.size())) != scheme) return false;
+    if (!authorization || tokenDigest.empty() || lower(std::string_view(*authorization).substr(0, scheme.size())) != scheme) return false;
     std::string_view given = *authorization;
     given.remove_prefix(scheme.size());
     while (given.starts_with(' ')) given.remove_prefix(1);
     while (given.ends_with(' ')) given.remove_suffix(1);
-    return given.size() == token.size() && CRYPTO_memcmp(given.data(), token.data(), token.size()) == 0;  // its length is no secret
+    const auto digest = digestOf(given);
+    return digest.size() == tokenDigest.size() && CRYPTO_memcmp(digest.data(), tokenDigest.data(), digest.size()) == 0;
 }
 
 }  // namespace
+
+std::string digestOf(std::string_view token) {
+    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+    unsigned size = 0;
+    if (EVP_Digest(token.data(), token.size(), digest.data(), &size, EVP_sha256(), nullptr) != 1)
+        throw std::runtime_error("OpenSSL cannot make a digest");
+    return {reinterpret_cast<const char*>(digest.data()), size};
+}
 
 Entry admit(const Asked& asked, const Door& door) {
     if (asked.origin || !asked.host || !isOurs(*asked.host, door)) return Entry::foreign;
@@ -56,7 +67,7 @@ Entry admit(const Asked& asked, const Door& door) {
     const bool open = asked.path == "/healthz" || asked.path == "/readyz" || asked.path == "/metrics";
     const bool tells = open && asked.path != "/healthz";  // of mailboxes
     const bool needsProof = !open || (tells && !asked.local);
-    const bool proved = needsProof && proves(asked.authorization, door.token);
+    const bool proved = needsProof && proves(asked.authorization, door.tokenDigest);
     const bool briefly = needsProof && !proved && asked.path == "/readyz";
     if (needsProof && !proved && !briefly) return Entry::unproved;
     if (asked.method != "GET" && asked.method != "HEAD") return Entry::wrongMethod;

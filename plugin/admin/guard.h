@@ -22,7 +22,7 @@ struct Asked {
 struct Door {
     std::string address;  ///< the connection came to: "127.0.0.1", "::1"
     std::uint16_t port = 0;
-    std::string token;                 ///< of admin.token; empty lets nobody in
+    std::string tokenDigest;           ///< digestOf() what stands in admin.token; empty lets nobody in
     std::vector<std::string> names{};  ///< further hosts that are ours, without a port; an address of IPv6 without brackets
     bool tls = false;                  ///< decides which port a Host header without one means
     std::string callback{};            ///< where browsers bring answers of providers to; "": nowhere
@@ -37,6 +37,9 @@ enum class Entry {
     unproved,    ///< 401
     wrongMethod  ///< 405: only GET and HEAD
 };
+
+/// SHA-256, 32 octets: the port needs to know no more of its token than this.
+std::string digestOf(std::string_view token);
 
 /// Pure. The token is compared in constant time (RFC 6750, section 2.1: "Bearer" in any case). This machine's own names and addresses have to come
 /// with the port, which is part of them; `names` are good with any: a reverse proxy has its own. Peers elsewhere need the token for /metrics, which

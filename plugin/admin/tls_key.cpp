@@ -33,7 +33,7 @@ std::string lastFailure() {
 std::string serveWith(SSL_CTX& context, const TlsKey& key) {
     ERR_clear_error();
     if (SSL_CTX_set_min_proto_version(&context, TLS1_2_VERSION) != 1 || SSL_CTX_set_max_proto_version(&context, 0) != 1) return lastFailure();
-    SSL_CTX_set_options(&context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET);
+    SSL_CTX_set_options(&context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET | SSL_OP_CLEANSE_PLAINTEXT);
     SSL_CTX_set_session_cache_mode(&context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_cert_cb(&context, beginHandshake, const_cast<TlsKey*>(&key));  // OpenSSL hands it back as it is
     const std::unique_ptr<SSL, decltype(&SSL_free)> trial(SSL_new(&context), SSL_free);

@@ -6,6 +6,8 @@
 
 #include "plugin/host/waiting.h"
 
+#include <openssl/crypto.h>
+
 #include <array>
 #include <istream>
 #include <ostream>

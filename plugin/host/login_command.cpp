@@ -10,6 +10,7 @@
 #include "plugin/host/terminal_dialogue.h"
 #include "plugin/host/timestamp.h"
 
+#include <openssl/crypto.h>
 #include <unistd.h>
 
 #include <cerrno>

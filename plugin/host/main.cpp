@@ -1,4 +1,5 @@
 #include "plugin/host/application.h"
+#include "plugin/host/wiping.h"
 
 #include <Poco/Exception.h>
 #include <sys/resource.h>
@@ -22,6 +23,7 @@ void allowManyFiles() {
 }  // namespace
 
 int main(int count, char** values) {
+    plugin::host::wipeAfterOpenssl();
     ::umask(077);  // before anything is written: what we make is ours alone unless a mode says otherwise
     allowManyFiles();
     std::signal(SIGCHLD, SIG_DFL);  // who starts us may ignore it, and then the status of a program we run would be lost

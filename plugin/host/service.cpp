@@ -22,6 +22,8 @@
 #include "plugin/host/watched_database.h"
 #include "plugin/runtime/posix_disk.h"
 
+#include <openssl/crypto.h>
+
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>

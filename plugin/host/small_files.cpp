@@ -1,6 +1,7 @@
 #include "plugin/host/small_files.h"
 
 #include <fcntl.h>
+#include <openssl/crypto.h>
 #include <sys/stat.h>
 
 #include <array>
@@ -17,6 +18,12 @@ std::string folderOf(const std::string& path) {
     if (slash == std::string::npos) return ".";
     return slash == 0 ? "/" : path.substr(0, slash);
 }
+
+/// It may be of a key.
+struct Piece {
+    std::array<char, 4096> octets;
+    ~Piece() { OPENSSL_cleanse(octets.data(), octets.size()); }
+};
 
 bool writeAll(int fd, std::string_view content) {
     while (!content.empty()) {
@@ -40,13 +47,13 @@ Result<std::optional<std::string>> readSmallFile(const std::string& path) {
     if (!file && errno == ENOENT) return std::optional<std::string>{};
     if (!file) return fileError(errno, path, "cannot be opened");
     std::string content;
-    std::array<char, 4096> piece;
+    Piece piece;
     for (;;) {
-        const auto count = ::read(file.get(), piece.data(), piece.size());
+        const auto count = ::read(file.get(), piece.octets.data(), piece.octets.size());
         if (count < 0 && errno == EINTR) continue;
         if (count < 0) return fileError(errno, path, "cannot be read");
         if (count == 0) return std::optional(std::move(content));
-        content.append(piece.data(), static_cast<std::size_t>(count));
+        content.append(piece.octets.data(), static_cast<std::size_t>(count));
         if (content.size() > mostBytes) return fileError(EFBIG, path, "cannot be read");
     }
 }

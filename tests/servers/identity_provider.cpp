@@ -89,6 +89,18 @@ std::vector<IdentityProvider::Request> IdentityProvider::requests() const {
     return all;
 }
 
+std::map<std::string, std::string> IdentityProvider::issued() const {
+    std::map<std::string, std::string> all;
+    std::istringstream lines{readFile(directory_ / "issued.jsonl")};
+    int number = 0;
+    for (std::string line; std::getline(lines, line); ++number) {
+        const auto object = parse(line);
+        for (const auto* name : {"access_token", "refresh_token", "id_token"})
+            if (object->has(name)) all[name + (" " + std::to_string(number))] = object->getValue<std::string>(name);
+    }
+    return all;
+}
+
 std::string IdentityProvider::Request::header(const std::string& name) const {
     const std::string* found = nullptr;
     for (const auto& [key, value] : headers) {

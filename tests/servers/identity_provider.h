@@ -54,6 +54,8 @@ public:
         std::string header(const std::string& name) const;  ///< "" when absent; throws std::logic_error when given twice
     };
     std::vector<Request> requests() const;  ///< all so far
+    /// Every token that was given so far, by what it is and its number: "access_token 0".
+    std::map<std::string, std::string> issued() const;
 
     static const std::string& basicSecret();  ///< of client app-basic: every special character of ASCII
     static const std::string& postSecret();   ///< of client "app/post: 1"

@@ -1,5 +1,6 @@
 // A mailbox somebody has signed in for once: the refresh token, good once each time, carries it over the short lives of tokens and over restarts.
 #include "tests/servers/browser.h"
+#include "tests/system/core.h"
 #include "tests/system/workplace.h"
 
 #include <catch2/catch.hpp>
@@ -55,6 +56,13 @@ std::vector<std::string> sent() {
     return all;
 }
 
+/// Every token this test's provider has given so far.
+Secrets issued() {
+    Secrets secrets;
+    for (const auto& [name, token] : Surroundings::get().provider().issued()) addToken(secrets, name, token);
+    return secrets;
+}
+
 /// Until the stored access token is over, as `postern credentials` tells it.
 bool tokenEnds(const Workplace& place) {
     return eventually([&] { return place.postern({"credentials", "person"}).output.find("which is over") != std::string::npos; }, soon);
@@ -66,7 +74,7 @@ SCENARIO("a person signs in once, and mail is delivered over restarts and short-
     const auto user = Surroundings::get().newUser();
     auto reader = Surroundings::get().reader(user);
     Workplace place;
-    place.configure(credential() + mailbox("m", user, "person"));
+    place.configure("log.level = trace\n" + credential() + mailbox("m", user, "person"));
     GIVEN("nobody who has signed in") {
         const auto outcome = place.postern({"run", "--once"});
         CHECK(outcome.status == 75);
@@ -85,8 +93,14 @@ SCENARIO("a person signs in once, and mail is delivered over restarts and short-
             CHECK(eventually([&] { return place.countDelivered("m") == expected.size(); }, soon));
             INFO(place.log());
             CHECK(sent().size() > before);
+            auto secrets = issued();
+            REQUIRE_FALSE(secrets.empty());
+            addToken(secrets, "seal key", servers::readFile(place.data() / "seal.key").substr(0, 64));
+            eventually([&] { return foundInCore(service.id(), secrets).empty(); }, std::chrono::seconds{5});
+            CHECK(foundInCore(service.id(), secrets) == std::vector<std::string>{});
             CHECK(service.stop(soon).status == 0);
             CHECK(place.log().find("PO-30") == std::string::npos);
+            CHECK(foundInFiles(place.path(), issued()) == std::vector<std::string>{});
         }
         std::sort(expected.begin(), expected.end());
         CHECK(sortedBytes(place.delivered("m")) == expected);

@@ -6,7 +6,7 @@ using namespace plugin::admin;
 
 SCENARIO("who is let in at the admin port", "[admin]") {
     const std::string token(64, 'a');
-    const Door door{"127.0.0.2", 8025, token};
+    const Door door{"127.0.0.2", 8025, digestOf(token)};
     struct Case {
         Asked asked;
         Entry entry;
@@ -35,7 +35,7 @@ SCENARIO("who is let in at the admin port", "[admin]") {
 
 SCENARIO("peers elsewhere are not told of mailboxes without the token", "[admin]") {
     const std::string token(64, 'a');
-    const Door door{"192.0.2.7", 8025, token};
+    const Door door{"192.0.2.7", 8025, digestOf(token)};
     const auto entry = [&](const char* path, std::optional<std::string> authorization, const char* method = "GET") {
         return admit({method, path, "192.0.2.7:8025", std::nullopt, std::move(authorization), false}, door);
     };

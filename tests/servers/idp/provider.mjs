@@ -6,6 +6,7 @@
 // DIR/endpoints.json   written when both listeners are open: { issuer, token_endpoint, authorization_endpoint, device_endpoint, introspection_endpoint, fault_base, refresh_tokens }
 // DIR/requests.jsonl   one line per request to the token, authorization and device endpoints and to the faulty ones, as it arrived: time, method, path,
 //                      header pairs, body
+// DIR/issued.jsonl     one line per answer of the token endpoint that gives something, as it is
 //
 // A person signs in on the provider's own development pages: any name, any password; then consents, or cancels.
 //
@@ -115,6 +116,7 @@ function makeProvider(issuer) {
     await next();
     // Without it devices ask every five seconds, which makes tests slow.
     if (ctx.path === '/device/auth' && ctx.status === 200) ctx.body = { ...ctx.body, interval: 1 };
+    if (ctx.path === '/token' && ctx.status === 200) appendFileSync(join(options.directory, 'issued.jsonl'), JSON.stringify(ctx.body) + '\n');
     if (ctx.path === '/token/introspection' && ctx.status === 200 && !ctx.body.active) ctx.body = { ...worthless, active: false };
   });
   return provider;
