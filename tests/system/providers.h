@@ -34,13 +34,11 @@ class TokenServer {
 public:
     TokenServer(const servers::TlsServer::Options& options, std::function<TokenAnswer(const TokenRequest&)> answer);
     std::uint16_t port() const { return server_.port(); }
-    std::vector<TokenRequest> requests() const;
 
 private:
     void serve(servers::TlsServer::Stream& stream);
     std::function<TokenAnswer(const TokenRequest&)> answer_;
-    mutable std::mutex mutex_{};
-    std::vector<TokenRequest> requests_{};
+    std::mutex mutex_{};
     servers::TlsServer server_;
 };
 
@@ -106,7 +104,6 @@ public:
     static const servers::Certificate& authority();     ///< what the system trusts
     static const servers::Certificate& ownAuthority();  ///< of corp.example alone
     std::string appToken(const std::string& audience) const;
-    std::vector<TokenRequest> tokenRequests() const { return entra_->requests(); }
     /// What a browser is sent back to from this address, once somebody has signed in there and consented.
     std::string consent(const std::string& authorizationUrl);
     std::vector<std::string> problems() const;  ///< of all servers

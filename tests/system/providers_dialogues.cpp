@@ -80,11 +80,6 @@ bool isSigned(const std::string& jwt, EVP_PKEY* key, bool pss) {
 TokenServer::TokenServer(const TlsServer::Options& options, std::function<TokenAnswer(const TokenRequest&)> answer)
     : answer_(std::move(answer)), server_(options, [this](TlsServer::Stream& stream) { serve(stream); }) {}
 
-std::vector<TokenRequest> TokenServer::requests() const {
-    const std::lock_guard lock(mutex_);
-    return requests_;
-}
-
 void TokenServer::serve(TlsServer::Stream& stream) {
     const auto head = stream.readUntil("\r\n\r\n");
     const auto length = head.find("Content-Length: ");
@@ -97,7 +92,6 @@ void TokenServer::serve(TlsServer::Stream& stream) {
     TokenAnswer answer;
     {
         const std::lock_guard lock(mutex_);
-        requests_.push_back(request);
         answer = answer_(request);
     }
     const auto date = Poco::DateTimeFormatter::format(Poco::Timestamp{}, Poco::DateTimeFormat::HTTP_FORMAT);
