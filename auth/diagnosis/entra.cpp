@@ -7,7 +7,8 @@ namespace auth::diagnosis {
 
 namespace {
 
-constexpr std::string_view useTenant = "put the tenant's id in place of /common or /consumers into credential.{credential}.token_endpoint";
+constexpr std::string_view useTenant =
+    "put the tenant's id into credential.{credential}.tenant, or in place of /common or /consumers into .token_endpoint";
 constexpr std::string_view oneDefault = "set credential.{credential}.scopes = {resource}\none resource, ending in /.default, not encoded";
 constexpr std::string_view addPermission =
     "Entra admin center: App registrations > the application > API permissions > Add > APIs my organization uses > {api} > Application permissions > "
@@ -42,7 +43,8 @@ constexpr std::array rows{
     NumberedRow{{700027, 50012, 700030},
                 {"certificate-unknown", "the certificate is not one of the application's",
                  "upload the certificate that credential.{credential}.keystore holds: App registrations > the application > "
-                 "Certificates & secrets > Certificates"}},
+                 "Certificates & secrets > Certificates\n"
+                 "postern keystores ALIAS --certificate KEY prints it"}},
     NumberedRow{{700024, 500133}, clockWrong},
     NumberedRow{{700211, 700212, 700213, 70021},
                 {"federation-unknown", "no federated credential of the application fits the assertion's issuer, audience or subject",
@@ -54,7 +56,7 @@ constexpr std::array rows{
         {700016, 700011},
         {"application-unknown", "the application is not known in this tenant: the client id or the tenant is wrong, or it was never consented there",
          "compare credential.{credential}.client_id with App registrations > the application > Application (client) ID\n"
-         "compare the tenant in credential.{credential}.token_endpoint with Directory (tenant) ID on the same page\n"
+         "compare credential.{credential}.tenant, or the tenant in .token_endpoint, with Directory (tenant) ID on the same page\n"
          "an application of another tenant: consent as an administrator: {consent}"}},
     NumberedRow{{7000112, 70001, 1000031},
                 {"application-disabled", "the application is disabled in this tenant",
@@ -70,9 +72,10 @@ constexpr std::array rows{
                  "ask the application's owner to add a valid signing key"}},
 
     // tenant and cloud
-    NumberedRow{{90002, 50049},
-                {"tenant-unknown", "there is no such tenant: its id or domain is misspelled, or it lives in another cloud",
-                 "correct the tenant in credential.{credential}.token_endpoint"}},
+    NumberedRow{
+        {90002, 50049},
+        {"tenant-unknown", "there is no such tenant: its id or domain is misspelled, or it lives in another cloud",
+         "correct credential.{credential}.tenant, or the tenant in .token_endpoint: Directory (tenant) ID at App registrations > the application"}},
     NumberedRow{{50059, 50128, 90019}, {"tenant-missing", "nothing in the request says which tenant it is for", useTenant}},
     NumberedRow{{500021, 500022, 50002},
                 {"tenant-restricted", "a proxy on the way allows sign-ins to other tenants only (tenant restrictions)",
@@ -80,9 +83,11 @@ constexpr std::array rows{
     NumberedRow{{500212, 500213},
                 {"cross-tenant-policy", "the cross-tenant access policy of one of the two tenants forbids this user",
                  "Entra admin center: External Identities > Cross-tenant access settings, or use an account of the tenant itself"}},
-    NumberedRow{{90038, 900382, 900432, 90051, 90043},
-                {"other-cloud", "the tenant lives in another national cloud",
-                 "use that cloud's endpoints: login.microsoftonline.us (US government) or login.partner.microsoftonline.cn (China)"}},
+    NumberedRow{
+        {90038, 900382, 900432, 90051, 90043},
+        {"other-cloud", "the tenant lives in another national cloud",
+         "set credential.{credential}.provider = microsoft365-gcch, microsoft365-dod or microsoft365-china\n"
+         "without a provider, use that cloud's endpoints: login.microsoftonline.us (US government) or login.partner.microsoftonline.cn (China)"}},
     NumberedRow{{50194, 9001023, 90124, 90130, 9002332},
                 {"tenant-not-named", "an application signs in to its own tenant, not to /common", useTenant}},
 

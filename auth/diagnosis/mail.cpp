@@ -28,6 +28,7 @@ constexpr std::array google{
 constexpr std::string_view tryAuthorization =
     "Connect-ExchangeOnline\n"
     "Test-ServicePrincipalAuthorization -Identity {appid} -Resource {user}\n"
+    "Test-ApplicationAccessPolicy -Identity {user} -AppId {appid}\n"
     "Get-EXOMailbox -Identity {user}";
 
 /// x-ms-diagnostics: learn.microsoft.com/exchange/client-developer/exchange-web-services/instrumenting-client-requests-for-ews-and-rest-in-exchange,
@@ -35,7 +36,8 @@ constexpr std::string_view tryAuthorization =
 constexpr std::array exchange{
     WordedRow{{"ews is disabled for this user or tenant"},
               {"ews-disabled", "EWS is switched off for the tenant or the mailbox; Exchange Online ends it for everybody on 1 April 2027",
-               "use mailbox.{mailbox}.protocol = graph\nuntil then: Set-OrganizationConfig -EwsEnabled $true\nSet-CASMailbox -Identity {user} "
+               "postern move {mailbox} --to graph, or mailbox.{mailbox}.fallback = graph; it needs Mail.ReadWrite of Microsoft Graph\n"
+               "until then: Set-OrganizationConfig -EwsEnabled $true\nSet-CASMailbox -Identity {user} "
                "-EwsEnabled $true"}},
     WordedRow{{"ews is blocked by policy for this user or tenant"},
               {"ews-not-allowed", "the application is not in the tenant's list of those that may use EWS",
@@ -52,9 +54,9 @@ constexpr std::array exchange{
                "Entra admin center: App registrations > the application > API permissions > Add > APIs my organization uses > {api} > Application "
                "permissions > {role}\nconsent as an administrator: {consent}"}},
     WordedRow{{"2000002;reason=", "lifetime validation failed, the token is expired"}, clockWrong},
-    WordedRow{
-        {"2000004;reason="},
-        {"exchange-tenant", "the token is from another tenant than the mailbox", "correct the tenant in credential.{credential}.token_endpoint"}},
+    WordedRow{{"2000004;reason="},
+              {"exchange-tenant", "the token is from another tenant than the mailbox",
+               "correct credential.{credential}.tenant, or the tenant in .token_endpoint"}},
     WordedRow{
         {"2000005;reason="},
         {"exchange-user", "Exchange does not know the user of the token", "check mailbox.{mailbox}.user, and that it has a mailbox in Exchange"}},
@@ -68,9 +70,18 @@ constexpr std::array exchange{
     WordedRow{{"errorimpersonateuserdenied", "errorimpersonationdenied"},
               {"ews-impersonation", "the account may not act for this mailbox",
                "Exchange Online: grant the application {role}; the role ApplicationImpersonation is gone there since 2025\n"
-               "Exchange Server: New-ManagementRoleAssignment -Name Postern -Role ApplicationImpersonation -User ACCOUNT"}},
+               "Exchange Server: New-ManagementRoleAssignment -Name Postern -Role ApplicationImpersonation -User ACCOUNT\n"
+               "or for this mailbox alone: Add-MailboxPermission -Identity {user} -User ACCOUNT -AccessRights FullAccess"}},
     WordedRow{{"errorimpersonationrequired", "exchangeimpersonation soap header must be present"},
               {"ews-impersonation-missing", "an application's request must name the mailbox it acts for", "set mailbox.{mailbox}.user"}},
+    WordedRow{{"the token is good and the mailbox stays closed"},  // a bare 403, as listener/ews puts it
+              {"ews-forbidden",
+               "EWS is closed for this mailbox: its licence has no EWS (Kiosk, F1 and F3 have none), a management scope or policy leaves it out, or "
+               "Conditional Access forbids it",
+               "use mailbox.{mailbox}.protocol = graph, which needs no EWS\n"
+               "Connect-ExchangeOnline\n"
+               "Get-CASMailbox -Identity {user} | Format-List Ews*\n"
+               "Test-ServicePrincipalAuthorization -Identity {appid} -Resource {user}"}},
     WordedRow{{"errornonexistentmailbox", "errorinvaliduser", "request_resourcenotfound"},
               {"mailbox-missing", "there is no mailbox of this address in the tenant",
                "Connect-ExchangeOnline\nGet-EXOMailbox -Identity {user}\ncorrect mailbox.{mailbox}.user"}},
@@ -149,6 +160,9 @@ constexpr std::array code{
     CodedRow{plugin::Code::tokenScopeRefused,
              {"scope-refused", "the token endpoint does not offer these scopes to this client",
               "compare credential.{credential}.scopes with what the provider documents"}},
+    CodedRow{plugin::Code::tokenSignInNeeded,
+             {"sign-in-missing", "nobody has signed in yet, or what was granted has ended",
+              "postern login {credential}\nas the user the service runs as, with the same server.data; the service goes on by itself"}},
     CodedRow{plugin::Code::tokenNotJson,
              {"not-a-token-endpoint", "what answers at token_endpoint is no token endpoint: a web page, a proxy's login page perhaps",
               "correct credential.{credential}.token_endpoint\nlook at it from this machine: curl -i -X POST THAT-URL"}},

@@ -13,7 +13,7 @@ constexpr std::array google{
     WordedRow{{"client is unauthorized to retrieve access tokens", "client not authorized for any of the scopes"},
               {"google-delegation", "the service account may not act for the domain's users, or not with these scopes",
                "Google Admin console: Security > Access and data control > API controls > Domain-wide delegation > Add new: the service account's "
-               "client id, and as scope https://mail.google.com/\n"
+               "client id (\"client_id\" of the key file, a number), and as scope https://mail.google.com/\n"
                "the scopes there and in credential.{credential}.scopes must be the same; a change takes up to 24 hours"}},
     WordedRow{{"invalid email or user id", "not a valid email"},
               {"google-user-unknown", "there is no such user in the Google Workspace",

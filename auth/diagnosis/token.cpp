@@ -26,6 +26,12 @@ bool appOnly(const Case& seen) { return microsofts(seen) && seen.claims->scopes.
 bool ofUser(const Case& seen) { return microsofts(seen) && !seen.claims->scopes.empty(); }
 bool byGraph(const Case& seen) { return seen.protocol == "graph"; }
 bool byMailProtocol(const Case& seen) { return seen.protocol == "imap" || seen.protocol == "pop3"; }
+/// An Exchange Server's answer to a name and a password: no token, and what it offers instead.
+bool ofPassword(const Case& seen) { return seen.protocol == "ews" && seen.error.what.find("401 for this name and password") != std::string::npos; }
+bool offersBasic(const Case& seen) {
+    const auto offers = seen.error.what.find("WWW-Authenticate: ");
+    return offers == std::string::npos || seen.error.what.find("Basic", offers) != std::string::npos;
+}
 bool closed(const Case& seen) { return seen.error.code == Code::mailboxAccess; }
 
 bool hasRole(const Case& seen) {
@@ -60,6 +66,19 @@ constexpr std::array faults{
               {"exchange-audience", "the token is for Exchange Online; Microsoft Graph wants one for itself", useResource}},
     JudgedRow{[](const Case& seen) { return microsofts(seen) && !(byGraph(seen) ? seen.claims->isForGraph() : seen.claims->isForExchange()); },
               {"other-audience", "the token is for {aud}; {name} wants one for {api}", useResource}},
+    JudgedRow{
+        [](const Case& seen) { return appOnly(seen) && seen.claims->roles.empty() && closed(seen) && !byMailProtocol(seen); },
+        {"no-permission",
+         "the application has no right on this mailbox: neither the role {role} in its token nor, by RBAC for Applications, a role whose scope "
+         "has this mailbox",
+         "for every mailbox: Entra admin center: App registrations > the application > API permissions > Add > {api} > Application permissions > "
+         "{role}\n"
+         "consent as an administrator: {consent}\n"
+         "for some, by RBAC for Applications, which takes up to two hours:\n"
+         "Connect-ExchangeOnline\n"
+         "New-ServicePrincipal -AppId {appid} -ObjectId {oid}\n"
+         "New-ManagementRoleAssignment -App {oid} -Role \"{approle}\" -CustomResourceScope SCOPE\n"
+         "Test-ServicePrincipalAuthorization -Identity {appid} -Resource {user}"}},
     JudgedRow{[](const Case& seen) { return appOnly(seen) && !hasRole(seen); },
               {"role-missing", "the token has no role {role}: the permission is missing, or nobody has consented to it",
                "Entra admin center: App registrations > the application > API permissions > Add > {api} > Application permissions > {role}\n"
@@ -87,6 +106,13 @@ constexpr std::array inOrder{
                "Connect-ExchangeOnline\nTest-ServicePrincipalAuthorization -Identity {appid} -Resource {user}\nGet-EXOMailbox -Identity {user}"}},
     JudgedRow{[](const Case& seen) { return ofUser(seen) && closed(seen); },
               {"user-access", "the user who signed in may not open this mailbox, or {name} is disabled for it", userLines}},
+    JudgedRow{[](const Case& seen) { return ofPassword(seen) && !offersBasic(seen); },
+              {"ews-basic-disabled", "the server takes no name and password for EWS (Basic), only what it offers here",
+               "Exchange Management Shell: Get-WebServicesVirtualDirectory | Set-WebServicesVirtualDirectory -BasicAuthentication $true"}},
+    JudgedRow{ofPassword,
+              {"ews-password-refused", "the server does not take this name and password",
+               "check credential.{credential}.username: DOMAIN\\account or account@domain, as Windows knows it\n"
+               "check the password where it is stored, and that the account is neither locked nor has to change it"}},
     JudgedRow{ofUser,
               {"user-mismatch", "the token belongs to a user whom Exchange does not let sign in by {name}",
                "Set-CASMailbox -Identity {user} {enable} $true\ncheck that the tenant's policies allow {name}"}},
@@ -101,7 +127,7 @@ constexpr std::array tooOpen{
                "Connect-ExchangeOnline\n"
                "Get-EXOMailboxPermission -Identity {user}\n"
                "Remove-MailboxPermission -Identity {user} -User {oid} -AccessRights FullAccess"}},
-    JudgedRow{appOnly,
+    JudgedRow{[](const Case& seen) { return appOnly(seen) && hasRole(seen); },
               {"opens-by-role", "the permission {role} of the whole tenant opens every mailbox; RBAC for Applications limits it",
                "Connect-ExchangeOnline\n"
                "New-ServicePrincipal -AppId {appid} -ObjectId {oid}\n"
@@ -109,6 +135,12 @@ constexpr std::array tooOpen{
                "New-ManagementRoleAssignment -App {oid} -Role \"{approle}\" -CustomResourceScope Postern\n"
                "Entra admin center: App registrations > the application > API permissions: remove {role}, else both add up\n"
                "Test-ServicePrincipalAuthorization -Identity {appid} -Resource {user}"}},
+    JudgedRow{[](const Case& seen) { return appOnly(seen) && !hasRole(seen); },
+              {"opens-by-scope", "the application has a role in Exchange (RBAC for Applications) whose scope has that mailbox, or that has no scope",
+               "Connect-ExchangeOnline\n"
+               "Test-ServicePrincipalAuthorization -Identity {appid} -Resource {user}\n"
+               "Get-ManagementRoleAssignment -RoleAssignee {oid} | Format-List Role,CustomResourceScope\n"
+               "narrow it: Set-ManagementScope -Identity SCOPE -RecipientRestrictionFilter FILTER"}},
     JudgedRow{ofUser,
               {"opens-by-user", "the user who signed in has full access to that mailbox",
                "Connect-ExchangeOnline\nRemove-MailboxPermission -Identity {user} -User {oid} -AccessRights FullAccess"}},

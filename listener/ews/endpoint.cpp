@@ -180,10 +180,14 @@ Task<std::string> Endpoint::beginning(std::stop_token stop) {
 }
 
 Error Endpoint::signInRefused(const auth::HttpAnswer& answer) {
-    Error error{Reaction::askOperator, Code::mailboxSignInRefused, session_.peer + ": " + std::string{during_} + ": 401"};
-    for (const auto* name : {"x-ms-diagnostics", "WWW-Authenticate"})
-        if (const auto said = session_.shown(answer.headers.find(name).value_or("")); !said.empty())
-            error.what.append(", ").append(name).append(": ").append(said);
+    Error error{Reaction::askOperator, Code::mailboxSignInRefused,
+                session_.peer + ": " + std::string{during_} + ": 401" + (session_.password ? " for this name and password" : "")};
+    for (const std::string_view name : {"x-ms-diagnostics", "WWW-Authenticate"}) {  // of the second each way has a field of its own
+        std::string all;
+        for (const auto& [field, value] : answer.headers.fields())
+            if (auth::HttpHeaders({{field, value}}).find(name)) all += (all.empty() ? "" : ", ") + session_.shown(value);
+        if (!all.empty()) error.what.append(", ").append(name).append(": ").append(all);
+    }
     if (session_.password) return error;
     error.reaction = Reaction::reauthenticate;
     session_.access.tokens().refused(session_.identity, *session_.token);

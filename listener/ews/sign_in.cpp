@@ -83,22 +83,24 @@ Task<Result<void>> signIn(Session& session, Endpoint& endpoint, std::stop_token 
     auto obtain = *kind == auth::Access::Kind::token ? obtainToken(session, stop) : readPassword(session);
     auto obtained = co_await obtain;
     if (!obtained) co_return obtained;
-    std::optional<Error> asOneself;
+    std::optional<Error> first;  // of two ways that were tried
     for (;;) {
         const auto inbox = session.distinguished("inbox");
         auto operation = getFolder(inbox);
         auto answer = co_await endpoint.ask(std::move(operation), stop);
         // A fault, or a message: servers do both. Who has the rights of a delegate needs no other role.
         const auto meaning = !answer ? endpoint.refusedAs : answer->success ? std::nullopt : std::optional{meaningOf(answer->code)};
-        if (meaning == Meaning::impersonation && session.password && session.impersonates) {
-            session.impersonates = false;
-            continue;
-        }
         if (!answer || !answer->success) {
             const auto refused = answer ? refusal(session, *answer, "GetFolder") : answer.error();
+            if (meaning == Meaning::impersonation && session.password && session.impersonates) {
+                first = refused;
+                session.impersonates = false;
+                continue;
+            }
             if (!meaning || !saysNotYours(*meaning)) co_return refused;
-            if (session.password || session.impersonates) co_return asOneself.value_or(refused);
-            asOneself = refused;  // a service account's own token may act for others, where it has the role ApplicationImpersonation
+            if (session.password && first) first->what += "; without the role, as a delegate: " + refused.what;
+            if (session.password || session.impersonates) co_return first.value_or(refused);
+            first = refused;  // a service account's own token may act for others, where it has the role ApplicationImpersonation
             session.impersonates = true;
             continue;
         }

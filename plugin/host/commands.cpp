@@ -124,7 +124,17 @@ int failed(const Error& error, std::ostream& out) {
     return exitStatus(error);
 }
 
-Result<State> stateFor(Command::Store use, Workshop& shop, Passing& passing, std::optional<DataDirectory>& directory) {
+/// Whether any package has something in the database: `login` makes one for what credentials keep, before the service has run.
+Result<bool> hasTablesOfAny(const Packages& packages, const std::string& dataDirectory) {
+    for (const auto& each : packages.all) {
+        if (!each.package) continue;
+        auto has = hasTablesOf(dataDirectory, each.package->schemaOwner());
+        if (!has || *has) return has;
+    }
+    return false;
+}
+
+Result<State> stateFor(Command::Store use, Workshop& shop, const Packages& packages, Passing& passing, std::optional<DataDirectory>& directory) {
     const auto path = shop.configuration->text("server.data");
     if (use == Command::Store::write) {
         auto opened = DataDirectory::open(path);
@@ -133,7 +143,12 @@ Result<State> stateFor(Command::Store use, Workshop& shop, Passing& passing, std
         return openStateToWrite(*directory, *shop.clock, *shop.random, *shop.log);
     }
     auto state = openStateToRead(path);
-    if (!state || state->database) return state;
+    if (!state) return state;
+    if (state->database) {
+        const auto has = hasTablesOfAny(packages, path);
+        if (!has) return has.error();
+        if (*has) return state;
+    }
     auto empty = passing.make();
     if (!empty) return empty.error();
     state->database = std::move(*empty);
@@ -209,7 +224,7 @@ int runPackageCommand(Setup& setup, const PackageArguments& arguments, bool json
     std::optional<DataDirectory> directory;
     Workshop shop(std::move(configuration), error);
     shop.endOnSignals([&passing] { passing.remove(); });
-    auto state = stateFor(command->store(arguments.arguments), shop, passing, directory);
+    auto state = stateFor(command->store(arguments.arguments), shop, setup.packages, passing, directory);
     if (!state) return failed(state.error(), error);
     shop.state = std::move(*state);
     for (const auto& each : setup.packages.all)

@@ -1,5 +1,6 @@
 #include "plugin/host/login_command.h"
 
+#include "auth/diagnosis/diagnosis.h"
 #include "auth/login/callback_desk.h"
 #include "auth/login/connector.h"
 #include "plugin/contract/exit_status.h"
@@ -158,6 +159,17 @@ void lookForService(const SignInDesk& desk, const std::string& name) {
                   "`postern run`, or paste the address of the page the browser ends on.\n";
 }
 
+/// What mends it, as `doctor` would say.
+void tellFix(const SignInDesk& desk, const std::string& name, const Error& error) {
+    auth::diagnosis::Case seen{.error = error, .credential = name};
+    if (const auto credential = auth::credential(desk.configuration, name)) {
+        seen.application = credential->clientId;
+        seen.tokenEndpoint = credential->tokenEndpoint;
+    }
+    if (const auto found = auth::diagnosis::diagnose(seen))
+        for (const auto& line : found->fix) desk.error << "    " << line << '\n';
+}
+
 Result<Granted> ask(const SignInDesk& desk, const OauthArguments& arguments) {
     auto& connector = desk.access.connector();
     std::stop_source stop;
@@ -192,7 +204,9 @@ Result<Granted> ask(const SignInDesk& desk, const OauthArguments& arguments) {
 int login(const SignInDesk& desk, const LoginArguments& arguments, bool json) {
     auto& connector = desk.access.connector();
     const auto failed = [&](const Error& error) {
-        desk.error << describe(error) << std::endl;
+        desk.error << describe(error) << '\n';
+        tellFix(desk, arguments.credential, error);
+        desk.error.flush();
         return exitStatus(error);
     };
     std::stop_source stop;

@@ -157,6 +157,10 @@ Result<void> markClean(const DataDirectory& directory) {
 
 bool hasDatabase(const std::string& dataDirectory) { return isThere(dataDirectory + "/" + databaseName); }
 
+Result<bool> hasTablesOf(const std::string& dataDirectory, const std::string& owner) {
+    return plugin::hasTablesOf(dataDirectory + "/" + databaseName, owner);
+}
+
 Result<State> openStateToRead(const std::string& dataDirectory) {
     State state;
     const auto path = dataDirectory + "/" + databaseName;

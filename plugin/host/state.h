@@ -46,6 +46,9 @@ Result<void> markClean(const DataDirectory& directory);
 /// Whether a data directory holds a database. Blocks.
 bool hasDatabase(const std::string& dataDirectory);
 
+/// Whether the database of a data directory, which has one, holds tables of `owner`: a command may have made it for its own. Blocks. Errors: 7xxx.
+Result<bool> hasTablesOf(const std::string& dataDirectory, const std::string& owner);
+
 /// For commands, with or without a daemon. read: the database as it is, never written; null where there is none yet.
 Result<State> openStateToRead(const std::string& dataDirectory);
 /// write: beside a daemon; without one and without a database, as openState does it (taking the lock for as long as `directory` lives).

@@ -106,4 +106,6 @@ void migrate(Connection& connection, std::string_view owner, const std::vector<M
     refuseNewer(connection, owner, appliedUpTo(connection, owner), last);
 }
 
+bool hasTablesOf(Connection& connection, std::string_view owner) { return isOursNow(connection) && appliedUpTo(connection, owner) > 0; }
+
 }  // namespace plugin::sqlite

@@ -15,4 +15,7 @@ bool identify(Connection& connection, bool look);
 /// What Database::migrate says. With `look` only compares. Throws StoreError.
 void migrate(Connection& connection, std::string_view owner, const std::vector<Migration>& migrations, bool look);
 
+/// Whether `owner` has any tables here. Writes nothing. Throws StoreError.
+bool hasTablesOf(Connection& connection, std::string_view owner);
+
 }  // namespace plugin::sqlite

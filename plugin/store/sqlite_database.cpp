@@ -140,4 +140,17 @@ Result<void> quickCheck(const std::string& path, const std::string& vfs) {
     });
 }
 
+Result<bool> hasTablesOf(const std::string& path, const std::string& owner) {
+    bool has = false;
+    const auto looked = guarded([&] {
+        SqliteOptions options;
+        options.path = path;
+        options.readOnly = true;
+        sqlite::Connection connection(options, sqlite::Connection::Use::read);
+        has = sqlite::hasTablesOf(connection, owner);
+    });
+    if (!looked) return looked.error();
+    return has;
+}
+
 }  // namespace plugin

@@ -35,4 +35,7 @@ Result<std::unique_ptr<Database>> makeSqliteDatabase(SqliteOptions options, bool
 /// does not hold together, else as above; a missing file is storeUnavailable.
 Result<void> quickCheck(const std::string& path, const std::string& vfs = {});
 
+/// Whether `owner` has ever migrated the database of an existing file. Reads alone; blocks. Errors as above.
+Result<bool> hasTablesOf(const std::string& path, const std::string& owner);
+
 }  // namespace plugin

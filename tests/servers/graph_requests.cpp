@@ -25,6 +25,7 @@ GraphServer::Reply GraphServer::inside(Asked& asked) {
         if (!plain) return problem("not encoded as it should be, " + part + ": " + asked.target);
         part = *plain;
     }
+    if (opensAll_) user_ = path[from + 1];
     if (path[from + 1] != user_) return Reply::error(404, "ErrorInvalidUser", "The requested user '" + path[from + 1] + "' is invalid.");
     path.erase(path.begin(), path.begin() + static_cast<std::ptrdiff_t>(from + 2));
     return path[0] == "mailFolders" ? folders(asked, path)

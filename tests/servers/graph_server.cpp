@@ -112,6 +112,10 @@ void GraphServer::rename(std::string user) {
     const std::lock_guard lock(mutex_);
     user_ = std::move(user);
 }
+void GraphServer::opensAll(bool all) {
+    const std::lock_guard lock(mutex_);
+    opensAll_ = all;
+}
 void GraphServer::pages(std::size_t size) {
     const std::lock_guard lock(mutex_);
     pages_ = size;

@@ -81,6 +81,7 @@ public:
     void limit(Limit limit);
     void token(std::string token);                    ///< the only one that is good from now on
     void rename(std::string user);                    ///< the mailbox: its old name is nobody's any more, in links neither
+    void opensAll(bool all);                          ///< every user that is asked for has this mailbox
     void pages(std::size_t size);                     ///< messages and folders on a page at most
     void expire(std::string code, int status = 410);  ///< links given so far are answered with this from now on
     void linksLeadTo(std::string root);               ///< "https://evil.example" instead of url(); "" = url()
@@ -150,7 +151,7 @@ private:
     std::string expiredCode_ = "syncStateNotFound", leadTo_{};
     int expiredStatus_ = 410;
     std::size_t pages_ = 1000, renderings_ = 0, inFlight_ = 0, mostInFlight_ = 0, connections_ = 0;
-    bool rendersAnew_ = false, announced_ = false, untilEnd_ = false;
+    bool rendersAnew_ = false, announced_ = false, untilEnd_ = false, opensAll_ = false;
     std::size_t gather_ = 0;
     std::condition_variable gathered_{};
     std::chrono::milliseconds delay_{0};

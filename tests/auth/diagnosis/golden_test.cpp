@@ -207,6 +207,9 @@ const std::vector<Told> told{
     {"token-invalid", Code::mailboxSignInRefused, R"(HTTP 401 2000001;reason="x";error_category="invalid_token")"},
     {"token-invalid", Code::mailboxSignInRefused, "HTTP 401 InvalidAuthenticationToken: IDX12741: JWT is not well formed, there are no dots (.)."},
     {"exchange-trouble", Code::mailboxSignInRefused, R"(HTTP 401 2000007;reason="x";error_category="internal_error")"},
+    {"ews-impersonation", Code::mailboxAccess,
+     "ErrorImpersonateUserDenied: may not impersonate; without the role, as a delegate: ErrorAccessDenied: Access is denied. Check credentials"},
+    {"ews-forbidden", Code::mailboxAccess, "403: the token is good and the mailbox stays closed: its licence has no EWS"},
     {"ews-impersonation", Code::mailboxAccess, "ErrorImpersonateUserDenied: The account does not have permission to impersonate the requested user."},
     {"ews-impersonation-missing", Code::mailboxAccess,
      "HTTP 500 ErrorImpersonationRequired: ExchangeImpersonation SOAP header must be present for this type of OAuth token."},
@@ -243,6 +246,7 @@ const std::vector<Told> told{
     // nothing but the code
     {"mailbox-access-any", Code::mailboxAccess, "BAD User is authenticated but not connected."},
     {"sign-in-refused", Code::mailboxSignInRefused, "NO AUTHENTICATE failed."},
+    {"sign-in-missing", Code::tokenSignInNeeded, "nobody has signed in yet"},
     {"not-a-token-endpoint", Code::tokenNotJson, "the token endpoint answered HTTP 200 with text/html"},
     {"throttled", Code::mailboxThrottled, "NO Request is throttled. Suggested Backoff Time: 299910 milliseconds"},
     {"no-mechanism", Code::mailboxNoMechanism, "AUTH=NTLM"},
@@ -272,6 +276,13 @@ Case signIn(Code code, const std::string& protocol, std::vector<std::string> aud
 const char* const exchange = "https://outlook.office365.com";
 const char* const graph = "https://graph.microsoft.com";
 
+/// An Exchange Server's answer to a name and a password.
+Case byPassword(const std::string& offers) {
+    return {.error = {Reaction::askOperator, Code::mailboxSignInRefused,
+                      "mail.corp.example: GetFolder: 401 for this name and password, WWW-Authenticate: " + offers},
+            .protocol = "ews"};
+}
+
 struct Token {
     const char* id;
     Case seen;
@@ -284,6 +295,8 @@ std::vector<Token> tokens() {
         {"clock-wrong", early},
         {"graph-audience", signIn(refused, "imap", {graph}, {"Mail.Read"}, {})},
         {"graph-audience", signIn(refused, "ews", {graph}, {"full_access_as_app"}, {})},
+        {"graph-audience", signIn(Code::mailboxWrongAudience, "ews", {graph}, {"Mail.Read"}, {})},
+        {"exchange-audience", signIn(Code::mailboxWrongAudience, "graph", {exchange}, {}, {})},
         {"exchange-audience", signIn(refused, "graph", {exchange}, {"Mail.Read"}, {})},
         {"other-audience", signIn(refused, "imap", {"api://mine"}, {"IMAP.AccessAsApp"}, {})},
         {"other-audience", signIn(refused, "graph", {"api://mine"}, {"Mail.Read"}, {})},
@@ -291,6 +304,11 @@ std::vector<Token> tokens() {
         {"role-missing", signIn(closed, "pop3", {exchange}, {"IMAP.AccessAsApp"}, {})},
         {"role-missing", signIn(closed, "ews", {exchange}, {"IMAP.AccessAsApp"}, {})},
         {"role-missing", signIn(closed, "graph", {graph}, {"User.Read.All"}, {})},
+        {"role-missing", signIn(refused, "graph", {graph}, {}, {})},
+        {"no-permission", signIn(closed, "graph", {graph}, {}, {})},
+        {"no-permission", signIn(closed, "ews", {exchange}, {}, {})},
+        {"ews-basic-disabled", byPassword("Negotiate, NTLM")},
+        {"ews-password-refused", byPassword("Negotiate, NTLM, Basic realm=\"mail.corp.example\"")},
         {"scope-missing", signIn(refused, "imap", {exchange}, {}, {"User.Read", "Mail.Read"})},
         {"scope-missing", signIn(closed, "graph", {graph}, {}, {"User.Read"})},
         {"mailbox-access", signIn(closed, "imap", {exchange}, {"IMAP.AccessAsApp"}, {})},
@@ -310,6 +328,8 @@ std::vector<Token> tooOpen() {
         {"opens-by-permission", signIn(code, "imap", {exchange}, {"IMAP.AccessAsApp"}, {})},
         {"opens-by-role", signIn(code, "graph", {graph}, {"Mail.ReadWrite"}, {})},
         {"opens-by-role", signIn(code, "ews", {exchange}, {"full_access_as_app"}, {})},
+        {"opens-by-scope", signIn(code, "graph", {graph}, {}, {})},
+        {"opens-by-scope", signIn(code, "ews", {exchange}, {"IMAP.AccessAsApp"}, {})},
         {"opens-by-user", signIn(code, "imap", {exchange}, {}, {"IMAP.AccessAsUser.All"})},
         {"opens-too-much", Case{.error = {Reaction::askOperator, code, ""}}},
     };
@@ -360,6 +380,8 @@ TEST_CASE("of several things known the most special one counts", "[diagnosis]") 
     // the token's own fault goes before the server's words, and these before a sound token
     auto seen = signIn(Code::mailboxAccess, "graph", {graph}, {}, {});
     seen.error.what = "HTTP 403 ErrorAccessDenied: Access is denied. Check credentials and try again.";
+    CHECK(idOf(seen) == "no-permission");
+    seen.claims->roles = {"User.Read.All"};
     CHECK(idOf(seen) == "role-missing");
     seen.claims->roles = {"Mail.Read"};
     CHECK(idOf(seen) == "mailbox-denied");

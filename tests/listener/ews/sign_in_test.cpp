@@ -91,6 +91,25 @@ SCENARIO("a server on premises is signed in to with a password", "[ews]") {
         REQUIRE(fixture.open());
         REQUIRE(fixture.server.requests().size() == 2);
     }
+    GIVEN("that of one which has neither") {
+        fixture.server.basicUser = fixture.access.username = "CORP\\service";
+        fixture.server.instead = [](const servers::EwsRequest& request) -> std::optional<servers::EwsAnswer> {
+            const bool acts = request.body.find("ExchangeImpersonation") != std::string::npos;
+            return servers::EwsServer::fault(acts ? "ErrorImpersonateUserDenied" : "ErrorAccessDenied");
+        };
+        const auto opened = fixture.open();
+        REQUIRE_FALSE(opened);
+        CHECK(opened.error().code == Code::mailboxAccess);
+        CHECK(opened.error().what.find("ErrorImpersonateUserDenied") < opened.error().what.find("ErrorAccessDenied"));
+        CHECK(opened.error().what.find("ErrorAccessDenied") != std::string::npos);
+        CHECK(fixture.server.requests().size() == 2);
+    }
+    GIVEN("any, and a server that takes none but tickets") {
+        fixture.server.instead = [](const servers::EwsRequest&) {
+            return std::optional(servers::EwsServer::plain(401, {{"WWW-Authenticate", "Negotiate\r\nWWW-Authenticate: NTLM"}}));
+        };
+        CHECK(fixture.open().error().what.find("WWW-Authenticate: Negotiate, NTLM") != std::string::npos);
+    }
     GIVEN("a wrong one") {
         fixture.server.basicUser = fixture.settings.user;
         fixture.server.basicPassword = "anders";

@@ -197,6 +197,13 @@ SCENARIO("commands that only show open the database for reading", "[store]") {
         database.reset();
         THEN("it is read too") { CHECK(stored(loop, *open(readOnly)) == Numbers{1}); }
     }
+    GIVEN("one in which others have tables") {
+        open(options).reset();
+        THEN("whose they are can be told before they are looked at") {
+            CHECK(*plugin::hasTablesOf(options.path, "test"));
+            CHECK_FALSE(*plugin::hasTablesOf(options.path, "listener"));
+        }
+    }
     GIVEN("no database") {
         THEN("none is made") {
             CHECK(codeOf(readOnly) == "PO-7001 ask");
