@@ -51,7 +51,7 @@ struct Mailbox {
     }
     /// Runs a client while somebody delivers a fourth message, once it listens.
     Outcome runs(std::vector<std::string> words) {
-        words.insert(words.end(), {std::to_string(port), server.user, server.basicPassword});
+        for (const auto& more : {std::to_string(port), server.user, server.basicPassword}) words.push_back(more);
         std::atomic<bool> over{false};
         std::thread sender([this, &over] {
             const auto listens = [&] {
@@ -78,13 +78,15 @@ struct Mailbox {
     std::uint16_t port = 0;
 };
 
+const std::filesystem::path clients = POSTERN_TEST_SERVERS;
+
 std::string line(const std::string& number, const std::string& rest) { return "item " + digest(mail(number)) + " " + rest + "\n"; }
 
 }  // namespace
 
 SCENARIO("exchangelib reads a mailbox of the server of these tests", "[servers][ews]") {
     Mailbox mailbox;
-    const auto told = mailbox.runs({"/usr/bin/python3", std::string(POSTERN_TEST_SERVERS) + "/ews_client.py"});
+    const auto told = mailbox.runs({"/usr/bin/python3", (clients / "ews_client.py").string()});
     INFO(told.output << told.error);
     REQUIRE(told.status == 0);
     const std::string at = " 2026-11-22T12:00:00+00:00";
@@ -97,10 +99,10 @@ SCENARIO("exchangelib reads a mailbox of the server of these tests", "[servers][
 
 SCENARIO("Microsoft's Managed API in JavaScript reads a mailbox of the server of these tests, hears of mail, and marks, moves and deletes",
          "[servers][ews]") {
-    const auto directory = std::string(POSTERN_TEST_SERVERS) + "/ews";
-    if (!std::filesystem::exists(directory + "/node_modules/ews-javascript-api")) FAIL("run `npm ci` in " << directory << ", or ./tests/run");
+    const auto directory = clients / "ews";
+    if (!std::filesystem::exists(directory / "node_modules/ews-javascript-api")) FAIL("run `npm ci` in " << directory << ", or ./tests/run");
     Mailbox mailbox;
-    const auto told = mailbox.runs({"node", directory + "/client.cjs"});
+    const auto told = mailbox.runs({"node", (directory / "client.cjs").string()});
     INFO(told.output << told.error);
     REQUIRE(told.status == 0);
     const std::string at = " 2026-11-22T12:00:00.000Z";
@@ -127,7 +129,7 @@ SCENARIO("what DavMail hands out by IMAP is what lies in a mailbox of the server
     ImapClient client(davmail.port(), mailbox.server.user, mailbox.server.basicPassword);
     const auto folders = client.command("LIST \"\" \"*\"");
     INFO(folders);
-    for (const auto* name : {"INBOX", "Junk", "Trash", "Sent", "Drafts"}) CHECK(folders.find(std::string(" \"") + name + "\"") != std::string::npos);
+    for (const auto* name : {" \"INBOX\"", " \"Junk\"", " \"Trash\"", " \"Sent\"", " \"Drafts\""}) CHECK(folders.find(name) != std::string::npos);
     CHECK(folders.find("Calendar") == std::string::npos);
 
     const auto held = client.fetch("INBOX");
