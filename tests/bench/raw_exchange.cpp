@@ -22,16 +22,17 @@ std::string base64(const std::string& bytes) {
     return out;
 }
 
-std::string letters() {
+/// Of one request; no two the same, those of earlier runs neither.
+std::string requestId() {
     static std::atomic<unsigned> number{0};
     char id[37];
-    std::snprintf(id, sizeof id, "00000000-0000-4000-8000-%012x", ++number);
+    std::snprintf(id, sizeof id, "%08x-0000-4000-8000-%012x", static_cast<unsigned>(::getpid()), ++number);
     return id;
 }
 
 /// The body of one answer, whole.
 std::string ask(Wire& wire, const std::string& head, const std::string& body) {
-    wire.write(head + "client-request-id: " + letters() + "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+    wire.write(head + "client-request-id: " + requestId() + "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
     std::size_t length = 0;
     bool chunked = false;
     auto line = wire.line();
