@@ -17,6 +17,7 @@ have() {
     dovecot-imapd) [ -x /usr/lib/dovecot/imap ] && [ -x /usr/sbin/dovecot ] ;;
     squid) [ -x /usr/sbin/squid ] && [ -x /usr/lib/squid/basic_ncsa_auth ] ;;
     dante-server) [ -x /usr/sbin/danted ] ;;
+    davmail-server) [ -x /usr/bin/davmail-server ] ;;
     chromium) [ -x /usr/bin/chromium ] ;;
     ca-certificates) [ -e /etc/ssl/certs/ca-certificates.crt ] ;;
     *) dpkg -s "$1" >/dev/null 2>&1 ;;
@@ -39,6 +40,7 @@ need() {
     case " ${missing[*]} " in *" dovecot-imapd "*) [ -x /usr/sbin/dovecot ] || new_services+=' dovecot' ;; esac
     case " ${missing[*]} " in *" squid "*) [ -x /usr/sbin/squid ] || new_services+=' squid' ;; esac
     case " ${missing[*]} " in *" dante-server "*) [ -x /usr/sbin/danted ] || new_services+=' danted' ;; esac
+    case " ${missing[*]} " in *" davmail-server "*) [ -x /usr/bin/davmail-server ] || new_services+=' davmail-server' ;; esac
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive NEW_SERVICES="$new_services" bash -euc '
         # The documented way to keep package scripts from starting services; ours only where nobody has set one.
         policy=/usr/sbin/policy-rc.d
@@ -71,6 +73,7 @@ install_modules() {
 }
 install_identity_provider() { install_modules "$1/tests/servers/idp" "the identity provider"; }
 install_description_checker() { install_modules "$1/tests/servers/prism" "the checker of Graph's description"; }
+install_ews_client() { install_modules "$1/tests/servers/ews" "a client of Exchange"; }
 install_browser_driver() { install_modules "$1/tests/browser" "the browser's driver"; }
 
 # configure ROOT PRESET OPTIONS...

@@ -22,6 +22,7 @@ using plugin::Result;
 using plugin::Task;
 
 constexpr std::size_t readSize = 16 * 1024;  // one TLS record
+constexpr std::size_t smallestRead = 4096;   // for who waits with little room
 // Of a body at a time. Up to this a request is taken by the buffers of any socket: nobody has to look for an answer while it is being sent.
 constexpr std::size_t pieceSize = 64 * 1024;
 
@@ -128,7 +129,8 @@ public:
     /// The last answer is whole, the connection open, and nothing has come that nobody asked for.
     Task<bool> reusable(Deadline now, std::stop_token stop) {
         if (!sentWhole_ || !parser_.reusable() || !unread_.empty()) co_return false;
-        auto got = co_await channel_->read(buffer_, now, stop);
+        std::array<char, 1> unwanted{};
+        auto got = co_await channel_->read(unwanted, now, stop);
         co_return !got && got.error().code == plugin::Code::channelTimeout;
     }
     /// Nothing at all has come since the request was sent.
@@ -137,6 +139,7 @@ public:
     /// Sends, and reads up to the end of the answer's head. `wire` outlives the task.
     Task<Result<HttpAnswer>> exchange(std::string_view wire, std::shared_ptr<const HttpBody> source, HttpLimits limits, bool toHead,
                                       Deadline deadline, std::stop_token stop) {
+        room_ = readSize;
         parser_ = HttpParser(limits, toHead ? HttpParser::To::head : HttpParser::To::ordinary);
         unread_ = {};
         silent_ = true;
@@ -151,12 +154,14 @@ public:
         co_return head;
     }
 
-    /// The next piece of the body, inside the buffer; empty = the body is whole.
-    Task<Result<std::string_view>> next(Deadline deadline, std::stop_token stop) {
+    /// The next piece of the body, inside the buffer; empty = the body is whole. most  whoever wants little at a time waits with little
+    Task<Result<std::string_view>> next(Deadline deadline, std::stop_token stop, std::size_t most = readSize) {
+        room_ = std::clamp(most, smallestRead, readSize);
         while (piece_.empty() && parser_.phase() != HttpParser::Phase::done) {
             auto fed = co_await step(deadline, stop);
             if (!fed) co_return fed.error();
         }
+        if (piece_.empty() && unread_.empty()) makeRoom(0);
         co_return std::exchange(piece_, {});
     }
     void giveBack(std::string_view rest) { piece_ = rest; }
@@ -239,6 +244,7 @@ private:
     /// One step of the parser; waits only where nothing is left of what was read.
     Task<Result<void>> step(Deadline deadline, std::stop_token stop) {
         if (unread_.empty()) {
+            makeRoom(room_);
             auto got = co_await channel_->read(buffer_, deadline, stop);
             if (!got) co_return got.error();
             if (*got == 0 && silent_)
@@ -254,11 +260,19 @@ private:
         co_return Result<void>{};
     }
 
+    /// Connections are kept for long: between two answers there is no buffer.
+    void makeRoom(std::size_t octets) {
+        if (buffer_.size() == octets) return;
+        OPENSSL_cleanse(buffer_.data(), buffer_.size());
+        buffer_ = std::vector<char>(octets);
+    }
+
     std::unique_ptr<Channel> channel_;
     HttpUrl url_;
     Target target_;
     HttpParser parser_{HttpLimits{}};
-    std::vector<char> buffer_ = std::vector<char>(readSize);
+    std::vector<char> buffer_{};
+    std::size_t room_ = readSize;
     std::string_view unread_{};  // of the buffer, not yet parsed
     std::string_view piece_{};   // of the buffer, body not yet taken
     bool silent_ = true;
@@ -304,7 +318,7 @@ Task<Result<HttpAnswer>> HttpSession::begin(HttpRequest request, Deadline deadli
 
 Task<Result<std::size_t>> HttpSession::read(std::span<char> into, Deadline deadline, std::stop_token stop) {
     if (!connection_) throw std::logic_error("a body is read of no answer");
-    auto piece = co_await connection_->next(deadline, stop);
+    auto piece = co_await connection_->next(deadline, stop, into.size());
     if (!piece) {
         const auto code = piece.error().code;
         if (code != plugin::Code::channelTimeout && code != plugin::Code::channelStopped) connection_.reset();  // else nothing was taken (channel.h)

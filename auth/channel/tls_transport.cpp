@@ -226,7 +226,7 @@ Transport::Moved TlsTransport::flushOut() {
         taken += moved.bytes;
     }
     if (taken == out_.size())
-        out_ = {};  // its memory too: channels wait for long
+        std::string().swap(out_);  // its memory too: channels wait for long
     else
         out_.erase(0, taken);
     return {moved.state};

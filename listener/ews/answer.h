@@ -98,6 +98,8 @@ private:
     void endsInMessage(std::string_view name, std::string_view value);
     void endsInItem(std::string_view name, std::string_view value);
     void endsInFault(std::string_view name, std::string_view value);
+    std::size_t feedMime(std::string_view bytes);
+    std::size_t feedXml(std::string_view bytes);
     void keep(std::size_t octets);
     bool within(std::string_view name, std::size_t above = 0) const;
     bool isItem(std::size_t above) const;
@@ -110,6 +112,7 @@ private:
     std::size_t kept_ = 0;
     bool backOffNext_ = false;
     std::optional<Base64Reader> mime_{};
+    bool mimeIsPlain_ = false;  ///< what follows is its text, and the parser has seen none of it that is not whole
     std::optional<ResponseMessage> message_{};
     std::optional<Fault> fault_{};
     std::string server_{};

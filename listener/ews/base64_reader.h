@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -15,6 +16,8 @@ public:
     bool whole() const { return !broken_ && count_ == 0; }
 
 private:
+    std::size_t takeGroups(std::string_view text, std::string& out) const;
+    bool take(char c, std::string& out);
     std::uint32_t bits_ = 0;
     unsigned count_ = 0;    ///< characters of the group at hand
     unsigned padding_ = 0;  ///< of them "="

@@ -30,7 +30,7 @@ Task<Result<void>> Body::append(std::string_view octets) {
     if (limit_) beginning_.append(octets.substr(0, headLimit - std::min<std::size_t>(headLimit, beginning_.size())));
     if (tooLarge()) {
         builder_.reset();
-        gathered_ = {};
+        std::string().swap(gathered_);
     }
     if (!builder_) co_return Result<void>{};
     if (gathered_.empty() && !builder_->spills(octets.size())) co_return builder_->append(octets);

@@ -247,7 +247,7 @@ Task<Result<std::optional<AnswerPart>>> Endpoint::next(std::stop_token stop) {
         if (*got > 0) continue;
         const auto faulty = faultOf(*reader_);
         reader_.reset();
-        buffer_ = {};
+        buffer_ = std::vector<char>();
         if (!faulty) co_return ended(faulty.error());
     }
     if (parts_.empty()) co_return std::optional<AnswerPart>{};
@@ -258,7 +258,7 @@ Task<Result<std::optional<AnswerPart>>> Endpoint::next(std::stop_token stop) {
 
 void Endpoint::abandon() {
     reader_.reset();
-    buffer_ = {};
+    buffer_ = std::vector<char>();
     parts_.clear();
     kept_ = false;
     http_.close();
@@ -292,7 +292,7 @@ Task<Result<ResponseMessage>> Endpoint::ask(Operation operation, std::stop_token
 Task<Result<std::optional<std::string>>> Endpoint::listen(plugin::Deadline until, std::stop_token stop) {
     auto& loop = co_await plugin::thisLoop();
     reader_.reset();
-    buffer_ = {};
+    buffer_ = std::vector<char>();
     std::array<char, 2048> piece;
     auto got = co_await http_.read(piece, until, stop);
     if (got) co_return std::optional<std::string>{std::string{piece.data(), *got}};

@@ -42,6 +42,7 @@ struct XmlReader::State {
         auto& state = of(data);
         if (!state.why.empty()) return;
         if (++state.depth > depthLimit) return state.stop("elements stand too deep");
+        state.tagEnd = static_cast<std::size_t>(XML_GetCurrentByteIndex(state.parser.get()) + XML_GetCurrentByteCount(state.parser.get()));
         state.handler.begins(localName(name), XmlAttributes{attributes});
     }
     static void ends(void* data, const XML_Char* name) {
@@ -72,6 +73,7 @@ struct XmlReader::State {
     std::unique_ptr<std::remove_pointer_t<XML_Parser>, decltype(&XML_ParserFree)> parser;
     std::size_t depth = 0;
     std::size_t fed = 0;
+    std::size_t tagEnd = 0;  ///< of all that was fed, where the last tag that begins an element ends
     std::string why{};
 };
 
@@ -86,6 +88,7 @@ bool XmlReader::feed(std::string_view bytes) {
 }
 bool XmlReader::finish() { return state_->parse({}, true); }
 void XmlReader::refuse(std::string why) { state_->stop(std::move(why)); }
+bool XmlReader::endsWithTag() const { return state_->tagEnd == state_->fed; }
 const std::string& XmlReader::why() const { return state_->why; }
 
 }  // namespace listener::ews

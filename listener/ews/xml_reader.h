@@ -46,6 +46,7 @@ public:
     bool finish();                 ///< the document has to be whole
     void refuse(std::string why);  ///< for the handler: what it was told cannot be
     const std::string& why() const;
+    bool endsWithTag() const;  ///< nothing was fed behind the last tag that begins an element
 
 private:
     struct State;

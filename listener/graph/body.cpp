@@ -15,8 +15,9 @@ using plugin::Task;
 
 namespace {
 
-constexpr std::size_t pieceSize = 64 * 1024;  // each write to a file is a trip to the worker pool
-constexpr std::size_t progress = 16 * 1024;   // octets that count as one within a time-out: a trickle is silence
+constexpr std::size_t pieceSize = 64 * 1024;   // each write to a file is a trip to the worker pool
+constexpr std::size_t firstPiece = 16 * 1024;  // nearly all messages have no second one
+constexpr std::size_t progress = 16 * 1024;    // octets that count as one within a time-out: a trickle is silence
 constexpr std::size_t restWorthReading = 256 * 1024;
 
 /// Is the empty line there that ends it?
@@ -29,10 +30,11 @@ bool holdsHead(std::string_view beginning) {
 class Pieces {
 public:
     Pieces(Session& session, std::size_t lane, std::stop_token stop)
-        : session_(session), http_(session.lane(lane)), stop_(std::move(stop)), buffer_(pieceSize) {}
+        : session_(session), http_(session.lane(lane)), stop_(std::move(stop)), buffer_(firstPiece) {}
 
     /// "" = the body is whole.
     Task<Result<std::string_view>> next() {
+        if (whole_) buffer_.resize(pieceSize);
         std::size_t filled = 0;
         while (filled < buffer_.size()) {
             if (sinceDue_ >= progress || !due_) due_ = session_.loop().clock().steady() + session_.settings().ioTimeout, sinceDue_ = 0;
@@ -43,6 +45,7 @@ public:
             filled += *got;
             sinceDue_ += *got;
         }
+        whole_ = filled == buffer_.size();
         co_return std::string_view(buffer_.data(), filled);
     }
 
@@ -53,6 +56,7 @@ private:
     std::vector<char> buffer_;
     std::optional<plugin::Deadline> due_{};
     std::size_t sinceDue_ = 0;
+    bool whole_ = false;  ///< the last piece filled the buffer
 };
 
 /// `builder` outlives the call.

@@ -96,7 +96,7 @@ Task<Result<Session::Begun>> Session::begin(Request request, std::size_t lane, s
     auto answer = co_await answering;
     if (!answer) co_return concealed(answer.error(), request.during);
     const bool success = answer->status >= 200 && answer->status < 300;
-    std::array<char, readSize> piece{};
+    std::array<char, readSize> piece;  // of a refusal alone
     while (!success && answer->body.size() < errorLimit) {
         const auto got = co_await lanes_[lane]->read(piece, deadline, stop);
         if (!got) co_return concealed(got.error(), request.during);

@@ -9,6 +9,7 @@ base=$(mktemp -d /dev/shm/postern-bench.XXXX)
 authority=$base/server/certificates/ca.pem
 export BENCH_PASSWORD=reader-password
 image=
+elsewhere=  # a ground that is not below $base
 server=
 started=()  # processes to be ended, beside the server
 
@@ -18,7 +19,7 @@ finish() {
         kill "$id" 2>/dev/null && wait "$id" 2>/dev/null || true
     done
     if [ -n "$image" ]; then umount "$base/ground" || true; rm -f "$image"; fi
-    rm -rf "$base"
+    rm -rf "$base" ${elsewhere:+"$elsewhere"}
 }
 trap finish EXIT
 
@@ -161,4 +162,56 @@ median() {
 
 machine() {
     echo "# $(date -u +%F), $(uname -r), $(nproc) cores ($(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1)), load before: $(cut -d' ' -f1-3 /proc/loadavg)"
+}
+
+# serve_exchange ews|graph MAILS [MAILBOXES]: exchange_server instead of Dovecot; its port in $exchange.
+serve_exchange() {
+    mkdir -p "$base/server" "$base/ground"
+    "$root/tests/servers/certificates" "$base/server/certificates" >/dev/null 2>&1
+    "$tools/exchange_server" "$1" "$base/server/certificates" "$2" "${3:-1}" >"$base/server/ports" 2>"$base/server/log" &
+    server=$!
+    wait_for 60 grep -q ^port= "$base/server/ports" || { cat "$base/server/log" >&2; exit 69; }
+    exchange=$(sed -n 's/^port=//p' "$base/server/ports")
+}
+
+# ask_exchange PATH [BODY]: what exchange_server has beside Exchange.
+ask_exchange() { curl -sS --fail --cacert "$authority" --data "${2:-}" "https://localhost:$exchange/$1"; }
+
+# exchange_configuration ews|graph FILE DIRECTORY [MAILBOXES]: what `configuration` writes, and the mailboxes.
+exchange_configuration() {
+    local i
+    configuration "$2" "$3"
+    if [ "$1" = graph ]; then
+        sed -i '/^credential.bench/d' "$2"
+        cat >>"$2" <<END
+credential.bench.grant = client_credentials
+credential.bench.client_id = bench
+credential.bench.client_secret = \${env:BENCH_PASSWORD}
+credential.bench.scopes = mail
+credential.bench.token_endpoint = https://localhost:$exchange/token
+credential.bench.truststore = bench
+END
+    fi
+    for i in $(seq "${4:-1}"); do
+        cat >>"$2" <<END
+mailbox.bench$i.protocol = $1
+mailbox.bench$i.url = https://localhost:$exchange$([ "$1" = graph ] || echo /EWS/Exchange.asmx)
+mailbox.bench$i.truststore = bench
+mailbox.bench$i.user = bench$i@example.test
+mailbox.bench$i.credential = bench
+mailbox.bench$i.deliver = spool
+mailbox.bench$i.start = all
+END
+    done
+}
+
+# ext4 is the ground: a loop-mounted one, or where nothing can be mounted a directory of a disk that is ext4 itself.
+ext4_ground() {
+    mount_ext4 2>/dev/null && return
+    rm -f "$image"
+    image=
+    elsewhere=$(mktemp -d "${BENCH_DISK:-/var/tmp}/postern-bench.XXXX")
+    rmdir "$base/ground"
+    ln -s "$elsewhere" "$base/ground"
+    echo "# ext4: $elsewhere on $(stat -f -c %T "$elsewhere")"
 }

@@ -35,9 +35,26 @@ private:
     EwsAnswer subscribe(Element& operation);
     EwsAnswer getStreamingEvents(Element& operation);
     EwsAnswer unsubscribe(Element& operation);
+    EwsAnswer convertId(Element& operation);
+    EwsAnswer findAnyItem(Element& operation);
+    EwsAnswer findAnyFolder(Element& operation);
+    EwsAnswer updateAnyItem(Element& operation);
+    EwsAnswer moveAnyItem(Element& operation);
+    EwsAnswer deleteAnyItem(Element& operation);
+    std::string updated(EwsItem& item, Element& update);
 
     std::string itemXml(const EwsItem& item, Element& shape);
-    std::string folderXml(const EwsFolder& folder) const;
+    std::string folderXml(const EwsFolder& folder, Element& shape) const;
+    struct Counts {
+        std::size_t items = 0, unread = 0, children = 0;
+    };
+    Counts countsOf(const EwsFolder& folder) const;
+    std::optional<std::string> valueOf(const EwsItem& item, Element& field) const;
+    std::optional<std::string> valueOf(const EwsFolder& folder, Element& field) const;
+    template <class Of>
+    std::string extendedProperties(const Of& of, Element& shape) const;
+    template <class Of>
+    bool meets(const Of& of, Element& expression) const;
     bool isOld() const;
     static Element* changeOf(const std::string& id, Element& operation);
     std::string onItem(const std::string& id, Element& operation, const std::string& target);
@@ -54,5 +71,6 @@ private:
 
 std::string ewsEscaped(const std::string& text);
 std::string ewsEnvelope(const std::string& body, const std::string& version);
+std::string ewsStreamedEnvelope(const std::string& body, const std::string& version);  ///< of an answer that stays open: other prefixes
 
 }  // namespace servers

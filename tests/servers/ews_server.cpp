@@ -87,10 +87,10 @@ private:
         if (headEnd == std::string::npos) return std::nullopt;
         EwsRequest request;
         std::istringstream head(heard_.substr(0, headEnd + 2));
-        std::string line, method;
+        std::string line;
         std::getline(head, line);
-        std::istringstream(line) >> method >> request.target;
-        if (method != "POST") server_.noteAlone("not a POST: " + line);
+        std::istringstream(line) >> request.method >> request.target;
+        if (request.method != "POST" && !server_.anyClient) server_.noteAlone("not a POST: " + line);
         while (std::getline(head, line)) {
             const auto colon = line.find(": ");
             if (colon != std::string::npos) request.headers[lowered(line.substr(0, colon))] = line.substr(colon + 2, line.size() - colon - 3);
@@ -117,13 +117,13 @@ private:
         return out;
     }
 
-    std::string document(const std::string& content) { return closed_ ? std::string() : counted(server_.streamed(streams_, content)); }
+    std::string document(const std::string& content) { return closed_ ? std::string() : counted(server_.keptStreamed(streams_, content)); }
     std::string counted(const std::string& bytes) {
         if (server_.streamEndsAfter && ++documents_ >= *server_.streamEndsAfter) closed_ = true;
         return chunk(bytes);
     }
     std::string end(const std::string& code) {
-        const auto text = server_.streamed(streams_, code);
+        const auto text = server_.keptStreamed(streams_, code);
         return chunk(text) + lastChunk();
     }
     std::string lastChunk() {
@@ -178,12 +178,14 @@ EwsAnswer EwsServer::answer(EwsRequest request) {
     const std::lock_guard lock(mutex_);
     request.operation = Answering::operationOf(request.body);
     requests_.push_back(request);
+    const int sameId = ++requestIds_[request.header("client-request-id")];
     if (instead)
         if (auto other = instead(request)) {
             keepDocument(request.body);
             return *other;
         }
-    if (auto refused = refuseEntry(request)) return *refused;
+    if (auto refused = refuseEntry(request, sameId)) return *refused;
+    if (request.method == "GET") return plain(200, {{"Content-Type", "text/html; charset=utf-8"}}, "<html><body>Service</body></html>");
     keepDocument(request.body);
     Answering answering(*this, request);
     auto answer = answering.run();
@@ -192,7 +194,19 @@ EwsAnswer EwsServer::answer(EwsRequest request) {
 }
 
 /// What every request has to bring along.
-std::optional<EwsAnswer> EwsServer::refuseEntry(const EwsRequest& request) {
+std::optional<EwsAnswer> EwsServer::refuseEntry(const EwsRequest& request, int sameId) {
+    if (!anyClient) checkHeaders(request, sameId);
+    const auto given = request.header("authorization");
+    const bool good = basicUser.empty() ? given.rfind("Bearer ", 0) == 0 && tokens.contains(given.substr(7))
+                                        : given == "Basic " + ewsBase64(basicUser + ":" + basicPassword);
+    if (good) return std::nullopt;
+    if (!basicUser.empty()) return plain(401, {{"WWW-Authenticate", "Basic realm=\"mail.contoso.example\""}});
+    auto refused = plain(401, {{"WWW-Authenticate", "Bearer client_id=\"00000002-0000-0ff1-ce00-000000000000\", error=\"invalid_token\""}});
+    refused.headers["x-ms-diagnostics"] = "2000001;reason=\"The token is not good.\";error_category=\"invalid_token\"";
+    return refused;
+}
+
+void EwsServer::checkHeaders(const EwsRequest& request, int sameId) {
     const std::map<std::string, std::string> fixed{{"content-type", "text/xml; charset=utf-8"}, {"return-client-request-id", "true"}};
     for (const auto& [name, value] : fixed)
         if (request.header(name) != value) problems_.push_back(name + " is \"" + request.header(name) + "\"");
@@ -200,15 +214,7 @@ std::optional<EwsAnswer> EwsServer::refuseEntry(const EwsRequest& request) {
     if (anchor != user && request.body.find(">" + anchor + "<") == std::string::npos) problems_.push_back("X-AnchorMailbox is \"" + anchor + "\"");
     if (request.header("user-agent").rfind("Postern/", 0) != 0) problems_.push_back("User-Agent is \"" + request.header("user-agent") + "\"");
     const auto id = request.header("client-request-id");
-    const auto same = std::count_if(requests_.begin(), requests_.end(), [&id](const auto& each) { return each.header("client-request-id") == id; });
-    if (id.size() != 36 || same != 1) problems_.push_back("client-request-id is \"" + id + "\", given " + std::to_string(same) + " times");
-    const auto given = request.header("authorization");
-    const bool good = basicUser.empty() ? given.rfind("Bearer ", 0) == 0 && tokens.contains(given.substr(7))
-                                        : given == "Basic " + ewsBase64(basicUser + ":" + basicPassword);
-    if (good) return std::nullopt;
-    auto refused = plain(401, {{"WWW-Authenticate", "Bearer client_id=\"00000002-0000-0ff1-ce00-000000000000\", error=\"invalid_token\""}});
-    if (basicUser.empty()) refused.headers["x-ms-diagnostics"] = "2000001;reason=\"The token is not good.\";error_category=\"invalid_token\"";
-    return refused;
+    if (id.size() != 36 || sameId != 1) problems_.push_back("client-request-id is \"" + id + "\", given " + std::to_string(sameId) + " times");
 }
 
 std::string EwsServer::deliver(const std::string& folder, const std::string& mime, const std::string& received) {
@@ -241,7 +247,7 @@ std::deque<std::string> EwsServer::eventsOf(const std::string& subscription, boo
 }
 
 /// One document of an answer that stays open: content of its message, or the code it fails with.
-std::string EwsServer::streamed(const std::string& subscription, const std::string& content) {
+std::string EwsServer::streamed(const std::string& subscription, const std::string& content) const {
     const bool fails = !content.starts_with("<");
     const auto message = fails ? "ResponseClass=\"Error\"><m:MessageText>It cannot be done.</m:MessageText><m:ResponseCode>" + content +
                                      "</m:ResponseCode><m:DescriptiveLinkKey>0</m:DescriptiveLinkKey><m:ErrorSubscriptionIds><t:SubscriptionId>" +
@@ -251,7 +257,11 @@ std::string EwsServer::streamed(const std::string& subscription, const std::stri
         "<m:GetStreamingEventsResponse xmlns:m=\"http://schemas.microsoft.com/exchange/services/2006/messages\" "
         "xmlns:t=\"http://schemas.microsoft.com/exchange/services/2006/types\"><m:ResponseMessages><m:GetStreamingEventsResponseMessage " +
         message + "</m:GetStreamingEventsResponseMessage></m:ResponseMessages></m:GetStreamingEventsResponse>";
-    auto document = ewsEnvelope(body, serverVersion);
+    return ewsStreamedEnvelope(body, serverVersion);
+}
+
+std::string EwsServer::keptStreamed(const std::string& subscription, const std::string& content) {
+    auto document = streamed(subscription, content);
     const std::lock_guard lock(mutex_);
     if (content.find("m:Notification>") == std::string::npos) keepDocument(document);
     return document;

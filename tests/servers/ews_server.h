@@ -19,7 +19,7 @@ namespace servers {
 
 /// One HTTP request as it came.
 struct EwsRequest {
-    std::string target{}, body{};
+    std::string method{}, target{}, body{};
     std::map<std::string, std::string> headers{};  ///< names in lower case
     std::string operation{};                       ///< "GetItem"; "": it has no such body
     std::string header(const std::string& name) const {
@@ -40,6 +40,8 @@ struct EwsAnswer {
 /// memory (connect()), where seconds pass as the client waits. Thread-safe but for moods: set them while nobody asks.
 class EwsServer {
 public:
+    /// Others ask than the program that is tested: what only that one has to do, and the house rules it keeps, are not asked of them.
+    bool anyClient = false;
     enum class Impersonation { required, forbidden, denied };
     std::string user = "intake@contoso.example";
     std::set<std::string> tokens{"token-1"};   ///< that are good
@@ -105,9 +107,11 @@ private:
         std::deque<std::string> events{};
         std::string affinity{};
     };
-    std::optional<EwsAnswer> refuseEntry(const EwsRequest& request);
+    std::optional<EwsAnswer> refuseEntry(const EwsRequest& request, int sameId);
+    void checkHeaders(const EwsRequest& request, int sameId);
     void notify(const std::string& folder, const std::string& item, const char* type);
-    std::string streamed(const std::string& subscription, const std::string& content);
+    std::string streamed(const std::string& subscription, const std::string& content) const;
+    std::string keptStreamed(const std::string& subscription, const std::string& content);
     std::deque<std::string> eventsOf(const std::string& subscription, bool& alive);
     bool hasEvents(const std::string& subscription) const;
     void note(const std::string& problem);  ///< under the lock
@@ -121,6 +125,7 @@ private:
     int subscriptionIds_ = 0;
     int renderings_ = 0;
     std::vector<EwsRequest> requests_{};
+    std::map<std::string, int> requestIds_{};  ///< how often each was given
     std::vector<std::string> problems_{};
     std::set<std::string> documents_{};
     std::atomic<bool> stopping_{false};

@@ -26,6 +26,19 @@ EwsStore::EwsStore() {
     addFolder("", "Calendar", "IPF.Appointment");
 }
 
+void EwsStore::furnish() {
+    struct Kind {
+        const char *use, *name, *folderClass, *element;
+    };
+    uses_["calendar"] = child("", "Calendar")->id;
+    folders_[uses_["calendar"]].element = "CalendarFolder";
+    for (const auto& kind : {Kind{"contacts", "Contacts", "IPF.Contact", "ContactsFolder"}, Kind{"tasks", "Tasks", "IPF.Task", "TasksFolder"},
+                             Kind{"outbox", "Outbox", "IPF.Note", "Folder"}}) {
+        uses_[kind.use] = addFolder("", kind.name, kind.folderClass);
+        folders_[uses_[kind.use]].element = kind.element;
+    }
+}
+
 /// Two after the other differ in the case of one letter alone.
 std::string EwsStore::newId(const char* kind) {
     const int number = ids_++;
@@ -46,6 +59,7 @@ void EwsStore::removeFolder(std::string id) {  // a copy: it may stand in what i
 
 std::string EwsStore::add(EwsItem item) {
     if (!folders_.contains(item.folder)) throw std::logic_error("a message for a folder that is not there");
+    item.number = ids_;
     item.id = newId("Item");
     const auto id = item.id;
     history_[item.folder].push_back({EwsChange::Kind::created, id});
@@ -97,6 +111,14 @@ std::string EwsStore::distinguished(const std::string& use) const {
     return found == uses_.end() || !folders_.contains(found->second) ? std::string() : found->second;
 }
 
+std::string EwsStore::changedAt(const std::string& folder) const {
+    const auto found = history_.find(folder);
+    const auto seconds = found == history_.end() ? std::size_t{0} : found->second.size();
+    char text[32];
+    std::snprintf(text, sizeof text, "2026-11-22T%02zu:%02zu:%02zuZ", seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    return text;
+}
+
 /// A state is "epoch folder low high offset": of what happened between low and high, the first so many were told.
 std::optional<EwsStore::Page> EwsStore::changesSince(const std::string& folder, const std::string& state, std::size_t most) const {
     const auto found = history_.find(folder);
@@ -115,12 +137,13 @@ std::optional<EwsStore::Page> EwsStore::changesSince(const std::string& folder, 
         if (low == high) high = history.size();
     }
     std::vector<EwsChange> net;
-    std::set<std::string> seen;
+    std::set<std::string_view> created, seen;
+    for (auto at = low; at < high; ++at)
+        if (history[at].kind == EwsChange::Kind::created) created.insert(history[at].id);
     for (auto at = high; at > low; --at) {
         const auto& change = history[at - 1];
         if (!seen.insert(change.id).second) continue;
-        const auto begin = history.begin() + static_cast<std::ptrdiff_t>(low), end = history.begin() + static_cast<std::ptrdiff_t>(at);
-        const bool isNew = std::any_of(begin, end, [&](const auto& each) { return each.id == change.id && each.kind == EwsChange::Kind::created; });
+        const bool isNew = created.contains(change.id);
         const bool removed = change.kind == EwsChange::Kind::removed;
         if (isNew && removed) continue;
         net.push_back({isNew ? EwsChange::Kind::created : change.kind, change.id});

@@ -23,9 +23,11 @@ struct EwsItem {
     std::string id{}, folder{};
     std::string mime{};
     std::string element = "Message";
+    int number = 0;  ///< grows with each that comes
     std::string received = "2026-11-22T12:00:00Z";
     bool isRead = false;
-    std::optional<std::uint64_t> size{};  ///< as told; else that of the MIME content
+    std::map<std::string, std::string> named{};  ///< properties of somebody's own, by namedProperty()
+    std::optional<std::uint64_t> size{};         ///< as told; else that of the MIME content
 };
 
 /// What has happened in a folder, in order; a SyncState is a place in it.
@@ -39,6 +41,7 @@ struct EwsChange {
 class EwsStore {
 public:
     EwsStore();
+    void furnish();  ///< the folders a person's mailbox has besides, which other clients look for
     std::string addFolder(const std::string& parent, const std::string& name, const std::string& folderClass = "IPF.Note");
     void removeFolder(std::string id);
     std::string add(EwsItem item);  ///< without its id
@@ -60,6 +63,8 @@ public:
     };
     /// Nothing: the state means nothing (any more).
     std::optional<Page> changesSince(const std::string& folder, const std::string& state, std::size_t most) const;
+    int nextNumber() const { return ids_; }
+    std::string changedAt(const std::string& folder) const;  ///< a time that grows with each change
     void forgetStates() { ++epoch_; }
 
 private:

@@ -304,7 +304,7 @@ bool GraphServer::wellFormed(Asked& asked) {
     if (!asked.batched) {
         const auto id = asked.header("client-request-id");
         expect(isGuid(id) && seenIds_.insert(id).second, "client-request-id \"" + id + "\" is no GUID, or one that has been used");
-        expect(asked.header("user-agent").starts_with("postern/"), "User-Agent is \"" + asked.header("user-agent") + "\"");
+        expect(options_.anyClient || asked.header("user-agent").starts_with("postern/"), "User-Agent is \"" + asked.header("user-agent") + "\"");
     }
     expect(asked.body.empty() == asked.header("content-type").empty(), "a body without its type, or a type without a body");
     expect(asked.body.empty() || asked.header("content-type") == "application/json", "Content-Type is " + asked.header("content-type"));

@@ -34,6 +34,7 @@ public:
         std::string token = "graph-token-of-this-test";
         std::function<bool(const std::string&)> accepts{};  ///< which tokens are good; none: `token` alone
         bool listens = true;                                ///< else in memory alone
+        bool anyClient = false;                             ///< others than the program may ask, by any name
         bool behindProxy = false;                           ///< one that writes "%24" and "%2C" in queries where "$" and "," were
     };
     /// A request that is answered otherwise than usually.

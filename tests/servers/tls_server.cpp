@@ -186,7 +186,8 @@ std::string TlsServer::Stream::group() const {
     return name == nullptr ? "" : name;
 }
 
-TlsServer::TlsServer(const Options& options, Session session) : session_(std::move(session)), plainFirst_(options.plainFirst) {
+TlsServer::TlsServer(const Options& options, Session session)
+    : session_(std::move(session)), plainFirst_(options.plainFirst), patience_(options.patience) {
     if (!options.chain.empty()) context_ = contextOf(options);
     listening_ = listenOn(options.address, 64, port_, options.receiveBuffer);
     acceptor_ = std::thread([this] { acceptAll(); });
@@ -233,7 +234,7 @@ void TlsServer::serve(int fd) {
     sigemptyset(&pipe);
     sigaddset(&pipe, SIGPIPE);
     pthread_sigmask(SIG_BLOCK, &pipe, nullptr);
-    const timeval patience{30, 0};  // no test hangs for ever
+    const timeval patience{patience_, 0};
     ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     const int atOnce = 1;  // or closing with something unread throws away what was written behind a ticket

@@ -28,6 +28,7 @@ public:
         bool plainFirst = false;                       ///< TLS begins where the session says so
         const char* address = "127.0.0.1";             ///< "::1" for IPv6
         int receiveBuffer = 0;                         ///< SO_RCVBUF; 0 = the system's
+        int patience = 30;                             ///< seconds of silence that end a session: no test hangs for ever
     };
 
     /// The server's end of one connection. Blocking; fails with std::runtime_error.
@@ -75,6 +76,7 @@ private:
 
     Session session_;
     const bool plainFirst_;
+    const int patience_;
     std::shared_ptr<SSL_CTX> context_{};
     int listening_ = -1;
     std::uint16_t port_ = 0;

@@ -89,6 +89,19 @@ SCENARIO("Base64 is read in pieces of any size, and nothing else", "[ews]") {
         for (std::size_t piece = 1; piece <= text.size() + 1; ++piece) CHECK(decoded(text, piece) == bytes);
     }
     CHECK(decoded(" Zm9v\r\nZm8=\n", 3) == "foofo");
+    std::string bytes;
+    for (int i = 0; i < 10'000; ++i) bytes += static_cast<char>(i * 131 % 251 + i / 251);
+    for (const std::size_t width : {76, 75, 6000, 100'000}) {  // lines that end within a group, and between two
+        const auto text = servers::ewsBase64(bytes);
+        std::string lines;
+        for (std::size_t at = 0; at < text.size(); at += width) lines.append(text, at, width).append("\r\n");
+        for (const std::size_t piece : {1, 3, 4, 1000, 4096, 20'000}) CHECK(decoded(lines, piece) == bytes);
+        for (const std::size_t at : {0, 5, 4096, 9000}) {
+            auto wrong = lines;
+            wrong[at] = '!';
+            CHECK_FALSE(decoded(wrong, 20'000));
+        }
+    }
     for (const std::string_view wrong : {"Zg=", "Zg", "Z===", "=", "Zm9v=", "Zg==Zg==", "Zm9v!", "Z-8_", "Zg=a"}) CHECK_FALSE(decoded(wrong, 2));
 }
 
@@ -125,6 +138,25 @@ SCENARIO("an answer means the same however the network cuts it", "[ews]") {
         CHECK((item.received && item.size == 17 && item.isRead == true));
         CHECK((!found.messages[1].success && found.messages[1].code == "ErrorServerBusy" && found.messages[1].text == "The server is busy."));
         CHECK(found.messages[1].backOff == std::chrono::milliseconds{2500});
+    }
+}
+
+SCENARIO("the content of a message is read with whatever XML allows in it, however the network cuts it", "[ews]") {
+    for (const std::string written : {"Zm9vYmFy", "Zm9v<!-- > &lt; MimeContent> -->YmFy", "<![CDATA[Zm9v]]>YmFy", "Zm9v&#x59;mFy",
+                                      "Zm9v<?some > thing?>YmFy", "Zm9v&#xD;\r\nYmFy", "\r\nZm\r9v\nYmFy \r"}) {
+        const auto text = answer(
+            "GetItem", "<m:GetItemResponseMessage ResponseClass=\"Success\"><m:Items><t:Message><t:MimeContent CharacterSet=\"a>b\">" + written +
+                           "</t:MimeContent ><t:ItemId Id=\"1\"/></t:Message></m:Items></m:GetItemResponseMessage><m:GetItemResponseMessage "
+                           "ResponseClass=\"Success\"><m:Items><t:Message><t:MimeContent>" +
+                           written + "</t:MimeContent><t:ItemId Id=\"2\"/></t:Message></m:Items></m:GetItemResponseMessage>");
+        for (std::size_t piece = 1; piece <= text.size(); ++piece) {
+            INFO(written << " in pieces of " << piece);
+            const auto found = read(text, piece);
+            REQUIRE(found.good);
+            REQUIRE(found.messages.size() == 2);
+            CHECK(found.bodies == Names{"foobar", "foobar"});
+            CHECK((found.messages[0].items.at(0).id == "1" && found.messages[1].items.at(0).id == "2"));
+        }
     }
 }
 
