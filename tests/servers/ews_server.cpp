@@ -178,6 +178,7 @@ EwsAnswer EwsServer::answer(EwsRequest request) {
     const std::lock_guard lock(mutex_);
     request.operation = Answering::operationOf(request.body);
     requests_.push_back(request);
+    ++requestIds_[request.header("client-request-id")];
     if (instead)
         if (auto other = instead(request)) {
             keepDocument(request.body);
@@ -200,7 +201,7 @@ std::optional<EwsAnswer> EwsServer::refuseEntry(const EwsRequest& request) {
     if (anchor != user && request.body.find(">" + anchor + "<") == std::string::npos) problems_.push_back("X-AnchorMailbox is \"" + anchor + "\"");
     if (request.header("user-agent").rfind("Postern/", 0) != 0) problems_.push_back("User-Agent is \"" + request.header("user-agent") + "\"");
     const auto id = request.header("client-request-id");
-    const auto same = std::count_if(requests_.begin(), requests_.end(), [&id](const auto& each) { return each.header("client-request-id") == id; });
+    const auto same = requestIds_[id];
     if (id.size() != 36 || same != 1) problems_.push_back("client-request-id is \"" + id + "\", given " + std::to_string(same) + " times");
     const auto given = request.header("authorization");
     const bool good = basicUser.empty() ? given.rfind("Bearer ", 0) == 0 && tokens.contains(given.substr(7))
@@ -214,8 +215,8 @@ std::optional<EwsAnswer> EwsServer::refuseEntry(const EwsRequest& request) {
 std::string EwsServer::deliver(const std::string& folder, const std::string& mime, const std::string& received) {
     const std::lock_guard lock(mutex_);
     const auto id = store_.add({.folder = folder, .mime = mime, .received = received});
-    if (tellsNothing) return id;
-    for (int times = 0; times < (tellsTwice ? 2 : 1); ++times) {
+    const int wanted = tellings ? tellings() : tellsNothing ? 0 : tellsTwice ? 2 : 1;
+    for (int times = 0; times < wanted; ++times) {
         notify(folder, id, "CreatedEvent");
         notify(folder, id, "NewMailEvent");
     }
