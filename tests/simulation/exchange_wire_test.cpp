@@ -77,6 +77,30 @@ SCENARIO("a drain of Exchange that is cut within its answers is made good by the
     CHECK(octet > 5'000);
 }
 
+SCENARIO("a drain of Exchange that is killed when any line has passed is made good by the next one, with the same octets", "[wire]") {
+    const std::string protocol = GENERATE("ews", "graph");
+    const auto way = GENERATE(AfterWay{"leave", "INBOX"}, AfterWay{"move:Done", "Done"});
+    INFO(protocol << ", after = " << way.after);
+    ExchangeWire wire{{.protocol = protocol, .words = {"after = " + way.after}, .seed = 3}};
+    std::uint64_t line = 0;
+    for (bool killed = true; killed;) {
+        INFO("after line " << ++line);
+        REQUIRE(line < 1000);
+        for (int i = 0; i < 3; ++i) wire.arrive();
+        wire.begin(Mode::once);
+        wire.pass(1h, [&] { return wire.process().network().lines() >= line; });
+        killed = !wire.process().ended();
+        if (killed)
+            wire.kill();
+        else
+            CHECK(wire.ended() == 0);
+        REQUIRE(wire.once() == 0);
+        wire.checkAllDelivered();
+        CHECK(wire.in(way.folder) == wire.sent());
+    }
+    CHECK(line > 60);
+}
+
 SCENARIO("a service of Exchange that is cut off behind any line comes back and loses nothing", "[wire]") {
     const std::string protocol = GENERATE("ews", "graph");
     const bool reset = GENERATE(false, true);
