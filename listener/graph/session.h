@@ -80,8 +80,9 @@ public:
     const std::string& peer() const { return settings_.url; }
 
     OpenFolder folder{};
-    std::string inbox{};           ///< its id; "" = nobody has asked yet
-    bool hasReadMessages = false;  ///< at least one: the right to do so is there
+    std::string inbox{};                                        ///< its id; "" = nobody has asked yet
+    bool hasReadMessages = false;                               ///< at least one: the right to do so is there
+    std::unordered_map<std::string, plugin::Steady> resting{};  ///< messages for which the server has asked for time, by id: until when
 
 private:
     struct Sent {

@@ -64,7 +64,14 @@ public:
     std::size_t count() const override { return receiver_.taken().size(); }
     std::map<std::string, std::string> taken() override { return receiver_.taken(); }
     std::size_t repeats() override { return receiver_.repeats(); }
-    std::size_t changed() override { return receiver_.problems().size(); }
+    /// Taken or not: all attempts under one id are the same.
+    std::size_t changed() override {
+        auto changed = receiver_.problems().size();
+        std::map<std::string, std::string> first;
+        for (const auto& attempt : receiver_.requests())
+            if (first.emplace(attempt.id, attempt.sha256).first->second != attempt.sha256) ++changed;
+        return changed;
+    }
 
 private:
     WebhookReceiver::Reply reply() {

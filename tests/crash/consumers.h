@@ -25,7 +25,7 @@ public:
     virtual void takeAway() {}                               ///< what lies about complete is taken in
     virtual std::map<std::string, std::string> taken() = 0;  ///< all that ever arrived: id, SHA-256
     virtual std::size_t repeats() = 0;                       ///< came again under the same id
-    virtual std::size_t changed() = 0;                       ///< came again under the same id with other bytes, or was wrong in itself
+    virtual std::size_t changed() = 0;                       ///< was offered again under the same id with other bytes, or was wrong in itself
     virtual std::size_t leftovers() const { return 0; }      ///< temporary files of the program that outlived it
 };
 

@@ -11,19 +11,31 @@ namespace fs = std::filesystem;
 using namespace systemtest;
 using servers::Milliseconds;
 
-const std::vector<Way>& ways() {
-    static const std::vector<Way> all{
-        {"drain, after = move", "after = move:Done", false, true, Way::Fate::moved},
-        {"service, after = move", "after = move:Done", true, false, Way::Fate::moved},
-        {"service, after = seen", "after = seen", true, true, Way::Fate::seen},
-        {"service, after = delete", "after = delete", true, false, Way::Fate::removed},
-        {"drain, move without MOVE", "after = move:Done\nmailbox.m.disable_capabilities = MOVE", false, false, Way::Fate::moved, "spool", true},
-        {"service, after = leave", "after = leave", true, false, Way::Fate::left},
-        {"drain into a webhook, after = move", "after = move:Done", false, false, Way::Fate::moved, "http"},
-        {"service into a webhook, after = move", "after = move:Done", true, false, Way::Fate::moved, "http"},
-        {"drain into a program, after = delete", "after = delete", false, false, Way::Fate::removed, "exec"},
-        {"service into a program, after = seen", "after = seen", true, false, Way::Fate::seen, "exec"},
+std::vector<Way> ways(const std::string& protocol) {
+    using Fate = Way::Fate;
+    if (protocol == "imap")
+        return {
+            {"drain, after = move", "after = move:Done", false, true, Fate::moved},
+            {"service, after = move", "after = move:Done", true, false, Fate::moved},
+            {"service, after = seen", "after = seen", true, true, Fate::seen},
+            {"service, after = delete", "after = delete", true, false, Fate::removed},
+            {"drain, move without MOVE", "after = move:Done\nmailbox.m.disable_capabilities = MOVE", false, false, Fate::moved, {"spool"}, true},
+            {"service, after = leave", "after = leave", true, false, Fate::left},
+            {"drain into a webhook, after = move", "after = move:Done", false, false, Fate::moved, {"http"}},
+            {"service into a webhook, after = move", "after = move:Done", true, false, Fate::moved, {"http"}},
+            {"drain into a program, after = delete", "after = delete", false, false, Fate::removed, {"exec"}},
+            {"service into a program, after = seen", "after = seen", true, false, Fate::seen, {"exec"}},
+        };
+    // There is always a token, and a move is one step.
+    std::vector<Way> all{
+        {"drain, after = move", "after = move:Done", false, true, Fate::moved},
+        {"service into spool and webhook, after = delete", "after = delete", true, true, Fate::removed, {"spool", "http"}},
+        {"drain into a webhook, after = leave", "after = leave", false, true, Fate::left, {"http"}},
+        {"service into a webhook, after = move", "after = move:Done", true, true, Fate::moved, {"http"}},
+        {"service into a program, after = seen", "after = seen", true, true, Fate::seen, {"exec"}},
+        {"drain into spool, webhook and program, after = delete", "after = delete", false, true, Fate::removed, {"spool", "http", "exec"}},
     };
+    for (auto& way : all) way.protocol = protocol, way.name.insert(0, protocol + ", ");
     return all;
 }
 
@@ -40,25 +52,29 @@ Figures& Figures::operator+=(const Figures& other) {
     return *this;
 }
 
-KillStorm::KillStorm(const Way& way, std::minstd_rand& random)
-    : way_(way),
-      random_(random),
-      user_(Surroundings::get().newUser()),
-      reader_(Surroundings::get().reader(user_)),
-      consumer_(makeConsumer(way.sink, place_, static_cast<unsigned>(random()))) {
-    const auto credential = way.oauth ? basicCredential(place_, "c")
-                                      : "credential.c.grant = user_password\ncredential.c.username = " + user_ + "\ncredential.c.password = ${file:" +
-                                            place_.file("password", Surroundings::get().mailServer().readerPassword()).string() + "}\n";
-    place_.configure(consumer_->words() + credential + replaced(mailbox("m", user_, "c"), "mailbox.m.deliver", consumer_->sink()) + "mailbox.m." +
-                     way.words + "\n");
-    consumer_->be(Consumer::Mood::mixed);
+KillStorm::KillStorm(const Way& way, std::minstd_rand& random) : way_(way), random_(random), box_(makePostbox(way.protocol)) {
+    std::string words, names;
+    for (const auto& kind : way.sinks) {
+        auto& consumer = *consumers_.emplace_back(makeConsumer(kind, place_, static_cast<unsigned>(random())));
+        words += consumer.words();
+        names.append(names.empty() ? "" : ",").append(consumer.sink());
+        consumer.be(Consumer::Mood::mixed);
+    }
+    const auto credential = way.oauth ? box_->credential(place_, "c") : box_->plainCredential(place_, "c");
+    place_.configure(words + credential + replaced(box_->mailbox("m", "c"), "mailbox.m.deliver", names) + "mailbox.m." + way.words + "\n");
 }
 
 void KillStorm::send(std::size_t count) {
     const auto mails = someMails("storm" + std::to_string(++series_), count);
     for (const auto& mail : mails)
         if (!sent_.insert(sha256(mail.bytes)).second) throw std::logic_error("two mails of a storm are equal");
-    reader_.append("INBOX", mails);
+    box_->put(mails);
+}
+
+std::size_t KillStorm::arrived() const {
+    std::size_t all = 0;
+    for (const auto& consumer : consumers_) all += consumer->count();
+    return all;
 }
 
 void KillStorm::pause(unsigned atMostMilliseconds) { std::this_thread::sleep_for(Milliseconds{random_() % atMostMilliseconds}); }
@@ -66,7 +82,7 @@ void KillStorm::pause(unsigned atMostMilliseconds) { std::this_thread::sleep_for
 bool KillStorm::liveAndDie() {
     const auto kind = random_() % 3;
     if (!way_.service || kind == 0) send(10 + random_() % 40);
-    const auto before = consumer_->count();
+    const auto before = arrived();
     auto process = place_.start(way_.service ? std::vector<std::string>{"run"} : std::vector<std::string>{"run", "--once"});
     if (kind == 1) {
         // Anywhere from the start on.
@@ -81,19 +97,21 @@ bool KillStorm::liveAndDie() {
         }
     } else {
         // Shortly after the first delivery of this life.
-        servers::eventually([&] { return consumer_->count() > before || !process.running(); }, std::chrono::seconds{60});
+        servers::eventually([&] { return arrived() > before || !process.running(); }, std::chrono::seconds{60});
         pause(60);
     }
     process.signal(SIGKILL);
     const auto ended = process.wait(std::chrono::seconds{20});
     if (!ended) throw std::runtime_error("a killed process is still there");
     if (ended->signal != SIGKILL) error_ = place_.log();
-    if (random_() % 2 == 0) consumer_->takeAway();
+    box_->programDied();
+    if (random_() % 2 == 0)
+        for (const auto& consumer : consumers_) consumer->takeAway();
     return ended->signal == SIGKILL;
 }
 
 int KillStorm::settle() {
-    consumer_->be(Consumer::Mood::well);
+    for (const auto& consumer : consumers_) consumer->be(Consumer::Mood::well);
     const auto outcome = place_.postern({"run", "--once"});
     error_ = outcome.error;
     return outcome.status;
@@ -102,32 +120,39 @@ int KillStorm::settle() {
 Figures KillStorm::count() {
     Figures figures;
     figures.mails = sent_.size();
-    std::set<std::string> arrived;
-    for (const auto& [id, digest] : consumer_->taken()) {
-        if (sent_.count(digest) == 0) ++figures.foreign;
-        if (!arrived.insert(digest).second) ++figures.twice;
-    }
-    figures.foreign += consumer_->changed();
-    for (const auto& digest : sent_)
-        if (arrived.count(digest) == 0) ++figures.lost;
-    figures.repeats = consumer_->repeats();
-    figures.leftovers = consumer_->leftovers();
+    for (const auto& consumer : consumers_) countConsumer(*consumer, figures);
     for (const auto* folder : {"staging", "outbox"})
         if (fs::exists(place_.data() / folder))
             for ([[maybe_unused]] const auto& entry : fs::directory_iterator{place_.data() / folder}) ++figures.leftovers;
+    figures.foreign += box_->problems().size();
     countMailbox(figures);
     return figures;
 }
 
+void KillStorm::countConsumer(Consumer& consumer, Figures& figures) {
+    std::set<std::string> arrived;
+    for (const auto& [id, digest] : consumer.taken()) {
+        const auto mail = box_->original(digest);
+        if (sent_.count(mail) == 0) ++figures.foreign;
+        if (!arrived.insert(mail).second) ++figures.twice;
+        if (bytesOf_.emplace(id, digest).first->second != digest) ++figures.foreign;  // than another consumer has
+    }
+    figures.foreign += consumer.changed();
+    for (const auto& digest : sent_)
+        if (arrived.count(digest) == 0) ++figures.lost;
+    figures.repeats += consumer.repeats();
+    figures.leftovers += consumer.leftovers();
+}
+
 void KillStorm::countMailbox(Figures& figures) {
-    const auto inbox = reader_.fetch("INBOX");
-    if (way_.fate == Way::Fate::removed || way_.fate == Way::Fate::moved) figures.misplaced += inbox.size();
-    if (way_.fate == Way::Fate::removed) return;
+    const auto inbox = box_->in("INBOX");
+    using Fate = Way::Fate;
+    if (way_.fate == Fate::removed || way_.fate == Fate::moved) figures.misplaced += inbox.size();
+    if (way_.fate == Fate::removed && box_->bin().empty()) return;
     std::map<std::string, std::size_t> held;
-    for (const auto& mail : way_.fate == Way::Fate::moved ? reader_.fetch("Done") : inbox) {
-        ++held[sha256(mail.bytes)];
-        const bool seen = mail.flags.find("\\Seen") != std::string::npos;
-        if (seen != (way_.fate == Way::Fate::seen)) ++figures.misplaced;
+    for (const auto& mail : way_.fate == Fate::moved ? box_->in("Done") : way_.fate == Fate::removed ? box_->in(box_->bin()) : inbox) {
+        ++held[mail.digest];
+        if (mail.seen != (way_.fate == Fate::seen)) ++figures.misplaced;
     }
     for (const auto& digest : sent_) {
         const auto copies = held[digest];

@@ -20,40 +20,57 @@ void show(const std::string& what, const Figures& figures) {
               << " repeats=" << figures.repeats << " copies=" << figures.copies << std::endl;
 }
 
+/// Which, and how many kills of each in the suite.
+std::vector<std::pair<std::string, unsigned long>> protocols() {
+    const char* one = std::getenv("POSTERN_KILLS_PROTOCOL");
+    if (one != nullptr) return {{one, 170}};
+    return {{"imap", 170}, {"ews", 36}, {"graph", 36}};
+}
+
+/// So many deaths of programs that work on one mailbox, and what has become of it.
+Figures storm(const Way& way, std::size_t wanted, std::minstd_rand& random) {
+    KillStorm storm{way, random};
+    std::size_t kills = 0;
+    for (std::size_t lives = 0; kills < wanted && lives < 20 * wanted; ++lives)
+        if (storm.liveAndDie()) ++kills;
+    INFO(storm.error());
+    REQUIRE(kills == wanted);
+    const auto status = storm.settle();
+    INFO(storm.error());
+    REQUIRE(status == 0);
+    auto figures = storm.count();
+    figures.kills = kills;
+    CHECK(figures.mails > 0);
+    CHECK(figures.lost == 0);
+    CHECK(figures.twice == 0);
+    CHECK(figures.foreign == 0);
+    CHECK(figures.misplaced == 0);
+    CHECK(figures.leftovers == 0);
+    if (!way.mayCopyTwice) CHECK(figures.copies == 0);
+    return figures;
+}
+
 }  // namespace
 
-/// POSTERN_KILLS: how many (170); POSTERN_KILLS_SEED: the same choices again (the moments differ: the processes are real).
-SCENARIO("kill -9 at random moments loses nothing and delivers nothing under a second id, whatever the sink", "[system][crash]") {
+/// POSTERN_KILLS_PROTOCOL: imap, ews or graph (all); POSTERN_KILLS: how many of each; POSTERN_KILLS_SEED: the same choices again (the moments differ:
+/// the processes are real).
+SCENARIO("kill -9 at random moments loses nothing and delivers nothing under a second id, whatever the protocol and the sinks", "[system][crash]") {
     const bool told = std::getenv("POSTERN_KILLS") != nullptr;
-    const auto wanted = setting("POSTERN_KILLS", 170);
     const auto seed = static_cast<unsigned>(setting("POSTERN_KILLS_SEED", std::random_device{}()));
     INFO("seed " << seed);
     std::minstd_rand random{seed};
-    const auto perMailbox = std::min<std::size_t>(100, wanted / ways().size());
-    Figures all;
-    for (std::size_t round = 0; all.kills < wanted; ++round) {
-        const auto& way = ways()[round % ways().size()];
-        INFO(way.name << ", mailbox " << round);
-        KillStorm storm{way, random};
-        std::size_t kills = 0;
-        for (std::size_t lives = 0; kills < perMailbox && lives < 20 * perMailbox; ++lives)
-            if (storm.liveAndDie()) ++kills;
-        INFO(storm.error());
-        REQUIRE(kills == perMailbox);
-        const auto status = storm.settle();
-        INFO(storm.error());
-        REQUIRE(status == 0);
-        auto figures = storm.count();
-        figures.kills = kills;
-        CHECK(figures.mails > 0);
-        CHECK(figures.lost == 0);
-        CHECK(figures.twice == 0);
-        CHECK(figures.foreign == 0);
-        CHECK(figures.misplaced == 0);
-        CHECK(figures.leftovers == 0);
-        if (!way.mayCopyTwice) CHECK(figures.copies == 0);
-        all += figures;
-        if (told) show(std::to_string(round) + " " + way.name, figures);
+    for (const auto& [protocol, usual] : protocols()) {
+        const auto all = ways(protocol);
+        const auto wanted = setting("POSTERN_KILLS", usual);
+        const auto perMailbox = std::max<std::size_t>(1, std::min<std::size_t>(100, wanted / all.size()));
+        Figures sum;
+        for (std::size_t round = 0; sum.kills < wanted; ++round) {
+            const auto& way = all[round % all.size()];
+            INFO(way.name << ", mailbox " << round);
+            const auto figures = storm(way, perMailbox, random);
+            sum += figures;
+            if (told) show(std::to_string(round) + " " + way.name, figures);
+        }
+        if (told) show("all by " + protocol + " (seed " + std::to_string(seed) + ")", sum);
     }
-    if (told) show("all (seed " + std::to_string(seed) + ")", all);
 }

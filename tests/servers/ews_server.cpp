@@ -220,8 +220,8 @@ void EwsServer::checkHeaders(const EwsRequest& request, int sameId) {
 std::string EwsServer::deliver(const std::string& folder, const std::string& mime, const std::string& received) {
     const std::lock_guard lock(mutex_);
     const auto id = store_.add({.folder = folder, .mime = mime, .received = received});
-    if (tellsNothing) return id;
-    for (int times = 0; times < (tellsTwice ? 2 : 1); ++times) {
+    const int wanted = tellings ? tellings() : tellsNothing ? 0 : tellsTwice ? 2 : 1;
+    for (int times = 0; times < wanted; ++times) {
         notify(folder, id, "CreatedEvent");
         notify(folder, id, "NewMailEvent");
     }

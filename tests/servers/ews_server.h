@@ -59,7 +59,9 @@ public:
     bool rendersAnew = false;  ///< each fetch shows other octets
     bool oneStopsAll = false;  ///< behind a failed message of a batch come only ErrorBatchProcessingStopped
     bool tellsTwice = false, tellsNothing = false;
-    bool wrongNamespace = true;                    ///< m:Notification, as real servers write
+    std::function<int()> tellings{};                                                    ///< asked at each arrival: how many times it is told of
+    std::function<void(const std::string& kept, const std::string& shown)> handsOut{};  ///< each content: as it was put in, as it goes out
+    bool wrongNamespace = true;                                                         ///< m:Notification, as real servers write
     std::string oddText{};                         ///< stands in the name of every folder and the subject of every message, as it is
     std::chrono::seconds heartbeat{45};            ///< 0: none
     std::chrono::milliseconds delay{0};            ///< before each answer
@@ -79,6 +81,12 @@ public:
     std::uint16_t listen() { return listen(TlsServer::Options{}); }
 
     EwsStore& store() { return store_; }  ///< while nobody asks
+    /// The mailbox, as somebody else changes it. Any thread.
+    template <class Change>
+    auto change(Change make) {
+        const std::lock_guard lock(mutex_);
+        return make(store_);
+    }
     /// A message arrives. Any thread.
     std::string deliver(const std::string& folder, const std::string& mime, const std::string& received = "2026-11-22T12:00:00Z");
     std::string inbox() const { return store_.distinguished("inbox"); }

@@ -130,6 +130,7 @@ std::string EwsServer::Answering::itemXml(const EwsItem& item, Element& shape) {
     if (textOf(childOf(shape, "IncludeMimeContent")) == "true" || asked.contains("item:MimeContent")) {
         auto mime = item.mime;
         if (server_.rendersAnew) mime = "X-Rendering: " + std::to_string(++server_.renderings_) + "\r\n" + mime;
+        if (server_.handsOut) server_.handsOut(item.mime, mime);
         out += "<t:MimeContent CharacterSet=\"UTF-8\">" + ewsBase64(mime) + "</t:MimeContent>";
     }
     out += "<t:ItemId Id=\"" + ewsEscaped(item.id) + "\" ChangeKey=\"CQAAABYA1=\"/>";

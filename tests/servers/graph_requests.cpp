@@ -62,8 +62,11 @@ Object::Ptr shown(const GraphStore::Mail& mail) {
 /// As it is answered where nobody says what of it is wanted: with all there is in it.
 Object::Ptr shownWhole(const GraphStore::Mail& mail) {
     auto object = shown(mail);
+    auto text = mail.bytes;
+    for (auto& octet : text)
+        if (static_cast<unsigned char>(octet) >= 0x80) octet = '?';  // JSON is UTF-8, whatever the mail is
     Object::Ptr body(new Object);
-    body->set("contentType", "text").set("content", mail.bytes);
+    body->set("contentType", "text").set("content", text);
     object->set("body", body).set("parentFolderId", mail.folder);
     return object;
 }
@@ -176,14 +179,17 @@ GraphServer::Reply GraphServer::content(const std::string& id) {
     reply.type = "text/plain";
     reply.message = true;
     reply.body = store_.find(id)->bytes;
-    if (!rendersAnew_) return reply;
+    if (rendersAnew_) render(reply.body);
+    if (handsOut_) handsOut_(store_.find(id)->bytes, reply.body);
+    return reply;
+}
+
+void GraphServer::render(std::string& bytes) {
     const auto number = std::to_string(++renderings_);
     static const std::string boundary = "=_boundary_";
-    for (auto at = reply.body.find(boundary); at != std::string::npos; at = reply.body.find(boundary))
-        reply.body.replace(at, boundary.size(), "_" + number + "_");
-    const auto end = reply.body.find("\r\n\r\n");
-    reply.body.insert(renderings_ % 2 == 0 || end == std::string::npos ? 0 : end + 2, "X-MS-Exchange-Rendering: " + number + "\r\n");
-    return reply;
+    for (auto at = bytes.find(boundary); at != std::string::npos; at = bytes.find(boundary)) bytes.replace(at, boundary.size(), "_" + number + "_");
+    const auto end = bytes.find("\r\n\r\n");
+    bytes.insert(renderings_ % 2 == 0 || end == std::string::npos ? 0 : end + 2, "X-MS-Exchange-Rendering: " + number + "\r\n");
 }
 
 GraphServer::Reply GraphServer::change(Asked& asked, const std::string& id) {

@@ -162,6 +162,10 @@ void GraphServer::onRequest(std::function<void(const std::string&, GraphStore&)>
     const std::lock_guard lock(mutex_);
     hook_ = std::move(hook);
 }
+void GraphServer::onContent(std::function<void(const std::string&, const std::string&)> hook) {
+    const std::lock_guard lock(mutex_);
+    handsOut_ = std::move(hook);
+}
 std::vector<std::string> GraphServer::requests() const {
     const std::lock_guard lock(mutex_);
     return requests_;
@@ -303,7 +307,8 @@ bool GraphServer::wellFormed(Asked& asked) {
     expect(immutable, "no Prefer: IdType=\"ImmutableId\"");
     if (!asked.batched) {
         const auto id = asked.header("client-request-id");
-        expect(isGuid(id) && seenIds_.insert(id).second, "client-request-id \"" + id + "\" is no GUID, or one that has been used");
+        const bool isFresh = seenIds_.insert(id).second || (options_.linesAreCut && asked.method == "GET");
+        expect(isGuid(id) && isFresh, "client-request-id \"" + id + "\" is no GUID, or one that has been used");
         expect(options_.anyClient || asked.header("user-agent").starts_with("postern/"), "User-Agent is \"" + asked.header("user-agent") + "\"");
     }
     expect(asked.body.empty() == asked.header("content-type").empty(), "a body without its type, or a type without a body");

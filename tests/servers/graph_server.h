@@ -35,6 +35,7 @@ public:
         std::function<bool(const std::string&)> accepts{};  ///< which tokens are good; none: `token` alone
         bool listens = true;                                ///< else in memory alone
         bool anyClient = false;                             ///< others than the program may ask, by any name
+        bool linesAreCut = false;                           ///< the same GET may come again: nobody can tell that it had arrived
         bool behindProxy = false;                           ///< one that writes "%24" and "%2C" in queries where "$" and "," were
     };
     /// A request that is answered otherwise than usually.
@@ -87,6 +88,7 @@ public:
     void expire(std::string code, int status = 410);  ///< links given so far are answered with this from now on
     void linksLeadTo(std::string root);               ///< "https://evil.example" instead of url(); "" = url()
     void rendersAnew(bool anew);                      ///< each $value has other octets
+    void onContent(std::function<void(const std::string& kept, const std::string& shown)> hook);  ///< each $value: as it was put in, as it goes out
     using Headers = std::vector<std::pair<std::string, std::string>>;
     void poison(const std::string& id, int status = 500, std::string code = "ErrorInternalServerError", Headers headers = {});  ///< $value, always
     void contentLength(bool announced);  ///< of $value: else chunked
@@ -127,6 +129,7 @@ private:
     Reply move(Asked& asked, const std::string& id);
     std::string given(const std::string& path, Given what);
     Reply content(const std::string& id);
+    void render(std::string& bytes);  ///< anew
     Reply batch(Asked& asked);
     Reply problem(const std::string& what);
     std::optional<Reply> scripted(const std::string& line);
@@ -157,6 +160,7 @@ private:
     std::condition_variable gathered_{};
     std::chrono::milliseconds delay_{0};
     std::function<void(const std::string&, GraphStore&)> hook_{};
+    std::function<void(const std::string&, const std::string&)> handsOut_{};
     std::uint16_t port_ = 0;
     std::unique_ptr<TlsServer> server_{};
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace simulation {
 
@@ -82,7 +83,10 @@ Task<Result<std::unique_ptr<auth::Channel>>> SimNetwork::dial(auth::Target targe
 }
 
 /// Where these bytes have to be cut, npos: nowhere.
-std::size_t SimNetwork::passLines(std::string_view bytes) {
+std::size_t SimNetwork::passes(std::string_view bytes) {
+    octets_ += bytes.size();
+    if (cutAfterOctet_ != 0 && bytes.size() >= cutAfterOctet_) return static_cast<std::size_t>(std::exchange(cutAfterOctet_, 0));
+    if (cutAfterOctet_ != 0) cutAfterOctet_ -= bytes.size();
     for (std::size_t at = bytes.find('\n'); at != std::string_view::npos; at = bytes.find('\n', at + 1)) {
         ++lines_;
         if (cutAfterLine_ != 0 && --cutAfterLine_ == 0) return at + 1;
@@ -128,7 +132,7 @@ void Connection::arriveAtServer(std::string bytes) {
         }
         *cutClient_ -= bytes.size();
     }
-    if (const auto cut = network_->passLines(bytes); cut != std::string::npos) {
+    if (const auto cut = network_->passes(bytes); cut != std::string::npos) {
         bytes.resize(cut);
         if (!gone_) peer_->received(*this, bytes);  // it has acted, and nobody hears of that
         return end(network_->cutResets_ ? End::reset : End::orderly);
@@ -148,7 +152,7 @@ void Connection::arriveAtClient(std::string bytes) {
     }
     if (cutServer_) *cutServer_ -= bytes.size();
     if (bytes.empty()) return;
-    if (const auto cut = network_->passLines(bytes); cut != std::string::npos) {
+    if (const auto cut = network_->passes(bytes); cut != std::string::npos) {
         toClient_ += bytes.substr(0, cut);
         return end(network_->cutResets_ ? End::reset : End::orderly);
     }

@@ -45,7 +45,10 @@ public:
     std::uint64_t dials() const { return dials_; }
     /// The `line`-th line from now on that passes, of whatever connection and direction, is the last of its connection. 0: none is cut.
     void cutAfterLine(std::uint64_t line, bool reset) { cutAfterLine_ = line, cutResets_ = reset; }
+    /// The same, behind the octet.
+    void cutAfterOctet(std::uint64_t octet, bool reset) { cutAfterOctet_ = octet, cutResets_ = reset; }
     std::uint64_t lines() const { return lines_; }  ///< that have passed
+    std::uint64_t octets() const { return octets_; }
 
     plugin::Task<plugin::Result<std::unique_ptr<auth::Channel>>> dial(auth::Target target, plugin::Deadline deadline, std::stop_token stop) override;
 
@@ -59,8 +62,8 @@ private:
     std::function<bool()> dead_ = [] { return false; };
     std::map<std::uint16_t, Accept> servers_{};
     std::set<std::shared_ptr<Connection>> open_{};
-    std::size_t passLines(std::string_view bytes);
-    std::uint64_t dials_ = 0, lines_ = 0, cutAfterLine_ = 0;
+    std::size_t passes(std::string_view bytes);
+    std::uint64_t dials_ = 0, lines_ = 0, octets_ = 0, cutAfterLine_ = 0, cutAfterOctet_ = 0;
     bool cutResets_ = false;
 };
 

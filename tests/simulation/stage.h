@@ -1,12 +1,9 @@
 #pragma once
 
-#include "tests/simulation/process.h"
-#include "tests/simulation/sim_mail_server.h"
-#include "tests/simulation/sim_sinks.h"
+#include "tests/simulation/ground.h"
 
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <set>
 #include <string>
@@ -24,33 +21,16 @@ struct Setting {
     std::uint64_t seed = 1;
 };
 
-/// Some mailboxes, each with a server of its own at one host, the sinks behind, and whatever processes work on them one after another.
-class Stage {
+/// Some mailboxes, each with an IMAP server of its own at one host.
+class Stage : public Ground {
 public:
     explicit Stage(const Setting& setting);
-    ~Stage();
-
-    void begin(plugin::Mode mode);
-    /// Lets time pass, or less if the process ends or `enough` is true.
-    void pass(
-        std::chrono::milliseconds time, const std::function<bool()>& enough = [] { return false; });
-    int end();    ///< as by SIGTERM; answers the exit status
-    int ended();  ///< of a process that has ended by itself
-    int once();   ///< a whole `run --once`
-    void kill();  ///< as by SIGKILL
+    ~Stage() override;
 
     /// As by SIGHUP: these are the webhook's words now.
     void reload(std::vector<std::string> hook);
 
-    Process& process() { return *process_; }
     MailServer& server(std::size_t mailbox = 0) { return *servers_[mailbox]; }
-    TokenServer& tokens() { return tokens_; }
-    Consumer& hook() { return hook_; }
-    plugin::Steady now() const { return clock_.steady(); }
-    bool is(const std::string& health, std::size_t mailbox = 0);
-    /// Failures the program has noted, each of which counts in the metrics and may be shown to a person.
-    std::size_t failures() const;
-    const std::string& log() const { return log_.text(); }
 
     void arrive(std::size_t mailbox = 0, const std::string& folder = "INBOX");
     std::size_t sent(std::size_t mailbox = 0) const { return sent_[mailbox].size(); }
@@ -66,19 +46,8 @@ private:
     void configure();
 
     Setting setting_;
-    Dice dice_;
-    WorldClock clock_{};
-    KeptLog log_;
-    SimDisk disk_;
-    SimVfs files_{};
-    TokenServer tokens_;
     std::vector<std::unique_ptr<MailServer>> servers_{};
-    Consumer hook_{dice_};
-    WebhookServer hookServer_{hook_};
     std::vector<std::vector<std::string>> sent_{};
-    bool dead_ = false;
-    World world_{clock_, dice_, files_, disk_, log_, nullptr, {}};
-    std::unique_ptr<Process> process_{};
 };
 
 }  // namespace simulation

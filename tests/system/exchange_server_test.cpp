@@ -1,6 +1,6 @@
 #include "tests/servers/ews_server.h"
 #include "tests/servers/graph_server.h"
-#include "tests/servers/tls_server.h"
+#include "tests/servers/token_endpoint.h"
 #include "tests/system/workplace.h"
 
 #include <Poco/JSON/Array.h>
@@ -13,33 +13,19 @@
 using namespace systemtest;
 using servers::EwsServer;
 using servers::GraphServer;
-using servers::TlsServer;
+using servers::TokenEndpoint;
 
 namespace {
 
 constexpr const char* user = "intake@contoso.com";
 
-/// A token endpoint that gives everybody the same token.
-struct Tokens {
-    explicit Tokens(std::string token)
-        : server({}, [token = std::move(token)](TlsServer::Stream& stream) {
-              const auto head = stream.readUntil("\r\n\r\n");
-              const auto length = head.find("Content-Length: ");
-              if (length != head.npos) stream.readExactly(std::stoul(head.substr(length + 16)));
-              const auto body = R"({"access_token":")" + token + R"(","token_type":"Bearer","expires_in":3600})";
-              stream.write("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: " +
-                           std::to_string(body.size()) + "\r\n\r\n" + body);
-          }) {}
-    TlsServer server;
-};
-
-std::string lines(const Workplace& place, const std::string& protocol, const std::string& url, const Tokens& tokens) {
+std::string lines(const Workplace& place, const std::string& protocol, const std::string& url, const TokenEndpoint& tokens) {
     return "credential.c.grant = client_credentials\ncredential.c.client_id = app\ncredential.c.client_secret = ${file:" +
            place.file("secret", "s3cret").string() +
            "}\ncredential.c.scopes = "
-           "mail\ncredential.c.token_endpoint = http://127.0.0.1:" +
-           std::to_string(tokens.server.port()) + "/token\nmailbox.m.protocol = " + protocol + "\nmailbox.m.url = " + url +
-           "\nmailbox.m.user = " + user + "\nmailbox.m.credential = c\nmailbox.m.deliver = spool\nmailbox.m.start = all\n";
+           "mail\ncredential.c.token_endpoint = " +
+           tokens.url() + "\nmailbox.m.protocol = " + protocol + "\nmailbox.m.url = " + url + "\nmailbox.m.user = " + user +
+           "\nmailbox.m.credential = c\nmailbox.m.deliver = spool\nmailbox.m.start = all\n";
 }
 
 std::string mail(int number) {
@@ -66,7 +52,7 @@ SCENARIO("the built program reads mailboxes of Exchange, and goes from EWS to Mi
         const auto endpoint = "http://127.0.0.1:" + std::to_string(ews.listen()) + "/EWS/Exchange.asmx";
         GraphServer graph;
         graph.rendersAnew(true);
-        Tokens ewsTokens("token-1"), graphTokens("graph-token-of-this-test");
+        TokenEndpoint ewsTokens("token-1"), graphTokens("graph-token-of-this-test");
         for (int number = 0; number < 5; ++number) {
             ews.deliver(ews.inbox(), mail(number), received(number));
             graph.deliver(mail(number), received(number));

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "tests/servers/webhook_receiver.h"
-#include "tests/system/workplace.h"
+#include "tests/system/postbox.h"
 
 #include <Poco/JSON/Array.h>
 #include <Poco/JSON/Parser.h>
@@ -28,36 +28,6 @@ inline std::string program(const Workplace& place, const std::string& name, cons
     const auto prefix = "sink." + name + ".";
     return prefix + "type = exec\n" + prefix + "command = " + file.string() + "\n" + prefix + "retry.max_interval = 1s\n";
 }
-
-/// A mailbox with a user nobody has used, and mails that have been put into it.
-class FilledMailbox {
-public:
-    explicit FilledMailbox(std::string alias)
-        : alias_(std::move(alias)), user_(Surroundings::get().newUser()), reader_(Surroundings::get().reader(user_)) {}
-    std::string words(const std::string& sinks, const std::string& after) const {
-        return replaced(mailbox(alias_, user_, "c"), "mailbox." + alias_ + ".deliver", sinks) + "mailbox." + alias_ + ".after = " + after + "\n";
-    }
-    void add(const std::vector<servers::ImapClient::Mail>& mails) {
-        for (const auto& mail : mails) digests_.insert(sha256(mail.bytes));
-        reader_.append("INBOX", mails);
-    }
-    std::set<std::string> digests() const { return digests_; }  ///< SHA-256 of all that was put in
-    std::size_t size() const { return digests_.size(); }
-    std::size_t left() { return reader_.fetch("INBOX").size(); }
-    /// Of the mails in a folder, each of which is there once.
-    std::set<std::string> in(const std::string& folder) {
-        std::set<std::string> all;
-        for (const auto& mail : reader_.fetch(folder))
-            if (!all.insert(sha256(mail.bytes)).second) throw std::runtime_error("a mail is in " + folder + " twice");
-        return all;
-    }
-    servers::ImapClient& reader() { return reader_; }
-
-private:
-    std::string alias_, user_;
-    servers::ImapClient reader_;
-    std::set<std::string> digests_{};
-};
 
 /// What a receiver has taken: SHA-256, each under one id.
 inline std::set<std::string> digestsOf(const std::map<std::string, std::string>& taken) {

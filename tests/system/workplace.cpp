@@ -201,7 +201,7 @@ std::vector<std::string> sortedBytes(const std::map<std::string, Delivered>& del
 std::string sha256(std::string_view bytes) {
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned size = 0;
-    REQUIRE(EVP_Digest(bytes.data(), bytes.size(), digest, &size, EVP_sha256(), nullptr) == 1);
+    if (EVP_Digest(bytes.data(), bytes.size(), digest, &size, EVP_sha256(), nullptr) != 1) throw std::runtime_error("no SHA-256");
     static constexpr char digits[] = "0123456789abcdef";
     std::string text;
     for (unsigned index = 0; index < size; ++index) {

@@ -78,7 +78,7 @@ std::vector<servers::ImapClient::Mail> someMails(const std::string& series, std:
 
 std::vector<std::string> sortedBytes(const std::vector<servers::Held>& held);
 std::vector<std::string> sortedBytes(const std::map<std::string, Delivered>& delivered);
-std::string sha256(std::string_view bytes);  ///< hexadecimal, lower case
+std::string sha256(std::string_view bytes);  ///< hexadecimal, lower case; any thread
 Poco::JSON::Object::Ptr json(const std::string& text);
 
 }  // namespace systemtest

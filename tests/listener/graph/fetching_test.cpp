@@ -222,6 +222,18 @@ SCENARIO("throttling ends a fetch, with the time to wait", "[graph]") {
         fixture.graph.fail({.what = "$value", .status = status, .code = "", .headers = {{"Retry-After", "44"}}, .passes = 4});
         REQUIRE(fixture.fetch({1, 2, 3, 4, 5, 6, 7, 8, 9}));
         CHECK(fixture.received.messages.size() == 8);
+        THEN("it is asked for again when that time is over, and not before") {
+            const auto asked = fixture.graph.count("$value");
+            for (int look = 0; look < 4; ++look) {
+                fixture.loop.clock().pass(std::chrono::seconds{10});
+                REQUIRE(fixture.fetch({5}));
+            }
+            CHECK(fixture.graph.count("$value") == asked);
+            fixture.loop.clock().pass(std::chrono::seconds{5});
+            REQUIRE(fixture.fetch({5}));
+            CHECK(fixture.graph.count("$value") == asked + 1);
+            CHECK(fixture.received.messages.size() == 9);
+        }
     }
     GIVEN("a server that has no time at all") {
         fixture.graph.fail({.what = "$value", .status = 503, .code = "", .headers = {{"Retry-After", "44"}}, .times = 100});
