@@ -39,14 +39,6 @@ std::optional<std::chrono::milliseconds> idleLimit(const Configuration& configur
     return preset->refreshIdleLimit();
 }
 
-/// Whether its stage is one to tell of. A sign-in begins anew with each use: a stage it has reached in the first half of its life says nothing.
-bool isNear(const Configuration& configuration, const Ending& ending, Wall now) {
-    const auto reached = daysReached(ending.end, now);
-    if (!reached || ending.kind != Ending::Kind::signIn) return reached.has_value();
-    const auto limit = idleLimit(configuration, ending.name);
-    return limit && 2 * std::chrono::days(*reached) < *limit;
-}
-
 }  // namespace
 
 std::optional<Wall> parseDay(std::string_view text) {
@@ -89,6 +81,25 @@ std::string Ending::next() const {
     return {};
 }
 
+std::optional<Ending> secretEnding(const Configuration& configuration, const std::string& credential) {
+    const auto end = parseDay(configuration.text("credential." + credential + ".secret_expires"));
+    if (!end) return std::nullopt;
+    return Ending{Ending::Kind::secret, credential, *end};
+}
+
+std::optional<Ending> signInEnding(const Configuration& configuration, const std::string& credential, Wall used) {
+    const auto limit = idleLimit(configuration, credential);
+    if (!limit) return std::nullopt;
+    return Ending{Ending::Kind::signIn, credential, used + *limit};
+}
+
+std::optional<int> stageOf(const Configuration& configuration, const Ending& ending, Wall now) {
+    const auto reached = daysReached(ending.end, now);
+    if (!reached || ending.kind != Ending::Kind::signIn) return reached;
+    const auto limit = idleLimit(configuration, ending.name);
+    return limit && 2 * std::chrono::days(*reached) < *limit ? reached : std::nullopt;
+}
+
 Endings::Endings(Parts parts) : parts_(std::move(parts)) {
     using Kind = plugin::Metrics::Kind;
     parts_.metrics.describe(ofSecrets, Kind::gauge, "When the client secret of a credential ends, as secret_expires says");
@@ -111,7 +122,7 @@ Task<void> Endings::look() {
     for (const auto& ending : found) show(ending);
     const auto now = parts_.clock.wall();
     for (auto each = found.begin(); each != found.end();) {
-        const bool later = each->kind == Ending::Kind::signIn && !isNear(*configuration, *each, now);
+        const bool later = each->kind == Ending::Kind::signIn && !stageOf(*configuration, *each, now);
         if (later) told_.erase({each->kind, each->name});
         if (!later) tell(*each);
         each = later ? found.erase(each) : each + 1;
@@ -131,8 +142,7 @@ std::vector<Ending> Endings::soon() const {
 
 void Endings::addSecrets(const Configuration& configuration, std::vector<Ending>& found) const {
     for (const auto& name : configuration.aliases("credential"))
-        if (const auto end = parseDay(configuration.text("credential." + name + ".secret_expires")); end)
-            found.push_back({Ending::Kind::secret, name, *end});
+        if (auto ending = secretEnding(configuration, name)) found.push_back(std::move(*ending));
 }
 
 /// A file that has not changed is not read again: its password may come from a program.
@@ -163,8 +173,8 @@ Task<void> Endings::addSignIns(std::shared_ptr<const Configuration> configuratio
             while (select.step()) {
                 const std::string name(select.text(0));
                 if (configuration->text("credential." + name + ".client_id").empty()) continue;  // configured no more
-                if (const auto limit = idleLimit(*configuration, name))
-                    rows->push_back({Ending::Kind::signIn, name, Wall(std::chrono::milliseconds(select.integer(1)) + *limit)});
+                if (auto ending = signInEnding(*configuration, name, Wall(std::chrono::milliseconds(select.integer(1)))))
+                    rows->push_back(std::move(*ending));
             }
             return {};
         });

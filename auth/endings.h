@@ -43,6 +43,14 @@ struct Ending {
     std::string next() const;  ///< what a person does about it
 };
 
+/// Of a credential's client secret, as secret_expires says; nothing: it does not.
+std::optional<Ending> secretEnding(const plugin::Configuration& configuration, const std::string& credential);
+/// Of a person's sign-in that was used last at `used`; nothing: its provider is not known to let unused ones end.
+std::optional<Ending> signInEnding(const plugin::Configuration& configuration, const std::string& credential, plugin::Wall used);
+/// The stage of an end that people are told of (daysReached); nothing: none yet. A sign-in begins anew with each use: a stage it has reached in the
+/// first half of its life says nothing.
+std::optional<int> stageOf(const plugin::Configuration& configuration, const Ending& ending, plugin::Wall now);
+
 /// Watches over the ends of secrets, certificates and sign-ins: each as a metric, and each stage (daysReached) once a process in the log.
 /// Thread-safe, one look() at a time.
 class Endings {

@@ -7,6 +7,8 @@
 
 #include <Poco/ClassLibrary.h>
 
+#include <optional>
+
 namespace listener {
 
 /// The e-mail listener as the host sees it.
@@ -18,7 +20,9 @@ public:
     }
     std::string schemaOwner() const override { return ledgerOwner; }
     std::vector<plugin::Migration> migrations() const override { return listenerMigrations(); }
-    std::vector<plugin::Command> commands() const override { return listener::commands(); }
+    std::vector<plugin::Command> commands() const override {
+        return listener::commands([this] { return engine_ ? std::optional(engine_->present()) : std::nullopt; });
+    }
     plugin::Result<void> start(plugin::Host& host, plugin::Mode mode, std::function<void(int status)> ended) override {
         engine_ = std::make_unique<Engine>(host, *programs_);
         engine_->start(mode, std::move(ended));

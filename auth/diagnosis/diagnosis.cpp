@@ -2,6 +2,7 @@
 
 #include "auth/diagnosis/rows.h"
 #include "auth/token/provider_preset.h"
+#include "plugin/contract/text.h"
 
 #include <algorithm>
 #include <charconv>
@@ -254,6 +255,12 @@ std::vector<plugin::Field> logFields(const Case& seen) {
     if (seen.error.what.find(found->cause) == std::string::npos) fields.emplace_back("cause", found->cause);
     fields.emplace_back("fix", found->fix.front());
     return fields;
+}
+
+std::string jsonOf(const Diagnosis& diagnosis) {
+    std::string steps;
+    for (const auto& step : diagnosis.fix) steps += (steps.empty() ? "" : ", ") + plugin::jsonText(step);
+    return "{\"id\": " + plugin::jsonText(diagnosis.id) + ", \"cause\": " + plugin::jsonText(diagnosis.cause) + ", \"fix\": [" + steps + "]}";
 }
 
 std::string entraCause(std::int64_t number) {

@@ -44,6 +44,9 @@ Diagnosis opensTooMuch(const Case& seen);
 /// people have to act on.
 std::vector<plugin::Field> logFields(const Case& seen);
 
+/// {"id", "cause", "fix": ["…"]}, as doctor, credentials and the admin port show it.
+std::string jsonOf(const Diagnosis& diagnosis);
+
 /// What a Microsoft Entra error number (AADSTS…) means for whoever set the credential up; "" for those without a row. Only ever shown: Microsoft
 /// asks not to branch on these numbers.
 std::string entraCause(std::int64_t number);

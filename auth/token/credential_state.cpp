@@ -1,5 +1,7 @@
 #include "auth/token/credential_state.h"
 
+#include "auth/token/credential.h"
+
 #include <algorithm>
 #include <map>
 #include <memory>
@@ -8,6 +10,7 @@
 namespace auth {
 
 using plugin::Code;
+using plugin::Configuration;
 using plugin::Error;
 using plugin::Reaction;
 using plugin::Result;
@@ -20,8 +23,18 @@ plugin::Wall loaded(std::int64_t time) { return plugin::Wall(std::chrono::millis
 
 using States = std::map<std::string, CredentialState>;
 
+/// What credentials are judged by.
+struct Basis {
+    const Configuration& configuration;
+    plugin::Wall now;
+};
+
+void addEnding(CredentialState& state, const std::optional<Ending>& ending, const Basis& basis) {
+    if (ending) state.endings.push_back({*ending, stageOf(basis.configuration, *ending, basis.now)});
+}
+
 /// What the rows of stored grants show without their key.
-Result<void> addStored(Transaction& transaction, States& states) {
+Result<void> addStored(Transaction& transaction, States& states, const Basis& basis) {
     auto& select = transaction.prepare(
         "SELECT credential, obtained_by, refresh_token IS NOT NULL, asked_scopes, granted_scopes, obtained_at, expires_at, account FROM auth_grant "
         "WHERE obtained_by <> ''");
@@ -36,12 +49,25 @@ Result<void> addStored(Transaction& transaction, States& states) {
         state.obtainedAt = loaded(select.integer(5));
         if (!select.isNull(6)) state.expiresAt = loaded(select.integer(6));
         state.account = select.text(7);
+        if (*state.refreshToken) addEnding(state, signInEnding(basis.configuration, state.name, *state.obtainedAt), basis);
     }
     return {};
 }
 
-void addResults(CredentialState& state, std::vector<TokenResult> results) {
-    state.results = std::move(results);
+DiagnosedResult diagnosed(TokenResult result, const Configuration& configuration) {
+    DiagnosedResult all{std::move(result)};
+    if (all.code == 0) return all;
+    diagnosis::Case seen{.error = {Reaction::askOperator, static_cast<Code>(all.code), all.cause}, .credential = all.credential};
+    if (const auto settings = credential(configuration, all.credential)) {
+        seen.application = settings->clientId;
+        seen.tokenEndpoint = settings->tokenEndpoint;
+    }
+    all.diagnosis = diagnosis::diagnose(seen);
+    return all;
+}
+
+void addResults(CredentialState& state, std::vector<TokenResult> results, const Configuration& configuration) {
+    for (auto& each : results) state.results.push_back(diagnosed(std::move(each), configuration));
     if (!state.results.empty()) state.secondSecret = state.results.front().secondSecret;
     const auto last = std::find_if(state.results.begin(), state.results.end(), [](const TokenResult& each) { return each.code == 0; });
     const bool stored = state.grant == "refresh_token" || state.grant == "authorization_code" || state.grant == "device_code";
@@ -54,13 +80,14 @@ void addResults(CredentialState& state, std::vector<TokenResult> results) {
     state.grantedScopes = last->grantedScopes;
 }
 
-CredentialState configured(const plugin::Configuration& configuration, const std::string& name) {
-    const auto text = [&](const std::string& part) { return configuration.text("credential." + name + "." + part); };
+CredentialState configured(const std::string& name, const Basis& basis) {
+    const auto text = [&](const std::string& part) { return basis.configuration.text("credential." + name + "." + part); };
     CredentialState state;
     state.name = name;
     state.grant = text("grant").empty() ? "client_credentials" : text("grant");
     state.askedScopes = text("scopes");
     state.secretExpires = text("secret_expires");
+    addEnding(state, secretEnding(basis.configuration, name), basis);
     return state;
 }
 
@@ -75,20 +102,23 @@ bool scopesDiffer(const std::string& asked, const std::string& granted) {
 }
 
 Task<Result<std::vector<CredentialState>>> credentialStates(std::shared_ptr<const plugin::Configuration> configuration, plugin::Database* database,
-                                                            std::string name) {
+                                                            std::string name, plugin::Wall now) {
+    const Basis basis{*configuration, now};
     auto states = std::make_shared<States>();
     for (const auto& each : configuration->aliases("credential"))
-        if (name.empty() || each == name) states->emplace(each, configured(*configuration, each));
+        if (name.empty() || each == name) states->emplace(each, configured(each, basis));
     if (!name.empty() && states->empty())
         co_return Error{Reaction::askOperator, Code::tokenCredentialIncomplete, "there is no credential named " + name};
     if (database != nullptr) {
-        auto reading = database->read([states](Transaction& transaction) { return addStored(transaction, *states); });
+        auto reading = database->read([states, configuration, now](Transaction& transaction) {
+            return addStored(transaction, *states, {*configuration, now});
+        });
         if (auto read = co_await reading; !read) co_return read.error();
         for (auto& [each, state] : *states) {
             auto asking = resultsOf(*database, each);
             auto results = co_await asking;
             if (!results) co_return results.error();
-            addResults(state, std::move(*results));
+            addResults(state, std::move(*results), *configuration);
         }
     }
     std::vector<CredentialState> all;

@@ -20,7 +20,7 @@
 // What the commands share: waiting for a task, tables and JSON.
 namespace listener {
 
-/// Runs a task on a loop of the host and waits for it here, in the main thread.
+/// Runs a task on a loop of the host and waits for it here: in the main thread, or in one of the admin port.
 template <class T>
 plugin::Result<T> wait(plugin::Command::Call& call, plugin::Task<plugin::Result<T>> task) {
     struct Answer {

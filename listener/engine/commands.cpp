@@ -5,13 +5,16 @@
 #include "listener/engine/move_command.h"
 #include "listener/engine/outbox_commands.h"
 #include "listener/engine/settings.h"
+#include "listener/engine/trouble.h"
 #include "listener/engine/validate.h"
 #include "listener/ledger/ledger.h"
 #include "plugin/contract/text.h"
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 #include <ostream>
+#include <set>
 #include <utility>
 
 namespace listener {
@@ -59,26 +62,59 @@ int restart(Command::Call& call, Ledger& ledger) {
 }
 
 /// The configuration still says what the detour leads away from.
-bool inForce(const Command::Call& call, const MailboxSummary& row) {
-    return row.detour && call.host.configuration()->text("mailbox." + row.mailbox + ".protocol") == row.detour->insteadOf;
+bool inForce(const plugin::Configuration& snapshot, const MailboxSummary& row) {
+    return row.detour && snapshot.text("mailbox." + row.mailbox + ".protocol") == row.detour->insteadOf;
 }
 
-int showMailboxes(Command::Call& call, Ledger& ledger) {
-    if (!call.arguments.empty()) return misused(call, "mailboxes: unexpected argument " + call.arguments.front());
-    auto summaries = wait(call, ledger.summaries());
+std::set<std::string> configured(const plugin::Configuration& snapshot) {
+    const auto names = snapshot.aliases("mailbox");
+    return {names.begin(), names.end()};
+}
+
+/// What the service says of each mailbox, by alias; nothing where none runs in this process.
+std::map<std::string, MailboxStatus::View> viewsOf(const Present& present) {
+    std::map<std::string, MailboxStatus::View> views;
+    for (const auto& view : (present ? present() : std::nullopt).value_or(std::vector<MailboxStatus::View>{})) views[view.alias] = view;
+    return views;
+}
+
+std::string wordsOn(const plugin::Configuration& snapshot, const MailboxSummary& row, const MailboxStatus::View& view, bool isConfigured) {
+    if (!isConfigured) return jsonOf(view, snapshot, nullptr);
+    auto settings = mailboxSettings(snapshot, row.mailbox);
+    if (inForce(snapshot, row)) static_cast<void>(readBy(settings, row.detour->protocol));  // else it is told by what is configured
+    return jsonOf(view, snapshot, &settings);
+}
+
+/// A row for each folder of each mailbox, or of one; one without a folder for those that were not met yet. Errors: of the ledger;
+/// configUnknownReference.
+Result<std::vector<MailboxSummary>> mailboxRows(Command::Call& call, Ledger& ledger, const plugin::Configuration& snapshot, const std::string& only) {
+    auto rows = wait(call, ledger.summaries());
+    if (!rows) return rows;
+    auto unmet = configured(snapshot);
+    for (const auto& row : *rows) unmet.erase(row.mailbox);
+    for (const auto& alias : unmet) rows->push_back({.mailbox = alias});
+    if (!only.empty()) std::erase_if(*rows, [&](const auto& row) { return row.mailbox != only; });
+    if (!only.empty() && rows->empty())
+        return plugin::Error{plugin::Reaction::askOperator, plugin::Code::configUnknownReference,
+                             "there is no mailbox " + plugin::printable(only, 64) + ", neither in the configuration nor in the ledger"};
+    std::sort(rows->begin(), rows->end(), [](const auto& a, const auto& b) { return std::tie(a.mailbox, a.folder) < std::tie(b.mailbox, b.folder); });
+    return rows;
+}
+
+int showMailboxes(Command::Call& call, Ledger& ledger, const Present& present) {
+    const auto only = call.arguments.empty() ? std::string{} : call.arguments.front();
+    if (call.arguments.size() > 1 || only.starts_with("-")) return misused(call, "mailboxes: unexpected argument " + call.arguments.back());
+    const auto snapshot = call.host.configuration();
+    auto summaries = mailboxRows(call, ledger, *snapshot, only);
     if (!summaries) return failed(call, summaries.error());
-    const auto known = call.host.configuration()->aliases("mailbox");
-    for (const auto& alias : known)  // configured, and not yet met
-        if (std::none_of(summaries->begin(), summaries->end(), [&](const auto& row) { return row.mailbox == alias; }))
-            summaries->push_back({.mailbox = alias});
-    std::sort(summaries->begin(), summaries->end(),
-              [](const auto& a, const auto& b) { return std::tie(a.mailbox, a.folder) < std::tie(b.mailbox, b.folder); });
     if (call.json) {
+        const auto known = configured(*snapshot);
+        const auto views = viewsOf(present);
         std::vector<std::string> items;
         for (const auto& row : *summaries) {
             Object item;
             item.text("mailbox", row.mailbox).text("folder", row.folder).text("protocol", row.protocol);
-            item.raw("configured", std::find(known.begin(), known.end(), row.mailbox) != known.end() ? "true" : "false");
+            item.raw("configured", known.contains(row.mailbox) ? "true" : "false");
             item.number("delivered", row.delivered)
                 .number("other", row.other)
                 .number("before_start", row.beforeStart)
@@ -86,7 +122,9 @@ int showMailboxes(Command::Call& call, Ledger& ledger) {
             item.number("due_actions", row.dueActions).number("uidvalidity", row.validity).number("cursor", row.cursor);
             item.time("last_delivery", row.lastDelivery).time("last_verified", row.lastVerified);
             item.raw("blocked", row.blocked.empty() ? "null" : jsonText(row.blocked));
-            items.push_back(item.raw("read_by", inForce(call, row) ? jsonText(row.detour->protocol) : "null").str());
+            item.raw("read_by", inForce(*snapshot, row) ? jsonText(row.detour->protocol) : "null");
+            const auto view = views.find(row.mailbox);
+            items.push_back(item.raw("now", view == views.end() ? "null" : wordsOn(*snapshot, row, view->second, known.contains(row.mailbox))).str());
         }
         printArray(call.out, items);
         return ok;
@@ -100,16 +138,16 @@ int showMailboxes(Command::Call& call, Ledger& ledger) {
     table.print(call.out);
     std::string last;
     for (const auto& row : *summaries)
-        if (inForce(call, row) && row.mailbox != std::exchange(last, row.mailbox))
+        if (inForce(*snapshot, row) && row.mailbox != std::exchange(last, row.mailbox))
             call.out << "mailbox " << row.mailbox << " is read by " << row.detour->protocol << ", not by " << row.detour->insteadOf
                      << " as configured: " << plugin::printable(row.detour->why) << "\n";
     return ok;
 }
 
-int runMailboxes(Command::Call& call) {
+int runMailboxes(Command::Call& call, const Present& present) {
     const auto ledger = makeLedger(call.host.database(), call.host.clock());
     const bool restarting = !call.arguments.empty() && call.arguments.front() == "restart";
-    return restarting ? restart(call, *ledger) : showMailboxes(call, *ledger);
+    return restarting ? restart(call, *ledger) : showMailboxes(call, *ledger, present);
 }
 
 // ---- ledger
@@ -172,7 +210,7 @@ int runLedger(Command::Call& call) {
 
 }  // namespace
 
-std::vector<Command> commands() {
+std::vector<Command> commands(Present present) {
     const auto mendWrites = [](const std::vector<std::string>& arguments) {
         return std::find(arguments.begin(), arguments.end(), "--mend") != arguments.end() ? Command::Store::write : Command::Store::read;
     };
@@ -180,8 +218,9 @@ std::vector<Command> commands() {
         return !arguments.empty() && arguments.front() == "restart" ? Command::Store::write : Command::Store::read;
     };
     std::vector<Command> all{
-        {"mailboxes", "mailboxes [restart ALIAS|--all --start now|all|since:YYYY-MM-DD]",
-         "what is known of each mailbox; or forget positions and start again", restartWrites, runMailboxes},
+        {"mailboxes", "mailboxes [ALIAS] | mailboxes restart ALIAS|--all --start now|all|since:YYYY-MM-DD",
+         "what is known of each mailbox; or forget positions and start again", restartWrites,
+         [present = std::move(present)](Command::Call& call) { return runMailboxes(call, present); }, true},
         {"ledger", "ledger [--mailbox M] [--state S] [--find TEXT] [--limit N] | ledger --check [--mailbox M] [--mend]",
          "messages and what became of them, newest first; or compare the mailboxes with what is known", mendWrites, runLedger},
     };

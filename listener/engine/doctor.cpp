@@ -4,6 +4,7 @@
 #include "auth/diagnosis/diagnosis.h"
 #include "auth/token/credential.h"
 #include "listener/engine/command_support.h"
+#include "listener/engine/trouble.h"
 #include "listener/engine/validate_checks.h"
 #include "plugin/contract/exit_status.h"
 
@@ -55,32 +56,18 @@ std::string list(const std::vector<std::string>& items) {
     return "[" + text + "]";
 }
 
-std::string json(const Claims& claims) {
+std::string jsonOf(const Claims& claims) {
     Object object;
     object.raw("aud", list(claims.audience)).text("appid", claims.application).text("oid", claims.object).text("tid", claims.tenant);
     object.raw("roles", list(claims.roles)).raw("scp", list(claims.scopes)).raw("exp", claims.expires ? std::to_string(*claims.expires) : "null");
     return object.str();
 }
 
-std::string json(const Diagnosis& diagnosis) {
-    Object object;
-    return object.text("id", diagnosis.id).text("cause", diagnosis.cause).raw("fix", list(diagnosis.fix)).str();
-}
-
 /// All that is known but for the time.
 Case factsOf(const plugin::Configuration& snapshot, const MailboxSettings& settings, const Seen& seen, const Steps& steps) {
-    Case facts{.error = steps.failure().value_or(Error{plugin::Reaction::retryLater, Code::internalBug, {}})};
+    auto facts = caseOf(snapshot, settings, steps.failure().value_or(Error{plugin::Reaction::retryLater, Code::internalBug, {}}));
     if (seen.token) facts.claims = auth::diagnosis::claimsOf(seen.token->secret->reveal());
-    facts.clockOffset = seen.token ? seen.token->clockOffset : auth::diagnosis::clockOffsetIn(facts.error);
-    facts.user = settings.session.user;
-    facts.credential = settings.session.credential;
-    facts.mailbox = settings.alias;
-    facts.protocol = settings.protocol;
-    if (const auto credential = auth::credential(snapshot, facts.credential)) {
-        facts.application = credential->clientId;
-        facts.tokenEndpoint = credential->tokenEndpoint;
-        facts.provider = credential->provider;
-    }
+    if (seen.token) facts.clockOffset = seen.token->clockOffset;
     return facts;
 }
 
@@ -133,14 +120,14 @@ Denied tryDenied(Command::Call& call, MailboxSettings settings, Case facts, bool
     return {address, "unknown", "whether " + address + " stays closed cannot be told: " + plugin::describe(*error), plugin::exitStatus(*error)};
 }
 
-std::string json(const Denied& denied) {
+std::string jsonOf(const Denied& denied) {
     Object object;
     object.text("address", denied.address).text("result", denied.result).text("text", denied.text);
-    return object.raw("diagnosis", denied.diagnosis ? json(*denied.diagnosis) : "null").str();
+    return object.raw("diagnosis", denied.diagnosis ? jsonOf(*denied.diagnosis) : "null").str();
 }
 
 std::string moreJson(const Case& facts, const std::optional<Diagnosis>& diagnosis, const std::optional<Denied>& denied) {
-    const auto orNull = [](const auto& value) { return value ? json(*value) : std::string("null"); };
+    const auto orNull = [](const auto& value) { return value ? jsonOf(*value) : std::string("null"); };
     return ", \"claims\": " + orNull(facts.claims) + ", \"diagnosis\": " + orNull(diagnosis) + ", \"denied\": " + orNull(denied) +
            ", \"clock_offset_seconds\": " + (facts.clockOffset ? std::to_string(facts.clockOffset->count()) : "null");
 }

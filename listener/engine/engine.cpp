@@ -308,10 +308,7 @@ void Engine::wakeMailboxesWithWork() {
 
 /// What administrators have to know now.
 std::vector<Condition> Engine::conditions() {
-    std::vector<MailboxStatus::View> views;
-    const auto now = host_.clock().steady();
-    for (const auto& [alias, post] : posts_) views.push_back(post->worker->status().view(now));
-    auto all = conditionsOf(views);
+    auto all = conditionsOf(present());
     for (const auto& [alias, post] : posts_)
         for (const auto& [folder, count] : post->worker->unaccounted())
             if (count > 0)
@@ -349,11 +346,19 @@ Task<void> Engine::recordVerified() {
     if (!recorded) host_.log().debug(logger, plugin::describe(recorded.error()));
 }
 
+std::vector<MailboxStatus::View> Engine::present() const {
+    std::vector<MailboxStatus::View> views;
+    const auto now = host_.clock().steady();
+    const std::lock_guard lock(mutex_);
+    for (const auto& [alias, post] : posts_) views.push_back(post->worker->status().view(now));
+    return views;
+}
+
 void Engine::showStatus() {
     auto& metrics = host_.metrics();
     const auto now = host_.clock().steady();
     outlets_.show(metrics);
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(mutex_);  // until they are set: those of a mailbox that goes are forgotten once it is no longer here
     for (const auto& [alias, post] : posts_) {
         const auto view = post->worker->status().view(now);
         const auto age = view.verifiedAge ? std::chrono::duration<double>(*view.verifiedAge).count() : std::numeric_limits<double>::quiet_NaN();

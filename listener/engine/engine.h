@@ -38,6 +38,8 @@ public:
     void reload();
     /// Any thread.
     void stop();
+    /// Any thread: each mailbox as it is now, by alias.
+    std::vector<MailboxStatus::View> present() const;
 
 private:
     /// A mailbox at work, with what it works with and its own way to be asked to end.
@@ -76,7 +78,7 @@ private:
     SignInPacer pacer_{};
     WorkerParts parts_;
     std::stop_source finish_{}, giveUp_{};
-    mutable std::mutex mutex_{};                            // posts_ as a whole: the home loop changes it, metrics read it; withWork_
+    mutable std::mutex mutex_{};                            // posts_ as a whole: the home loop changes it, others read it; withWork_
     std::map<std::string, std::shared_ptr<Post>> posts_{};  // by alias
     std::set<std::string> withWork_{};                      // mailboxes that have to be looked into soon
     std::map<std::string, std::int64_t> signIns_{};         // of mailboxes that wait for one: the version of the grant last seen

@@ -1,5 +1,6 @@
 #include "plugin/admin/admin_server.h"
 
+#include "plugin/admin/api.h"
 #include "plugin/admin/guard.h"
 #include "plugin/admin/patience.h"
 
@@ -31,6 +32,7 @@
 #include <array>
 #include <chrono>
 #include <mutex>
+#include <semaphore>
 #include <sstream>
 #include <thread>
 
@@ -41,6 +43,7 @@ namespace {
 using Poco::Net::HTTPResponse;
 
 constexpr int mostThreads = 8;
+constexpr int mostOfApi = 6;  // of these, so that /healthz is answered however long the others take
 constexpr int mostWaiting = 64;
 constexpr std::size_t mostUnknown = 20;  // callbacks in ten seconds
 const Poco::Timespan withoutAByte(5, 0);
@@ -52,6 +55,14 @@ struct Answer {
     std::string body{};
     std::string type = "text/plain; charset=utf-8";
 };
+
+Answer ofApi(ApiAnswer answer) { return {static_cast<HTTPResponse::HTTPStatus>(answer.status), std::move(answer.body), "application/json"}; }
+
+/// For programs where they ask, else one line.
+Answer refused(const std::string& path, HTTPResponse::HTTPStatus status, Code code, const std::string& text) {
+    if (isApi(path)) return ofApi(apiError(status, code, text));
+    return {status, codeName(code) + " " + text + "\n"};
+}
 
 Answer readiness(const std::vector<std::string>& missing) {
     Poco::JSON::Array reasons;
@@ -95,6 +106,7 @@ struct Port {
     AdminParts parts;
     Door door;
     Budget unknown{mostUnknown};
+    std::counting_semaphore<mostOfApi> turns{mostOfApi};
 
     Answer bring(const std::string& query) {
         const auto now = std::chrono::steady_clock::now();
@@ -106,7 +118,22 @@ struct Port {
         return callbackPage(brought);
     }
 
-    Answer answer(const std::string& path) const {
+    Answer askApi(const std::string& path, const std::string& query, Poco::Net::HTTPServerResponse& response) {
+        auto parsed = parseQuestion(path, query);
+        if (auto* const refusal = std::get_if<ApiAnswer>(&parsed)) return ofApi(std::move(*refusal));
+        if (!turns.try_acquire()) {
+            response.set("Retry-After", "1");
+            return ofApi(apiError(HTTPResponse::HTTP_SERVICE_UNAVAILABLE, Code::adminBusy, "it answers others already"));
+        }
+        struct Turn {
+            std::counting_semaphore<mostOfApi>& turns;
+            ~Turn() { turns.release(); }
+        } const turn{turns};
+        return ofApi(parts.api(std::get<ApiQuestion>(parsed)));
+    }
+
+    Answer answer(const std::string& path, const std::string& query, Poco::Net::HTTPServerResponse& response) {
+        if (parts.api && isApi(path)) return askApi(path, query, response);
         if (path == "/healthz")
             return parts.alive() ? Answer{.body = "ok\n"} : Answer{HTTPResponse::HTTP_SERVICE_UNAVAILABLE, "a loop does not answer\n"};
         if (path == "/readyz") return readiness(parts.missing());
@@ -154,15 +181,18 @@ Answer answerTo(Port& port, const Asked& asked, const std::string& address, cons
             return port.readyOrNot();
         case Entry::open:
         case Entry::proved:
-            return port.answer(asked.path);
+            return port.answer(asked.path, query, response);
         case Entry::foreign:
-            return {HTTPResponse::HTTP_FORBIDDEN,
-                    "PO-9002 the Host header must name this port, and Origin is not allowed; other names it has belong into admin.host_names\n"};
+            return refused(asked.path, HTTPResponse::HTTP_FORBIDDEN, Code::adminForbidden,
+                           "the Host header must name this port, and Origin is not allowed; other names it has belong into admin.host_names");
         case Entry::unproved:
             response.set("WWW-Authenticate", "Bearer");
-            return {HTTPResponse::HTTP_UNAUTHORIZED, "PO-9002 send Authorization: Bearer with the content of admin.token\n"};
+            return refused(asked.path, HTTPResponse::HTTP_UNAUTHORIZED, Code::adminForbidden,
+                           "send Authorization: Bearer with the content of admin.token");
         case Entry::wrongMethod:
             response.set("Allow", asked.path == door.callback ? "GET" : "GET, HEAD");
+            if (isApi(asked.path))
+                return ofApi(apiError(HTTPResponse::HTTP_METHOD_NOT_ALLOWED, Code::adminRequest, "the API only reads: GET and HEAD"));
             return {HTTPResponse::HTTP_METHOD_NOT_ALLOWED, asked.path == door.callback ? "only GET\n" : "only GET and HEAD\n"};
     }
     throw std::logic_error("an entry nobody knows");
@@ -186,16 +216,17 @@ public:
                               header(request, "Authorization"),
                               isLocal(plain(request.clientAddress()), address)};
             if (fields(request, "Host") > 1)  // RFC 9112 section 3.2
-                return send({HTTPResponse::HTTP_BAD_REQUEST, "PO-9002 a request has one Host header\n"}, asked.method == "HEAD", response);
+                return send(refused(asked.path, HTTPResponse::HTTP_BAD_REQUEST, Code::adminForbidden, "a request has one Host header"),
+                            asked.method == "HEAD", response);
             send(answerTo(port_, asked, address, query, response), asked.method == "HEAD", response);
         } catch (const Poco::Net::NetException&) {  // the other side has gone: nobody is left to be answered
         } catch (const Poco::TimeoutException&) {
         } catch (const std::exception& bug) {
             port_.failed(bug.what());
-            refuse(response);
+            refuse(request.getURI(), response);
         } catch (...) {
             port_.failed("no std::exception");
-            refuse(response);
+            refuse(request.getURI(), response);
         }
     }
 
@@ -213,10 +244,10 @@ private:
         if (!headOnly) stream << answer.body;
         stream.flush();
     }
-    static void refuse(Poco::Net::HTTPServerResponse& response) noexcept {
+    static void refuse(const std::string& uri, Poco::Net::HTTPServerResponse& response) noexcept {
         if (response.sent()) return;
         try {
-            send({HTTPResponse::HTTP_INTERNAL_SERVER_ERROR, "PO-9003 this request could not be answered\n"}, false, response);
+            send(refused(uri, HTTPResponse::HTTP_INTERNAL_SERVER_ERROR, Code::internalBug, "this request could not be answered"), false, response);
         } catch (...) {  // logged and counted by the caller already
         }
     }

@@ -123,6 +123,8 @@ enum class Code : std::uint16_t {
     adminAddress = 9001,
     adminForbidden = 9002,
     internalBug = 9003,
+    adminRequest = 9004,
+    adminBusy = 9005,
 };
 
 struct CodeEntry {
@@ -289,6 +291,9 @@ inline constexpr std::array codeTable{
               "send `Authorization: Bearer` with the content of admin.token, and no Origin header"},
     CodeEntry{Code::internalBug, "A part of the program failed in a way it should not; it was started again",
               "report it with the log lines around it"},
+    CodeEntry{Code::adminRequest, "The admin port's API has nothing under that address, or does not understand the request",
+              "ask for one of the addresses README.md names under \"The API\""},
+    CodeEntry{Code::adminBusy, "The admin port's API cannot answer now", "ask again in a few seconds; /readyz and the log say what is missing"},
 };
 
 constexpr const CodeEntry* findCode(Code code) {

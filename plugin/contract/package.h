@@ -11,7 +11,8 @@
 
 namespace plugin {
 
-/// A subcommand a package adds to the program. `run` works in the main thread with loops running and answers the exit status.
+/// A subcommand a package adds to the program. `run` works in the main thread with loops running and answers the exit status. Where it is `served`,
+/// a running service runs it too, for its API: in threads of the admin port, several at a time, with the service's own Host.
 struct Command {
     struct Call {
         Host& host;
@@ -27,6 +28,9 @@ struct Command {
     /// How the database is opened for these arguments; a missing one: an empty one is lent (read), or it is made (write).
     std::function<Store(const std::vector<std::string>& arguments)> store;
     std::function<int(Call&)> run;
+    /// GET /api/v1/<name>[/<argument>] shows what it writes with --json, without arguments or with one alias. What `store` says is written is
+    /// not served. What stands on `out` is the answer, whatever the status; else `error` is, and 78 means that there is no such thing.
+    bool served = false;
 };
 
 /// How a package works: `service` until stop(), `once` until nothing is unaccounted.

@@ -170,7 +170,7 @@ int runKeystoresCommand(const Setup& setup, const KeystoresArguments& arguments,
     if (!configuration) return 78;
     Workshop shop(configuration, error);
     shop.endOnSignals();
-    return showKeystores(*configuration, shop.access->secrets(), arguments, json, out, error);
+    return showKeystores(*configuration, shop.access->secrets(), arguments, shop.clock->wall(), json, out, error);
 }
 
 int runLoginCommand(const Setup& setup, const LoginArguments& arguments, bool json, std::ostream& out, std::ostream& error) {

@@ -1,9 +1,8 @@
 #include "plugin/host/credentials_command.h"
 
-#include "auth/endings.h"
 #include "plugin/contract/exit_status.h"
 #include "plugin/contract/text.h"
-
+#include "plugin/host/record.h"
 #include "plugin/host/waiting.h"
 
 #include <openssl/crypto.h>
@@ -22,13 +21,16 @@ constexpr int wrongUse = 64;
 
 std::string codeText(unsigned code) { return code == 0 ? "ok" : codeName(static_cast<Code>(code)); }
 
-/// "2027-01-31, in 12 days".
-std::string ending(const std::string& written, Wall now) {
-    const auto end = auth::parseDay(written);
-    if (!end) return written;
-    if (now >= *end) return written + ", which is over";
-    const auto days = std::chrono::ceil<std::chrono::days>(*end - now).count();
-    return written + ", in " + std::to_string(days) + (days == 1 ? " day" : " days");
+std::string_view nameOf(auth::Ending::Kind kind) {
+    switch (kind) {
+        case auth::Ending::Kind::secret:
+            return "secret";
+        case auth::Ending::Kind::certificate:
+            return "certificate";
+        case auth::Ending::Kind::signIn:
+            return "sign-in";
+    }
+    return "";
 }
 
 void writePeople(const auth::CredentialState& state, Wall now, std::ostream& out) {
@@ -44,10 +46,19 @@ void writePeople(const auth::CredentialState& state, Wall now, std::ostream& out
     line("scopes", state.askedScopes);
     if (auth::scopesDiffer(state.askedScopes, state.grantedScopes)) line("granted scopes", state.grantedScopes + " (not those asked for)");
     if (state.secondSecret) line("secret in use", "client_secret_next");
-    if (!state.secretExpires.empty()) line("secret expires", ending(state.secretExpires, now));
+    for (const auto& ending : state.endings) {
+        const bool signIn = ending.kind == auth::Ending::Kind::signIn;
+        const auto moment = signIn ? utcText(ending.end) : state.secretExpires;
+        line(signIn ? "sign-in ends" : "secret expires",
+             moment + untilThen(ending.end, now) + (signIn && now < ending.end ? " unless it is used" : ""));
+        if (ending.stage) line("", ending.next());
+    }
     for (const auto& result : state.results)
         line(&result == &state.results.front() ? "results" : "",
              utcText(result.at) + " " + result.by + " " + codeText(result.code) + (result.cause.empty() ? "" : " " + result.cause));
+    if (state.results.empty() || !state.results.front().diagnosis) return;
+    line("likely cause", state.results.front().diagnosis->cause);
+    for (const auto& step : state.results.front().diagnosis->fix) line(&step == &state.results.front().diagnosis->fix.front() ? "fix" : "", step);
 }
 
 std::string timeOrNull(const std::optional<Wall>& time) { return time ? jsonText(utcText(*time)) : "null"; }
@@ -61,13 +72,21 @@ void writeJson(const auth::CredentialState& state, std::ostream& out) {
         << ", \"asked_scopes\": " << textOrNull(state.askedScopes) << ", \"granted_scopes\": " << textOrNull(state.grantedScopes)
         << ", \"scopes_differ\": " << flagOrNull(auth::scopesDiffer(state.askedScopes, state.grantedScopes))
         << ", \"secret_in_use\": " << jsonText(state.secondSecret ? "client_secret_next" : "client_secret")
-        << ", \"secret_expires\": " << textOrNull(state.secretExpires) << ", \"results\": [";
+        << ", \"secret_expires\": " << textOrNull(state.secretExpires) << ", \"endings\": [";
     const char* separator = "";
+    for (const auto& ending : state.endings) {
+        out << std::exchange(separator, ", ") << "{\"of\": " << jsonText(nameOf(ending.kind)) << ", \"ends\": " << jsonText(utcText(ending.end))
+            << ", \"within_days\": " << (ending.stage ? std::to_string(*ending.stage) : "null")
+            << ", \"next\": " << (ending.stage ? jsonText(ending.next()) : "null") << "}";
+    }
+    out << "], \"results\": [";
+    separator = "";
     for (const auto& result : state.results) {
         out << separator << "{\"at\": " << jsonText(utcText(result.at)) << ", \"grant\": " << jsonText(result.by)
             << ", \"status\": " << jsonText(result.code == 0 ? "ok" : "failed")
             << ", \"error_code\": " << (result.code == 0 ? "null" : jsonText(codeText(result.code))) << ", \"cause\": " << textOrNull(result.cause)
-            << ", \"granted_scopes\": " << textOrNull(result.grantedScopes) << ", \"expires_at\": " << timeOrNull(result.expiresAt) << "}";
+            << ", \"granted_scopes\": " << textOrNull(result.grantedScopes) << ", \"expires_at\": " << timeOrNull(result.expiresAt)
+            << ", \"diagnosis\": " << (result.diagnosis ? auth::diagnosis::jsonOf(*result.diagnosis) : "null") << "}";
         separator = ", ";
     }
     out << "]}";
@@ -110,9 +129,10 @@ void writeCredentials(const std::vector<auth::CredentialState>& states, Wall now
 
 int showCredentials(std::shared_ptr<const Configuration> configuration, Database* database, const std::string& name, Loop& loop, bool json,
                     std::ostream& out, std::ostream& error) {
-    const auto states = waitFor(loop, auth::credentialStates(std::move(configuration), database, name));
+    const auto now = loop.clock().wall();
+    const auto states = waitFor(loop, auth::credentialStates(std::move(configuration), database, name, now));
     if (!states) return failed(states.error(), error);
-    writeCredentials(*states, loop.clock().wall(), json, out);
+    writeCredentials(*states, now, json, out);
     return 0;
 }
 

@@ -1,10 +1,12 @@
 #include "plugin/host/keystores_command.h"
 
+#include "auth/endings.h"
 #include "auth/keystore/configured_keystore.h"
 #include "auth/keystore/key_description.h"
 #include "plugin/contract/log.h"
 #include "plugin/contract/result.h"
 #include "plugin/contract/text.h"
+#include "plugin/host/record.h"
 
 #include <algorithm>
 #include <ostream>
@@ -27,14 +29,15 @@ Loaded load(const Configuration& configuration, const std::string& alias, auth::
     return {alias, configuration.text(prefix + "type"), configuration.text(prefix + "path"), auth::configuredKeystore(configuration, alias, secrets)};
 }
 
-std::string json(const auth::KeyDescription& key, std::size_t chain) {
+std::string json(const auth::KeyDescription& key, std::size_t chain, Wall now) {
+    const auto stage = auth::daysReached(key.ends, now);
     return "{\"key\": " + jsonText(key.alias) + ", \"subject\": " + jsonText(key.subject) + ", \"issuer\": " + jsonText(key.issuer) +
            ", \"not_before\": " + jsonText(utcText(key.begins)) + ", \"not_after\": " + jsonText(utcText(key.ends)) +
-           ", \"type\": " + jsonText(key.type) + ", \"sha1\": " + jsonText(key.sha1) + ", \"sha256\": " + jsonText(key.sha256) +
-           ", \"chain\": " + std::to_string(chain) + "}";
+           ", \"within_days\": " + (stage ? std::to_string(*stage) : "null") + ", \"type\": " + jsonText(key.type) +
+           ", \"sha1\": " + jsonText(key.sha1) + ", \"sha256\": " + jsonText(key.sha256) + ", \"chain\": " + std::to_string(chain) + "}";
 }
 
-void writeJson(const std::vector<Loaded>& all, std::ostream& out) {
+void writeJson(const std::vector<Loaded>& all, Wall now, std::ostream& out) {
     out << "[";
     const char* separator = "";
     for (const auto& each : all) {
@@ -43,14 +46,14 @@ void writeJson(const std::vector<Loaded>& all, std::ostream& out) {
             << ", \"error\": " << (each.keys ? "null" : jsonText(describe(each.keys.error()))) << ", \"keys\": [";
         if (each.keys)
             for (std::size_t i = 0; i < each.keys->size(); ++i)
-                out << (i == 0 ? "" : ", ") << json(auth::describe((*each.keys)[i]), (*each.keys)[i].chain.size());
+                out << (i == 0 ? "" : ", ") << json(auth::describe((*each.keys)[i]), (*each.keys)[i].chain.size(), now);
         out << "]}";
         separator = ",\n ";
     }
     out << "]\n";
 }
 
-void writeText(const std::vector<Loaded>& all, std::ostream& out) {
+void writeText(const std::vector<Loaded>& all, Wall now, std::ostream& out) {
     if (all.empty()) out << "no keystores\n";
     for (const auto& each : all) {
         out << each.alias << "  " << each.type << "  " << printable(each.path, 4096) << "  " << (each.keys ? "loaded" : "failed") << '\n';
@@ -64,7 +67,7 @@ void writeText(const std::vector<Loaded>& all, std::ostream& out) {
             const auto row = [&](const char* name, const std::string& value) { out << "    " << name << printable(value, 500) << '\n'; };
             row("subject  ", key.subject);
             row("issuer   ", key.issuer);
-            row("expires  ", utcText(key.ends));
+            row("expires  ", utcText(key.ends) + untilThen(key.ends, now));
             row("key      ", key.type);
             row("SHA-1    ", key.sha1);
             row("SHA-256  ", key.sha256);
@@ -90,7 +93,7 @@ int showCertificate(const Configuration& configuration, const Loaded& from, cons
 
 }  // namespace
 
-int showKeystores(const Configuration& configuration, auth::SecretReader& secrets, const KeystoresArguments& arguments, bool asJson,
+int showKeystores(const Configuration& configuration, auth::SecretReader& secrets, const KeystoresArguments& arguments, Wall now, bool asJson,
                   std::ostream& out, std::ostream& error) {
     auto aliases = configuration.aliases("keystore");
     if (!arguments.alias.empty()) {
@@ -104,7 +107,7 @@ int showKeystores(const Configuration& configuration, auth::SecretReader& secret
     std::vector<Loaded> all;
     for (const auto& alias : aliases) all.push_back(load(configuration, alias, secrets));
     if (arguments.certificate) return showCertificate(configuration, all.front(), *arguments.certificate, asJson, out, error);
-    asJson ? writeJson(all, out) : writeText(all, out);
+    asJson ? writeJson(all, now, out) : writeText(all, now, out);
     const bool failed = std::any_of(all.begin(), all.end(), [](const Loaded& each) { return !each.keys; });
     return failed ? badConfiguration : good;
 }

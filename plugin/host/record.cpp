@@ -23,4 +23,10 @@ void writeRecord(const std::vector<RecordField>& fields, bool json, std::ostream
         if (!each.none) out << each.name << std::string(width + 2 - each.name.size(), ' ') << each.value << '\n';
 }
 
+std::string untilThen(Wall end, Wall now) {
+    if (now >= end) return ", which is over";
+    const auto days = std::chrono::ceil<std::chrono::days>(end - now).count();
+    return ", in " + std::to_string(days) + (days == 1 ? " day" : " days");
+}
+
 }  // namespace plugin::host

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "plugin/contract/clock.h"
+
 #include <iosfwd>
 #include <optional>
 #include <string>
@@ -23,5 +25,8 @@ struct RecordField {
 
 /// One JSON object in one line, or a line for each field that has a value.
 void writeRecord(const std::vector<RecordField>& fields, bool json, std::ostream& out);
+
+/// How far away an end is, as it stands behind its time: ", in 12 days", ", which is over".
+std::string untilThen(Wall end, Wall now);
 
 }  // namespace plugin::host

@@ -5,6 +5,7 @@
 #include "auth/schema.h"
 #include "plugin/admin/admin_server.h"
 #include "plugin/host/admin_key.h"
+#include "plugin/host/api.h"
 #include "plugin/host/daemon.h"
 #include "plugin/host/host_keys.h"
 #include "plugin/host/interruption.h"
@@ -91,6 +92,7 @@ private:
     Result<void> writePidFile();
     admin::Brought bring(std::string query);
     admin::CallbackPath callback();
+    admin::ApiAnswer askApi(const admin::ApiQuestion& question);
     Result<void> openAdmin();
     void describeProgram(const std::vector<Problem>& warnings);
     Mode mode() const { return arguments_.once ? Mode::once : Mode::service; }
@@ -141,6 +143,7 @@ private:
     std::unique_ptr<Loops> loops_{};
     std::unique_ptr<LentHost> host_{};
     std::unique_ptr<PackageRunner> runner_{};
+    std::optional<Api> api_{};
     Phase phase_{};
     std::unique_ptr<admin::AdminServer> admin_{};
     std::string pidPath_{};
@@ -164,6 +167,12 @@ admin::CallbackPath Service::callback() {
     return {publicPath(*configuration) + "/oauth-callback", [this](std::string query) { return bring(std::move(query)); }};
 }
 
+/// Until the service is up, and once it stops, there is nothing to ask.
+admin::ApiAnswer Service::askApi(const admin::ApiQuestion& question) {
+    if (!phase_.isUp()) return admin::apiError(503, Code::adminBusy, "the service is starting or stopping");
+    return api_->answer(question);
+}
+
 Result<void> Service::openAdmin() {
     const auto address = parseAddress(configuration_.get()->text("admin.address"));
     if (mode() == Mode::once || !address) return {};
@@ -173,10 +182,10 @@ Result<void> Service::openAdmin() {
     auto key = adminKey_->first();
     if (!key) return key.error();
     const bool tls = *key != nullptr;
-    auto opened =
-        admin::openAdminPort(address->host, static_cast<std::uint16_t>(address->port),
-                             {[this] { return loops_->alive(aliveWithin); }, [this] { return missing(); }, [this] { return metrics_->page(); },
-                              std::move(*token), *log_, *metrics_, adminNames(*configuration_.get()), callback(), std::move(*key)});
+    auto opened = admin::openAdminPort(address->host, static_cast<std::uint16_t>(address->port),
+                                       {[this] { return loops_->alive(aliveWithin); }, [this] { return missing(); },
+                                        [this] { return metrics_->page(); }, std::move(*token), *log_, *metrics_, adminNames(*configuration_.get()),
+                                        callback(), std::move(*key), [this](const admin::ApiQuestion& question) { return askApi(question); }});
     if (!opened) return opened.error();
     admin_ = std::move(*opened);
     log_->notice("host", "the admin port is open", {{"address", admin_->address()}, {"tls", tls ? "yes" : "no"}});
@@ -233,6 +242,7 @@ Result<void> Service::bringUp(const std::vector<Problem>& warnings) {
                                                  directory_.path(), version(), instanceName(*configuration_.get()), state_.stateLost});
     runner_->migrate(*database_);
     runner_->start(*host_, mode());
+    api_.emplace(*host_, setup_.packages.commands());
     return {};
 }
 
@@ -451,6 +461,7 @@ int Service::stop() {
 void Service::shutDown() {
     admin_.reset();
     directory_.removeAdminAddress();
+    api_.reset();
     loops_->stop();
     for (auto& each : setup_.packages.all) each.package.reset();  // nothing of them runs any more; the loops they refer to are still there
     loops_.reset();

@@ -18,7 +18,7 @@ Task<void> handOn(Task<T> task, std::shared_ptr<std::promise<T>> into) {
     }
 }
 
-/// Runs a task on a loop and waits for it in another thread, the main one. The task has a deadline of its own.
+/// Runs a task on a loop and waits for it in another thread: the main one, or one of the admin port. The task has a deadline of its own.
 template <class T>
 T waitFor(Loop& loop, Task<T> task) {
     auto promise = std::make_shared<std::promise<T>>();

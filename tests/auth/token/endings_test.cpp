@@ -1,4 +1,5 @@
 #include "auth/endings.h"
+#include "auth/token/credential_state.h"
 #include "grants_world.h"
 #include "tests/servers/keystores.h"
 
@@ -175,5 +176,50 @@ SCENARIO("a sign-in that nobody uses ends when its provider says so", "[endings]
         calendar.world.pass(1000 * 24h);
         calendar.look();
         CHECK(calendar.soon().empty());
+    }
+}
+
+SCENARIO("a credential shows its ends, with the stage that is told of", "[endings]") {
+    Calendar calendar({{"credential.m.secret_expires", "2027-01-31"}, {"credential.m.refresh_idle_limit", "20d"}});
+    auto& world = calendar.world;
+    const auto shown = [&] {
+        auto states =
+            world.loop.run(auth::credentialStates(world.configuration.get(), world.processes.front().database.get(), "m", world.loop.clock().wall()));
+        REQUIRE(states);
+        return std::move(states->front().endings);
+    };
+    GIVEN("nobody who has signed in") {
+        const auto endings = shown();
+        REQUIRE(endings.size() == 1);
+        CHECK(Ending(endings.front()) == Ending{Ending::Kind::secret, "m", end});
+        CHECK_FALSE(endings.front().stage);
+    }
+    GIVEN("a sign-in") {
+        calendar.to(14 * 24h);
+        REQUIRE(world.token());
+        const auto used = world.loop.clock().wall();
+        const auto stages = [&] {
+            const auto endings = shown();
+            REQUIRE(endings.size() == 2);
+            CHECK(Ending(endings.front()) == Ending{Ending::Kind::secret, "m", end});
+            CHECK(Ending(endings.back()) == Ending{Ending::Kind::signIn, "m", used + 20 * 24h});
+            return std::pair(endings.front().stage, endings.back().stage);
+        };
+        using Stages = std::pair<std::optional<int>, std::optional<int>>;
+        CHECK(stages() == Stages{14, std::nullopt});  // 30 days have been reached in the first half of its life
+        world.pass(13 * 24h);
+        CHECK(stages() == Stages{1, 7});
+        world.pass(8 * 24h);
+        CHECK(stages() == Stages{0, 0});
+        THEN("they are those the log tells of") {
+            calendar.look();
+            CHECK(calendar.soon() == std::set<std::string>{"the client secret of credential m", "the unused sign-in of credential m"});
+        }
+        THEN("its use puts the end off, and who is forgotten has none") {
+            REQUIRE(world.token());
+            CHECK(shown().back().end == world.loop.clock().wall() + 20 * 24h);
+            REQUIRE(world.loop.run(world.processes[0].grants->forget("m")));
+            CHECK(shown().size() == 1);
+        }
     }
 }

@@ -336,7 +336,8 @@ SCENARIO("what is known of a credential is seen without its key", "[grants]") {
     GrantsWorld world(byPerson);
     world.provider.consent("refresh-secret-0");
     const auto state = [&] {
-        auto states = world.loop.run(auth::credentialStates(world.configuration.get(), world.processes[0].database.get(), "m"));
+        auto states =
+            world.loop.run(auth::credentialStates(world.configuration.get(), world.processes[0].database.get(), "m", world.loop.clock().wall()));
         REQUIRE(states);
         REQUIRE(states->size() == 1);
         return std::move(states->front());
@@ -362,7 +363,11 @@ SCENARIO("what is known of a credential is seen without its key", "[grants]") {
     REQUIRE(seen.results.size() == 2);
     CHECK(seen.results[0].code == 3012);
     CHECK(seen.results[0].cause.find("invalid_grant") != std::string::npos);
+    REQUIRE(seen.results[0].diagnosis);
+    CHECK(seen.results[0].diagnosis->id == "oauth-grant");
+    CHECK(seen.results[0].diagnosis->fix.front() == "sign in again: postern login m");
     CHECK(seen.results[1].code == 0);
+    CHECK_FALSE(seen.results[1].diagnosis);
     THEN("once it is forgotten only its results are left") {
         REQUIRE(world.loop.run(world.processes[0].grants->forget("m")));
         CHECK_FALSE(state().obtainedAt);
@@ -370,7 +375,8 @@ SCENARIO("what is known of a credential is seen without its key", "[grants]") {
         CHECK(state().results.size() == 2);
     }
     THEN("another name is nobody") {
-        CHECK_FALSE(world.loop.run(auth::credentialStates(world.configuration.get(), world.processes[0].database.get(), "other")));
+        CHECK_FALSE(
+            world.loop.run(auth::credentialStates(world.configuration.get(), world.processes[0].database.get(), "other", world.loop.clock().wall())));
     }
 }
 

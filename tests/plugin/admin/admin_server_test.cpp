@@ -1,88 +1,17 @@
-#include "plugin/admin/admin_server.h"
-
-#include "tests/plugin/host/host_fakes.h"
+#include "tests/plugin/admin/open_port.h"
 
 #include <Poco/JSON/Object.h>
 #include <Poco/JSON/Parser.h>
-#include <Poco/Net/HTTPClientSession.h>
-#include <Poco/Net/HTTPRequest.h>
-#include <Poco/Net/HTTPResponse.h>
-#include <Poco/Net/SocketAddress.h>
 #include <Poco/Net/StreamSocket.h>
-#include <Poco/StreamCopier.h>
 
-#include <atomic>
 #include <catch2/catch.hpp>
 #include <chrono>
-#include <memory>
 #include <thread>
 
 using namespace plugin;
 using namespace plugin::admin;
-
-namespace {
-
-class Counters final : public Metrics {
-public:
-    void describe(std::string_view, Kind, std::string_view) override {}
-    void add(std::string_view, const Labels&, double) override { ++added; }
-    void set(std::string_view, const Labels&, double) override {}
-    int addCollector(std::function<void()>) override { return 0; }
-    void removeCollector(int) override {}
-    std::atomic<int> added{0};
-};
-
-struct Port {
-    fakes::Log log{};
-    Counters counters{};
-    std::atomic<bool> alive{true};
-    std::vector<std::string> missing{};  // set before a request, read by the server's threads afterwards
-    bool broken = false;
-    Brought brought = Brought::taken;
-    std::vector<std::string> queries{};  // written by the server's threads, read after an answer
-    std::string token = std::string(64, 'a');
-    std::unique_ptr<AdminServer> server{};
-
-    explicit Port(const std::string& host = "127.0.0.1") {
-        auto opened = openAdminPort(host, 0,
-                                    {[this] { return alive.load(); },
-                                     [this] { return missing; },
-                                     [this]() -> std::string {
-                                         if (broken) throw std::runtime_error("the page broke");
-                                         return "postern_up 1\n";
-                                     },
-                                     token,
-                                     log,
-                                     counters,
-                                     {},
-                                     {"/oauth-callback", [this](const std::string& query) {
-                                          queries.push_back(query);
-                                          return brought;
-                                      }}});
-        if (!opened) throw std::runtime_error(opened.error().what);
-        server = std::move(*opened);
-    }
-    struct Answer {
-        int status = 0;
-        std::string body{};
-        Poco::Net::HTTPResponse head{};
-    };
-    Answer ask(const std::string& path, const std::string& method = "GET",
-               const std::vector<std::pair<std::string, std::string>>& headers = {}) const {
-        Poco::Net::HTTPClientSession session{Poco::Net::SocketAddress(server->address())};
-        Poco::Net::HTTPRequest request(method, path, "HTTP/1.1");
-        request.setHost(server->address());
-        for (const auto& [name, value] : headers) request.set(name, value);
-        session.sendRequest(request);
-        Answer answer;
-        auto& body = session.receiveResponse(answer.head);
-        Poco::StreamCopier::copyToString(body, answer.body);
-        answer.status = answer.head.getStatus();
-        return answer;
-    }
-};
-
-}  // namespace
+using fakes::Counters;
+using fakes::Port;
 
 SCENARIO("the admin port answers what is open, and guards the rest", "[admin]") {
     Port port;

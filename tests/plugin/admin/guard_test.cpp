@@ -33,6 +33,28 @@ SCENARIO("who is let in at the admin port", "[admin]") {
     REQUIRE(admit(each.asked, door) == each.entry);
 }
 
+SCENARIO("the API lets in who has the token, from wherever, and to read", "[admin]") {
+    const std::string token(64, 'a');
+    const Door door{"192.0.2.7", 8025, token};
+    const auto bearer = "Bearer " + token;
+    const auto* const path = GENERATE("/api/v1/credentials", "/api/v1/credentials/healthz", "/api/", "/api/v1/../../healthz");
+    const bool local = GENERATE(true, false);
+    CAPTURE(path, local);
+    const auto entry = [&](const char* method, const char* host, std::optional<std::string> origin, std::optional<std::string> authorization) {
+        return admit({method, path, host, std::move(origin), std::move(authorization), local}, door);
+    };
+    constexpr auto* ours = "192.0.2.7:8025";
+    CHECK(entry("GET", ours, std::nullopt, bearer) == Entry::proved);
+    CHECK(entry("HEAD", ours, std::nullopt, bearer) == Entry::proved);
+    CHECK(entry("GET", ours, std::nullopt, std::nullopt) == Entry::unproved);
+    CHECK(entry("GET", ours, std::nullopt, "Bearer " + std::string(64, 'b')) == Entry::unproved);
+    CHECK(entry("POST", ours, std::nullopt, std::nullopt) == Entry::unproved);
+    CHECK(entry("POST", ours, std::nullopt, bearer) == Entry::wrongMethod);
+    CHECK(entry("GET", ours, "https://192.0.2.7:8025", bearer) == Entry::foreign);
+    CHECK(entry("GET", "evil.example:8025", std::nullopt, bearer) == Entry::foreign);
+    CHECK(admit({"GET", path, ours, std::nullopt, "Bearer ", local}, Door{"192.0.2.7", 8025, ""}) == Entry::unproved);
+}
+
 SCENARIO("peers elsewhere are not told of mailboxes without the token", "[admin]") {
     const std::string token(64, 'a');
     const Door door{"192.0.2.7", 8025, digestOf(token)};

@@ -1,0 +1,30 @@
+#pragma once
+
+#include "plugin/admin/api.h"
+#include "plugin/contract/host.h"
+#include "plugin/contract/package.h"
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace plugin::host {
+
+/// What the admin port's API shows, run by the service itself: the JSON of `postern credentials` and `keystores`, of the commands of packages that
+/// are served and only read, and what auth/explain makes of a text. Thread-safe.
+class Api {
+public:
+    /// Both outlive it, and so do the packages whose commands these are.
+    Api(Host& host, std::vector<Command> commands);
+    /// Blocks for the database, files and secrets. 400: it is not asked like that; 404: no such thing; 503: of the store, or it passes.
+    admin::ApiAnswer answer(const admin::ApiQuestion& question);
+
+private:
+    admin::ApiAnswer run(const Command& command, const std::string& name);
+
+    Host& host_;
+    std::map<std::string, Command> commands_{};
+};
+
+}  // namespace plugin::host

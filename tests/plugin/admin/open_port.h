@@ -1,0 +1,90 @@
+#pragma once
+
+#include "plugin/admin/admin_server.h"
+#include "tests/plugin/host/host_fakes.h"
+
+#include <Poco/Net/HTTPClientSession.h>
+#include <Poco/Net/HTTPRequest.h>
+#include <Poco/Net/HTTPResponse.h>
+#include <Poco/Net/SocketAddress.h>
+#include <Poco/StreamCopier.h>
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace fakes {
+
+class Counters final : public plugin::Metrics {
+public:
+    void describe(std::string_view, Kind, std::string_view) override {}
+    void add(std::string_view, const plugin::Labels&, double) override { ++added; }
+    void set(std::string_view, const plugin::Labels&, double) override {}
+    int addCollector(std::function<void()>) override { return 0; }
+    void removeCollector(int) override {}
+    std::atomic<int> added{0};
+};
+
+/// An admin port that is open, and shows what a test puts into it.
+struct Port {
+    fakes::Log log{};
+    Counters counters{};
+    std::atomic<bool> alive{true};
+    std::vector<std::string> missing{};  // set before a request, read by the server's threads afterwards
+    bool broken = false;
+    plugin::admin::Brought brought = plugin::admin::Brought::taken;
+    std::vector<std::string> queries{};  // written by the server's threads, read after an answer
+    std::string token = std::string(64, 'a');
+    std::function<plugin::admin::ApiAnswer(const plugin::admin::ApiQuestion&)> api{};  // set before the first request below /api/v1/
+    std::unique_ptr<plugin::admin::AdminServer> server{};
+
+    explicit Port(const std::string& host = "127.0.0.1") {
+        auto opened =
+            plugin::admin::openAdminPort(host, 0,
+                                         {[this] { return alive.load(); },
+                                          [this] { return missing; },
+                                          [this]() -> std::string {
+                                              if (broken) throw std::runtime_error("the page broke");
+                                              return "postern_up 1\n";
+                                          },
+                                          token,
+                                          log,
+                                          counters,
+                                          {},
+                                          {"/oauth-callback",
+                                           [this](const std::string& query) {
+                                               queries.push_back(query);
+                                               return brought;
+                                           }},
+                                          {},
+                                          [this](const plugin::admin::ApiQuestion& question) {
+                                              return api ? api(question) : plugin::admin::apiError(404, plugin::Code::adminRequest, "nothing");
+                                          }});
+        if (!opened) throw std::runtime_error(opened.error().what);
+        server = std::move(*opened);
+    }
+    struct Answer {
+        int status = 0;
+        std::string body{};
+        Poco::Net::HTTPResponse head{};
+    };
+    Answer ask(const std::string& path, const std::string& method = "GET",
+               const std::vector<std::pair<std::string, std::string>>& headers = {}) const {
+        Poco::Net::HTTPClientSession session{Poco::Net::SocketAddress(server->address())};
+        Poco::Net::HTTPRequest request(method, path, "HTTP/1.1");
+        request.setHost(server->address());
+        for (const auto& [name, value] : headers) request.set(name, value);
+        session.sendRequest(request);
+        Answer answer;
+        auto& body = session.receiveResponse(answer.head);
+        Poco::StreamCopier::copyToString(body, answer.body);
+        answer.status = answer.head.getStatus();
+        return answer;
+    }
+};
+
+}  // namespace fakes
