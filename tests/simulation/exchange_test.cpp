@@ -431,6 +431,7 @@ public:
         if (dice.oneIn(3)) stage_.more = {"mailbox.box.max_per_round = 2"};
         changes_ = dice.oneIn(2);
         stage_.protocol = pick();
+        stage_.mail().translates = dice.oneIn(2);
         for (auto i = dice.below(6); i > 0; --i) arrive();
     }
 
@@ -499,6 +500,111 @@ std::uint64_t setting(const char* name, std::uint64_t otherwise) {
 }
 
 }  // namespace
+
+namespace {
+
+/// Whoever lists the folder anew meets this message first.
+void listFirst(Exchange& mail, const std::string& folder, std::uint64_t serial) {
+    auto& items = mail.folders.at(folder).items;
+    std::stable_partition(items.begin(), items.end(), [serial](const auto& each) { return each.serial == serial; });
+    mail.forgetTold(folder);
+}
+
+}  // namespace
+
+SCENARIO("ids tell messages apart that have everything else in common", "[exchange]") {
+    ExchangeStage stage(11);
+    stage.protocol = "ews";
+    stage.mail().translates = true;
+    for (int i = 0; i < 12; ++i) stage.mail().arrive("INBOX");
+    REQUIRE(stage.once() == 0);
+    const auto ids = stage.hooked();
+    GIVEN("a message of which another one like it is not yet delivered") {
+        listFirst(stage.mail(), "INBOX", stage.mail().arriveLike("INBOX", 5));
+        const auto fetched = stage.mail().fetches;
+        stage.protocol = "graph";
+        THEN("Graph says which of them is the known one, and the other is delivered") {
+            REQUIRE(stage.once() == 0);
+            CHECK(stage.wrong(upTo(13)) == Wrong{});
+            CHECK(stage.mail().fetches == fetched + 1);
+            CHECK(stage.hooked().at(5) == ids.at(5));
+            AND_THEN("back again each has its old place, though there is a third") {
+                stage.mail().arriveLike("INBOX", 5);
+                stage.protocol = "ews";
+                REQUIRE(stage.once() == 0);
+                CHECK(stage.hooked().at(5) == ids.at(5));
+                CHECK(stage.hooked().contains(14));
+            }
+        }
+    }
+    GIVEN("a message that is gone, and another one like it that is not yet delivered") {
+        stage.mail().arriveLike("INBOX", 5);
+        stage.mail().removeByOthers("INBOX", 5);
+        stage.protocol = "graph";
+        THEN("it is not taken for the one that is gone") {
+            REQUIRE(stage.once() == 0);
+            CHECK(stage.wrong(upTo(13)) == Wrong{});
+        }
+    }
+    GIVEN("a mailbox that was read by Graph for a while, and goes back") {
+        const auto other = GENERATE("graph", "imap");
+        stage.protocol = other;
+        REQUIRE(stage.once() == 0);
+        stage.mail().arriveLike("INBOX", 7);
+        const auto fetched = stage.mail().fetches;
+        stage.protocol = "ews";
+        THEN("each message has the place it had, and only the new one is delivered") {
+            REQUIRE(stage.once() == 0);
+            CHECK(stage.wrong(upTo(13)) == Wrong{});
+            CHECK(stage.mail().fetches == fetched + 1);
+            CHECK(stage.log().find("matched_by_id=12") != std::string::npos);
+        }
+    }
+}
+
+SCENARIO("ids that point wrong cost no message", "[exchange]") {
+    ExchangeStage stage(12);
+    stage.protocol = "ews";
+    stage.mail().translates = true;
+    for (int i = 0; i < 12; ++i) {
+        stage.mail().arrive("INBOX");
+        stage.clock().jump(1s);
+    }
+    REQUIRE(stage.once() == 0);
+    stage.mail().arrive("INBOX");
+    using Where = listener::Named::Where;
+    GIVEN("ids of other messages of the folder") {
+        stage.mail().misnames = [](auto& all) { std::rotate(all.begin(), all.begin() + 1, all.end()); };
+        stage.protocol = "graph";
+        REQUIRE(stage.once() == 0);
+        CHECK(stage.wrong(upTo(13)) == Wrong{});
+        CHECK(stage.log().find("matched_by_id=0") != std::string::npos);
+    }
+    GIVEN("one id for all") {
+        stage.mail().misnames = [](auto& all) { std::fill(all.begin(), all.end(), all.front()); };
+        stage.protocol = "graph";
+        REQUIRE(stage.once() == 0);
+        CHECK(stage.wrong(upTo(13)) == Wrong{});
+    }
+    GIVEN("ids by which nothing in the folder is called") {
+        const auto how = GENERATE(1, 3);  // of so many one
+        stage.mail().misnames = [how](auto& all) {
+            for (std::size_t i = 0; i < all.size(); i += static_cast<std::size_t>(how))
+                all[i] = {.where = Where::elsewhere, .id = "not/" + all[i].id};
+        };
+        stage.protocol = "graph";
+        REQUIRE(stage.once() == 0);
+        CHECK(stage.wrong(upTo(13)) == Wrong{});
+    }
+    GIVEN("places that are not there") {
+        stage.mail().misnames = [](auto& all) {
+            for (auto& one : all) one.ordinal += 1000;
+        };
+        stage.protocol = "graph";
+        REQUIRE(stage.once() == 0);
+        CHECK(stage.wrong(upTo(13)) == Wrong{});
+    }
+}
 
 SCENARIO("whatever happens, each message is behind each sink once", "[exchange]") {
     const auto first = setting("POSTERN_SEED", 1), count = setting("POSTERN_HISTORIES", 200);
