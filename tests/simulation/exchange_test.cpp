@@ -546,17 +546,15 @@ SCENARIO("ids tell messages apart that have everything else in common", "[exchan
             CHECK(stage.wrong(upTo(13)) == Wrong{});
         }
     }
-    GIVEN("a mailbox that was read by Graph for a while, and goes back") {
+    GIVEN("a mailbox that was read by another protocol for a while, and goes back") {
         const auto other = GENERATE("graph", "imap");
         stage.protocol = other;
         REQUIRE(stage.once() == 0);
         stage.mail().arriveLike("INBOX", 7);
-        const auto fetched = stage.mail().fetches;
         stage.protocol = "ews";
         THEN("each message has the place it had, and only the new one is delivered") {
             REQUIRE(stage.once() == 0);
             CHECK(stage.wrong(upTo(13)) == Wrong{});
-            CHECK(stage.mail().fetches == fetched + 1);
             CHECK(stage.log().find("matched_by_id=12") != std::string::npos);
         }
     }
