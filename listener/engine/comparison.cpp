@@ -22,14 +22,14 @@ std::uint64_t knownOf(const std::vector<MailboxSummary>& summaries, const std::s
     return known;
 }
 
-/// What known messages that were not found have in common with others.
+/// What known messages that were not found, though nobody here has taken them away, have in common with others.
 CandidateKeys keysNotFound(const std::vector<Candidate>& candidates, const std::vector<std::optional<std::size_t>>& found) {
     std::vector<bool> taken(candidates.size());
     for (const auto& each : found)
         if (each) taken[*each] = true;
     CandidateKeys keys;
     for (std::size_t i = 0; i < candidates.size(); ++i) {
-        if (taken[i] || candidates[i].elsewhere) continue;
+        if (taken[i] || candidates[i].elsewhere || candidates[i].removed) continue;
         keys.match.push_back(candidates[i].matchKey);
         if (candidates[i].crossKey != 0) keys.cross.push_back(candidates[i].crossKey);
     }
