@@ -27,9 +27,10 @@ public:
         bool namesProxy = prefix.starts_with("proxy.") || prefix.starts_with("truststore.") || prefix.starts_with("keystore.");  // they dial nobody
         for (const auto& [name, value] : configuration_.below(prefix)) {
             add(prefix, name, value);
-            if (value.empty() || std::find(references.begin(), references.end(), name) == references.end()) continue;
+            const auto group = name.substr(name.rfind('.') + 1);
+            if (value.empty() || std::find(references.begin(), references.end(), group) == references.end()) continue;
             namesProxy = namesProxy || name == "proxy";
-            gather(name + "." + value + ".");
+            gather(group + "." + value + ".");
         }
         if (!namesProxy) defaultProxies();
     }

@@ -90,6 +90,13 @@ struct Identified {
     Digest matchKey{};                       ///< as Head::matchKey
     std::uint64_t crossKey = 0;              ///< as Head::crossKey; 0: not told
 };
+/// What a message is that another protocol knows by an id.
+struct Named {
+    enum class Where { unknown, here, elsewhere };  ///< unknown: the server does not tell; elsewhere: it is not in this folder
+    Where where = Where::unknown;
+    std::uint64_t ordinal = 0;  ///< of one that is here
+    std::string id{};           ///< by this protocol; "" = unknown
+};
 /// An Error ends the pass with this Error, and the session.
 using IdentifiedTaker = std::function<plugin::Result<void>(Identified)>;
 
@@ -132,6 +139,17 @@ public:
     /// Of the folder entered last: one pass over the heads of all messages there are, in rising order. A message whose head the server does
     /// not hand out is left out: list() tells that it is there.
     virtual plugin::Task<plugin::Result<void>> identify(IdentifiedTaker taker, std::stop_token stop) = 0;
+    /// After open(): can the server say which messages those are that another protocol names by these ids? False: named() tells nothing.
+    virtual bool knowsNamesOf(std::string_view protocol) const {
+        static_cast<void>(protocol);
+        return false;
+    }
+    /// Of the folder entered last, as it was listed last: beside `ids` of the other protocol which messages they are. What the server cannot tell, or
+    /// refuses to, is unknown, and no Error.
+    virtual plugin::Task<plugin::Result<std::vector<Named>>> named(std::string protocol, std::vector<std::string> ids, std::stop_token stop) {
+        static_cast<void>(protocol), static_cast<void>(stop);
+        co_return std::vector<Named>(ids.size());
+    }
     /// After open(): will the server tell of arrivals by itself? False: watch() must not be called.
     virtual bool pushes() const = 0;
     /// Waits until something may have arrived in one of these folders, and answers which; or until `until` or `wake`: none. A hint only: a

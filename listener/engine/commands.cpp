@@ -227,8 +227,8 @@ std::vector<Command> commands(Present present) {
     const auto moveWrites = [](const std::vector<std::string>& arguments) {
         return std::find(arguments.begin(), arguments.end(), "--plan") != arguments.end() ? Command::Store::read : Command::Store::write;
     };
-    all.push_back(
-        {"move", "move MAILBOX --to imap|ews|graph [--plan]", "read a mailbox by another protocol, and deliver nothing twice", moveWrites, runMove});
+    all.push_back({"move", "move MAILBOX --to imap|ews|graph [--plan] [--anyway]", "read a mailbox by another protocol, and deliver nothing twice",
+                   moveWrites, runMove});
     for (auto& each : outboxCommands()) all.push_back(std::move(each));
     for (auto& each : validationCommands()) all.push_back(std::move(each));
     return all;

@@ -1,5 +1,6 @@
 #include "listener/engine/comparison.h"
 
+#include "listener/engine/id_matching.h"
 #include "listener/engine/key_matching.h"
 #include "listener/engine/rematch.h"
 
@@ -19,6 +20,22 @@ std::uint64_t knownOf(const std::vector<MailboxSummary>& summaries, const std::s
     for (const auto& row : summaries)
         if (row.mailbox == mailbox && row.folder == folder) known += row.delivered + row.other;
     return known;
+}
+
+/// What known messages that were not found, though nobody here has taken them away, have in common with others.
+CandidateKeys keysNotFound(const std::vector<Candidate>& candidates, const std::vector<std::optional<std::size_t>>& found) {
+    std::vector<bool> taken(candidates.size());
+    for (const auto& each : found)
+        if (each) taken[*each] = true;
+    CandidateKeys keys;
+    for (std::size_t i = 0; i < candidates.size(); ++i) {
+        if (taken[i] || candidates[i].elsewhere || candidates[i].removed) continue;
+        keys.match.push_back(candidates[i].matchKey);
+        if (candidates[i].crossKey != 0) keys.cross.push_back(candidates[i].crossKey);
+    }
+    std::sort(keys.match.begin(), keys.match.end());
+    std::sort(keys.cross.begin(), keys.cross.end());
+    return keys;
 }
 
 Task<Result<std::vector<Identified>>> headsOf(Mailbox& mailbox) {
@@ -41,6 +58,7 @@ Task<Result<Compared>> compare(Ledger& ledger, Mailbox& mailbox, const MailboxSe
     if (!messages) co_return messages.error();
     auto records = co_await ledger.records(settings.alias);
     if (!records) co_return records.error();
+    const auto former = formerRecord(*records, mailbox.protocol(), folder, *view);
     std::vector<std::int64_t> sources;
     auto start = records->empty() ? settings.start : records->front().start;
     for (const auto& record : *records) {
@@ -59,12 +77,19 @@ Task<Result<Compared>> compare(Ledger& ledger, Mailbox& mailbox, const MailboxSe
     if (!candidates) co_return candidates.error();
     auto summaries = co_await ledger.summaries();
     if (!summaries) co_return summaries.error();
-    const auto found = matchByKeys(*messages, *candidates);
+    auto told = co_await matchByIds(ledger, mailbox, *messages, *candidates, former, std::stop_token{});
+    if (!told) co_return told.error();
+    const auto found = matchByKeys(*messages, *candidates, std::move(told->found));
     const auto moment = startMoment(start);
-    Compared compared{.folder = std::move(folder)};
+    Compared compared{.folder = std::move(folder), .byId = told->count};
+    const auto missed = keysNotFound(*candidates, found);
     for (std::size_t i = 0; i < messages->size(); ++i) {
-        const auto& received = (*messages)[i].received;
-        ++(found[i] ? compared.both : moment && (!received || *received >= *moment) ? compared.fresh : compared.beforeStart);
+        const auto& [ordinal, received, size, match, cross] = (*messages)[i];
+        const bool isFresh = !found[i] && moment && (!received || *received >= *moment);
+        ++(found[i] ? compared.both : isFresh ? compared.fresh : compared.beforeStart);
+        if (isFresh && (std::binary_search(missed.match.begin(), missed.match.end(), match) ||
+                        std::binary_search(missed.cross.begin(), missed.cross.end(), cross)))
+            ++compared.doubtful;
     }
     const auto known = knownOf(*summaries, settings.alias, compared.folder);
     compared.gone = known - std::min(known, compared.both);

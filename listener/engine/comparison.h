@@ -15,7 +15,9 @@ namespace listener {
 struct Compared {
     std::string folder;
     std::uint64_t both = 0;         ///< known, and there
+    std::uint64_t byId = 0;         ///< of these: known by an id, not by their heads
     std::uint64_t fresh = 0;        ///< there, and to be delivered
+    std::uint64_t doubtful = 0;     ///< of these: like a known one that should be there and is not found: perhaps delivered already
     std::uint64_t beforeStart = 0;  ///< there, and not to be delivered
     std::uint64_t gone = 0;         ///< known, and not there
 };

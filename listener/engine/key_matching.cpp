@@ -61,7 +61,7 @@ private:
         };
         std::map<Value, Group> groups;
         for (std::size_t i = 0; i < candidates_.size(); ++i)
-            if (!taken_[i] && candidates_[i].removed == removed)
+            if (!taken_[i] && !candidates_[i].elsewhere && candidates_[i].removed == removed)
                 if (const auto value = ofCandidate(candidates_[i])) groups[*value].candidates.push_back(i);
         for (std::size_t i = 0; i < messages_.size(); ++i) {
             if (found_[i]) continue;

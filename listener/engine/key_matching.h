@@ -18,7 +18,7 @@ namespace listener {
 /// delivered than lost. A candidate that we took away ourselves is found only in its own second, after all others. Pure.
 ///
 /// Beside `messages` (by rising ordinal): which of the candidates each is. `known`: what is found already, and left alone. Of the candidates those
-/// from `first` on are considered.
+/// from `first` on are considered, but for those that are said to be elsewhere.
 std::vector<std::optional<std::size_t>> matchByKeys(std::span<const Identified> messages, std::span<const Candidate> candidates,
                                                     std::vector<std::optional<std::size_t>> known = {}, std::size_t first = 0);
 

@@ -14,11 +14,11 @@ using plugin::Task;
 
 namespace {
 
-constexpr int ok = 0, configuration = 78;
+constexpr int ok = 0, tryAgain = 75, configuration = 78;
 
 struct Arguments {
     std::string mailbox, protocol;
-    bool plan = false;
+    bool plan = false, anyway = false;
 };
 
 std::optional<Arguments> parse(const std::vector<std::string>& words) {
@@ -26,6 +26,8 @@ std::optional<Arguments> parse(const std::vector<std::string>& words) {
     for (std::size_t i = 0; i < words.size(); ++i) {
         if (words[i] == "--plan")
             arguments.plan = true;
+        else if (words[i] == "--anyway")
+            arguments.anyway = true;
         else if (words[i] == "--to" && i + 1 < words.size())
             arguments.protocol = words[++i];
         else if (!words[i].starts_with("-") && arguments.mailbox.empty())
@@ -53,14 +55,16 @@ void show(Command::Call& call, const std::vector<Compared>& folders) {
         std::vector<std::string> items;
         for (const auto& one : folders) {
             Object item;
-            item.text("folder", one.folder).number("known", one.both).number("new", one.fresh);
+            item.text("folder", one.folder).number("known", one.both).number("known_by_id", one.byId).number("new", one.fresh);
+            item.number("doubtful", one.doubtful);
             items.push_back(item.number("before_start", one.beforeStart).number("not_there", one.gone).str());
         }
         return printArray(call.out, items);
     }
-    Table table({"FOLDER", "KNOWN AND THERE", "NEW", "BEFORE START", "KNOWN, NOT THERE"});
+    Table table({"FOLDER", "KNOWN AND THERE", "OF THESE BY ID", "NEW", "OF THESE DOUBTFUL", "BEFORE START", "KNOWN, NOT THERE"});
     for (const auto& one : folders)
-        table.add({one.folder, std::to_string(one.both), std::to_string(one.fresh), std::to_string(one.beforeStart), std::to_string(one.gone)});
+        table.add({one.folder, std::to_string(one.both), std::to_string(one.byId), std::to_string(one.fresh), std::to_string(one.doubtful),
+                   std::to_string(one.beforeStart), std::to_string(one.gone)});
     table.print(call.out);
 }
 
@@ -72,20 +76,38 @@ void tellLines(Command::Call& call, const Arguments& arguments, const std::strin
     if (const auto place = snapshot->place(prefix + "protocol"); !place.file.empty()) call.error << " (" << place.file << ":" << place.line << ")";
     call.error << "; until then it is read by " << arguments.protocol << " all the same\n";
     const bool toImap = arguments.protocol == "imap", fromImap = configured == "imap";
-    for (const auto* key : {"host", "port", "tls", "sasl", "disable_capabilities", "url", "fallback"}) {
-        const auto found = snapshot->settings().find(prefix + key);
+    for (const std::string name : {"host", "port", "tls", "url", "sasl", "disable_capabilities", "fallback"}) {
+        const auto found = snapshot->settings().find(prefix + name);
         if (found == snapshot->settings().end() || !found->second.given) continue;
-        const std::string name = key;
         const bool isOfUrl = name == "url" || name == "fallback";
-        if (isOfUrl ? !fromImap : !toImap) call.error << "and remove " << prefix << key << ", which belongs to " << configured << "\n";
+        if (isOfUrl ? fromImap : toImap) continue;
+        const bool mayStay = name == "host" || name == "port" || name == "tls" || name == "url";
+        call.error << "and "
+                   << (mayStay ? "write " + prefix + name + " as " + prefix + configured + "." + name + ", or remove it: it"
+                               : "remove " + prefix + name + ", which")
+                   << " belongs to " << configured << "\n";
     }
+}
+
+/// Whether what was delivered would be told apart from what was not.
+bool mayMove(Command::Call& call, const Arguments& arguments, const std::vector<Compared>& folders) {
+    std::uint64_t doubtful = 0;
+    for (const auto& one : folders) doubtful += one.doubtful;
+    if (doubtful == 0) return true;
+    call.error << doubtful << (doubtful == 1 ? " message that would be delivered is" : " messages that would be delivered are")
+               << " like known ones that are not found there: " << (doubtful == 1 ? "it" : "they") << " may have been delivered already. "
+               << (arguments.plan ? "--anyway would move the mailbox all the same" : "Nothing is changed; --anyway moves the mailbox all the same")
+               << "\n";
+    return arguments.anyway;
 }
 
 }  // namespace
 
 int runMove(Command::Call& call) {
     const auto arguments = parse(call.arguments);
-    if (!arguments) return misused(call, "move wants a mailbox, and --to imap, ews or graph; with --plan nothing is changed");
+    if (!arguments)
+        return misused(
+            call, "move wants a mailbox, and --to imap, ews or graph; with --plan nothing is changed, with --anyway doubts are no reason to stay");
     auto& host = call.host;
     const auto known = host.configuration()->aliases("mailbox");
     if (std::find(known.begin(), known.end(), arguments->mailbox) == known.end()) {
@@ -95,17 +117,17 @@ int runMove(Command::Call& call) {
     const auto configured = mailboxSettings(*host.configuration(), arguments->mailbox);
     auto settings = configured;
     if (!readBy(settings, arguments->protocol)) {
-        call.error << "postern: it is not known where mailbox " << arguments->mailbox << " can be read by " << arguments->protocol
-                   << ": the credential " << configured.session.credential << " names no provider that has it (credential."
-                   << configured.session.credential
-                   << ".provider). Write .protocol and its server into the configuration instead: what was delivered is found again "
-                      "all the same\n";
+        call.error << "postern: it is not known where mailbox " << arguments->mailbox << " can be read by " << arguments->protocol << ": set mailbox."
+                   << arguments->mailbox << (arguments->protocol == "imap" ? ".imap.host" : "." + arguments->protocol + ".url") << " (and ."
+                   << arguments->protocol << ".credential, where it is signed in with another one), or the provider of the credential\n";
         return configuration;
     }
     const auto compared = wait(call, look(host, settings));
     if (!compared) return failed(call, compared.error());
     show(call, *compared);
+    const bool may = mayMove(call, *arguments, *compared);
     if (arguments->plan) return ok;
+    if (!may) return tryAgain;
     const auto ledger = makeLedger(host.database(), host.clock());
     const bool back = arguments->protocol == configured.protocol;
     auto detour = back ? std::nullopt : std::optional(Detour{arguments->protocol, configured.protocol, "moved by an operator"});

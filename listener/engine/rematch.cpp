@@ -1,5 +1,6 @@
 #include "listener/engine/rematch.h"
 
+#include "listener/engine/id_matching.h"
 #include "listener/engine/key_matching.h"
 #include "listener/engine/matching.h"
 
@@ -87,10 +88,17 @@ Task<Result<void>> Rematch::look() {
     co_return Result<void>{};
 }
 
-/// By content where both sides have had the same octets, else by keys.
+/// By content where both sides have had the same octets, else by keys; by ids first where they tell anything.
 Task<Result<void>> Rematch::match() {
+    if (case_.otherProtocol) {
+        auto told = co_await matchByIds(parts_.ledger, mailbox_, messages_, candidates_, case_.former, stop_);
+        if (!told) co_return told.error();
+        found_ = std::move(told->found);
+        elsewhere_ = std::move(told->elsewhere);
+        byIds_ = told->count;
+    }
     if (mailbox_.rendersAnew() || case_.otherProtocol) {
-        found_ = matchByKeys(messages_, candidates_);
+        found_ = matchByKeys(messages_, candidates_, std::move(found_));
         co_return Result<void>{};
     }
     const auto rendered = std::stable_partition(candidates_.begin(), candidates_.end(), [](const Candidate& one) { return !one.rendered; });
@@ -123,6 +131,7 @@ Result<Rebuild> Rematch::conclude() const {
               .validity = case_.view.validity,
               .start = case_.start};
     if (case_.replaces) rebuild.replaces = case_.replaces->id;
+    rebuild.elsewhere = elsewhere_;
     const auto moment = startMoment(case_.start);
     std::uint64_t undecided = 0;
     auto highest = listed_.empty() ? 0 : listed_.back();
@@ -175,6 +184,7 @@ void Rematch::report(const Rebuilt& rebuilt) const {
                        {"new", all - matched - record.beforeStart},
                        {"before_start", record.beforeStart},
                        {"gone", rebuilt.gone},
+                       {"matched_by_id", std::uint64_t{byIds_}},
                        {"compared_by_content", std::uint64_t{compared_}}});
 }
 

@@ -6,6 +6,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace listener {
@@ -17,12 +18,13 @@ struct RematchCase {
     std::optional<FolderRecord> replaces{};  ///< the record in force
     std::vector<std::int64_t> sources{};     ///< records whose rows may be its messages, the likeliest first
     bool otherProtocol = false;              ///< some of them were made with another protocol
+    std::optional<std::int64_t> former{};    ///< what this protocol had of the folder before another one read it
 };
 
 /// Finds the known messages of a folder again whose positions tell nothing: its UIDVALIDITY changed, its UIDNEXT fell, it was renamed, or it is read
 /// with another protocol.
-/// identify → candidates → Matching → (contents of the ambiguous ones) → one transaction. Whatever ends it before, it begins anew with the
-/// same result. Memory: about 80 octets a message on the server, 120 a candidate; bodies go by one after another.
+/// identify → candidates → ids, where another protocol's are known; Matching → (contents of the ambiguous ones) → one transaction. Whatever ends it
+/// before, it begins anew with the same result. Memory: about 80 octets a message on the server, 150 a candidate; bodies go by one after another.
 class Rematch {
 public:
     /// All references outlive the object.
@@ -50,7 +52,8 @@ private:
     std::vector<Identified> messages_{};  ///< by rising ordinal
     std::vector<Candidate> candidates_{};
     std::vector<std::optional<std::size_t>> found_{};  ///< beside messages_
-    std::size_t compared_ = 0;
+    std::vector<std::pair<std::int64_t, std::string>> elsewhere_{};
+    std::size_t compared_ = 0, byIds_ = 0;
 };
 
 /// Does the folder's record still say what its positions are?

@@ -1,6 +1,7 @@
 #include "listener/engine/round.h"
 
 #include "listener/engine/batcher.h"
+#include "listener/engine/id_matching.h"
 #include "listener/engine/recognition.h"
 #include "listener/engine/rematch.h"
 #include "plugin/contract/fault.h"
@@ -90,6 +91,7 @@ Task<Result<void>> Round::enter() {
     if (sources.empty()) co_return co_await begin(*view, *start);
     RematchCase what{.view = *view, .folder = folder_, .start = *start, .replaces = std::move(replaces), .sources = std::move(sources)};
     what.otherProtocol = otherProtocol;
+    what.former = formerRecord(*records, protocol_, folder_, *view);
     co_return co_await rematch(std::move(what));
 }
 

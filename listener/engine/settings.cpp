@@ -49,6 +49,21 @@ void addMailboxKeys(std::vector<Key>& keys) {
     add({.pattern = "mailbox.<alias>.url",
          .type = KeyType::url,
          .doc = "ews: the endpoint (.../EWS/Exchange.asmx); graph: the root; may be left out where the credential's provider has one"});
+    for (const std::string protocol : {"imap", "ews", "graph"}) {
+        const auto of = "mailbox.<alias>." + protocol + ".";
+        const auto also = protocol + ": the same where it is read by " + protocol + ", which another protocol may be now: ";
+        if (protocol == "imap") {
+            add({.pattern = of + "host", .type = KeyType::host, .doc = also + "goes before .host"});
+            add({.pattern = of + "port", .type = KeyType::integer, .doc = also + "goes before .port", .minimum = 1, .maximum = 65535});
+            add({.pattern = of + "tls", .type = KeyType::choice, .doc = also + "goes before .tls", .choices = {"implicit", "starttls", "none"}});
+        } else {
+            add({.pattern = of + "url", .type = KeyType::url, .doc = also + "goes before .url"});
+        }
+        add({.pattern = of + "user", .doc = also + "goes before .user"});
+        add({.pattern = of + "credential", .reference = "credential", .doc = also + "goes before .credential"});
+        add({.pattern = of + "truststore", .reference = "truststore", .doc = also + "goes before .truststore"});
+        add({.pattern = of + "proxy", .reference = "proxy", .doc = also + "goes before .proxy"});
+    }
     add({.pattern = "mailbox.<alias>.fallback",
          .type = KeyType::choice,
          .doc = "ews: graph: when Exchange Online blocks EWS, the mailbox is read by Microsoft Graph from then on",
@@ -157,16 +172,23 @@ bool isSpecialUse(std::string_view name) {
     });
 }
 
-/// As written, else that of the credential's provider.
-std::string hostOf(const Configuration& configuration, const std::string& prefix) {
-    const auto written = configuration.text(prefix + "host");
-    return written.empty() ? auth::hostOfProvider(configuration, configuration.text(prefix + "credential"), "imap") : written;
+/// As written for this protocol; else for whatever protocol, unless that would be another one's server.
+std::string textFor(const std::string& protocol, const Configuration& configuration, const std::string& prefix, const std::string& name) {
+    const auto own = configuration.text(prefix + protocol + "." + name);
+    const bool isOfServer = name == "host" || name == "port" || name == "url";
+    return !own.empty() || (isOfServer && configuration.text(prefix + "protocol") != protocol) ? own : configuration.text(prefix + name);
 }
 
-/// As written, where it is written for this protocol; else that of the credential's provider. Without "/" at the end.
+/// As written, else that of the credential's provider.
+std::string hostOf(const Configuration& configuration, const std::string& prefix) {
+    const auto written = textFor("imap", configuration, prefix, "host");
+    return written.empty() ? auth::hostOfProvider(configuration, textFor("imap", configuration, prefix, "credential"), "imap") : written;
+}
+
+/// The same. Without "/" at the end.
 std::string urlOf(const Configuration& configuration, const std::string& prefix, const std::string& protocol) {
-    auto url = configuration.text(prefix + "protocol") == protocol ? configuration.text(prefix + "url") : std::string{};
-    if (url.empty()) url = auth::urlOfProvider(configuration, configuration.text(prefix + "credential"), protocol);
+    auto url = textFor(protocol, configuration, prefix, "url");
+    if (url.empty()) url = auth::urlOfProvider(configuration, textFor(protocol, configuration, prefix, "credential"), protocol);
     while (url.ends_with('/')) url.pop_back();
     return url;
 }
@@ -194,16 +216,19 @@ void checkReach(const Configuration& configuration, const std::string& prefix, c
         report("url", Code::configConflict, "means nothing to a mailbox of protocol imap, which has .host; it belongs to ews and graph", "url");
     if (protocol != "ews" && given("fallback"))
         report("fallback", Code::configConflict, "means nothing to a mailbox of protocol " + protocol + ": it belongs to ews", "fallback");
-    if (imap) return;
-    const auto url = auth::parseHttpUrl(urlOf(configuration, prefix, protocol));
-    if (protocol == "graph" && url && url->target != "/")
-        report("url", Code::configBadValue, "must be the root alone, without a path: https://graph.microsoft.com", "url");
+    const auto url = auth::parseHttpUrl(urlOf(configuration, prefix, "graph"));
+    const std::string graphUrl = given("graph.url") ? "graph.url" : "url";
+    if ((protocol == "graph" || given("graph.url")) && url && url->target != "/")
+        report(graphUrl, Code::configBadValue, "must be the root alone, without a path: https://graph.microsoft.com", graphUrl);
     if (protocol != "ews" || !given("fallback")) return;
-    const auto scopes = "credential." + configuration.text(prefix + "credential") + ".scopes";
+    const auto credential = textFor("graph", configuration, prefix, "credential");
+    const auto scopes = "credential." + credential + ".scopes";
     if (urlOf(configuration, prefix, "graph").empty())
-        report("fallback", Code::configConflict,
-               "the credential names no provider (credential.<name>.provider), so it is not known where Microsoft Graph is", "fallback");
-    else if (!configuration.text(scopes).empty())
+        report(
+            "fallback", Code::configConflict,
+            "the credential names no provider (credential.<name>.provider) and there is no .graph.url, so it is not known where Microsoft Graph is",
+            "fallback");
+    else if (credential == textFor("ews", configuration, prefix, "credential") && !configuration.text(scopes).empty())
         report("fallback", Code::configConflict,
                "EWS and Microsoft Graph want other scopes, and " + scopes + " gives the same to both: remove it, the provider's are known",
                "fallback");
@@ -217,13 +242,14 @@ void checkMailbox(const Configuration& configuration, const std::string& alias, 
     };
     const auto protocol = configuration.text(prefix + "protocol");
     checkReach(configuration, prefix, protocol, problems);
-    if (protocol == "imap" && configuration.text(prefix + "tls") == "none") {
-        if (plugin::isLoopback(configuration.text(prefix + "host")))
-            report("tls", Code::configPlainHttp, "without TLS the sign-in and all mail travel in clear (allowed to this machine only)",
+    const bool knowsImap = protocol == "imap" || !configuration.text(prefix + "imap.host").empty();
+    if (knowsImap && textFor("imap", configuration, prefix, "tls") == "none") {
+        const auto* const tls = configuration.text(prefix + "imap.tls").empty() ? "tls" : "imap.tls";
+        if (plugin::isLoopback(hostOf(configuration, prefix)))
+            report(tls, Code::configPlainHttp, "without TLS the sign-in and all mail travel in clear (allowed to this machine only)",
                    Problem::Severity::warning);
         else
-            report("tls", Code::configPlainHttp,
-                   "without TLS the sign-in and all mail travel in clear: allowed to 127.0.0.1, ::1 and localhost only");
+            report(tls, Code::configPlainHttp, "without TLS the sign-in and all mail travel in clear: allowed to 127.0.0.1, ::1 and localhost only");
     }
     const auto folders = configuration.list(prefix + "folders");
     if (folders.empty()) report("folders", Code::configBadValue, "must name at least one folder");
@@ -246,10 +272,14 @@ void checkMailbox(const Configuration& configuration, const std::string& alias, 
         report("after_quarantine", Code::configConflict, "deletes messages larger than max_size, which nobody has fetched: they are lost",
                Problem::Severity::warning);
     const auto sasl = configuration.text(prefix + "sasl");
-    const auto grant = configuration.text("credential." + configuration.text(prefix + "credential") + ".grant");
+    const auto grantFor = [&](const std::string& by) {
+        return configuration.text("credential." + textFor(by, configuration, prefix, "credential") + ".grant");
+    };
+    const auto grant = grantFor(protocol);
     const bool byGraph = protocol == "graph" || configuration.text(prefix + "fallback") == "graph";
-    if (byGraph && grant == "user_password")
-        report("credential", Code::configConflict, "signs in with a password, but Microsoft Graph wants a token");
+    if (byGraph && grantFor("graph") == "user_password")
+        report(configuration.text(prefix + "graph.credential").empty() ? "credential" : "graph.credential", Code::configConflict,
+               "signs in with a password, but Microsoft Graph wants a token");
     if (protocol == "imap" && !grant.empty() && sasl != "auto" && (sasl == "plain") != (grant == "user_password"))
         report("sasl", Code::configConflict,
                "is " + sasl + ", but the credential's grant is " + grant + ": plain goes with user_password, xoauth2 and oauthbearer with tokens");
@@ -319,7 +349,7 @@ namespace {
 
 /// None: it is not known where its server is.
 std::optional<SessionSettings> sessionBy(const std::string& protocol, const Configuration& configuration, const std::string& prefix) {
-    const auto text = [&](const char* name) { return configuration.text(prefix + name); };
+    const auto text = [&](const char* name) { return textFor(protocol, configuration, prefix, name); };
     SessionSettings session;
     auto& target = session.target;
     using Tls = auth::Target::Tls;
@@ -328,7 +358,7 @@ std::optional<SessionSettings> sessionBy(const std::string& protocol, const Conf
         if (target.host.empty()) return std::nullopt;
         target.tls = text("tls") == "none" ? Tls::none : text("tls") == "starttls" ? Tls::starttls : Tls::implicit;
         const std::int64_t usualPort = target.tls == Tls::implicit ? 993 : 143;
-        target.port = static_cast<std::uint16_t>(configuration.has(prefix + "port") ? configuration.integer(prefix + "port") : usualPort);
+        target.port = static_cast<std::uint16_t>(text("port").empty() ? usualPort : std::stol(text("port")));
     } else {
         session.url = urlOf(configuration, prefix, protocol);
         const auto url = auth::parseHttpUrl(session.url);

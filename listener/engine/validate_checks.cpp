@@ -269,8 +269,15 @@ std::string said(auth::ClientAuthentication authentication) {
 /// What the first mailbox says that signs in with a credential: .user, for tokens that belong to one; .protocol, for scopes that depend on it. "":
 /// there is none.
 std::string inMailboxOf(const plugin::Configuration& configuration, const std::string& credential, const std::string& key) {
-    for (const auto& alias : configuration.aliases("mailbox"))
-        if (configuration.text("mailbox." + alias + ".credential") == credential) return configuration.text("mailbox." + alias + "." + key);
+    for (const auto& alias : configuration.aliases("mailbox")) {
+        const auto prefix = "mailbox." + alias + ".";
+        if (configuration.text(prefix + "credential") == credential) return configuration.text(prefix + key);
+        for (const std::string protocol : {"imap", "ews", "graph"}) {
+            if (configuration.text(prefix + protocol + ".credential") != credential) continue;
+            const auto own = configuration.text(prefix + protocol + "." + key);
+            return key == "protocol" ? protocol : own.empty() ? configuration.text(prefix + key) : own;
+        }
+    }
     return {};
 }
 

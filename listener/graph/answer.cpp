@@ -112,4 +112,16 @@ std::optional<std::vector<BatchAnswer>> batchAnswers(const Json& json, std::size
     return answers;
 }
 
+std::optional<std::vector<Translation>> translations(const Json& json) {
+    const auto* list = listOf(json, "value");
+    if (list == nullptr) return std::nullopt;
+    std::vector<Translation> all;
+    for (const auto& item : *list) {
+        const auto* const failed = item.find("errorDetails");
+        Translation one{stringOf(item, "sourceId"), stringOf(item, "targetId")};
+        if ((failed == nullptr || failed->kind() == Json::Kind::null) && isId(one.source) && isId(one.target)) all.push_back(std::move(one));
+    }
+    return all;
+}
+
 }  // namespace listener::graph

@@ -62,4 +62,10 @@ struct BatchAnswer {
 /// Nothing: not a $batch's answer, an id that was not asked, or one that comes twice. Some may be missing. `count`: requests asked.
 std::optional<std::vector<BatchAnswer>> batchAnswers(const Json& json, std::size_t count);
 
+struct Translation {
+    std::string source, target;
+};
+/// What translateExchangeIds was able to translate: an entry with an error, or without one of the ids, is left out. Nothing: not its answer.
+std::optional<std::vector<Translation>> translations(const Json& json);
+
 }  // namespace listener::graph

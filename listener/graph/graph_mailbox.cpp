@@ -4,6 +4,7 @@
 #include "listener/graph/fetching.h"
 #include "listener/graph/folders.h"
 #include "listener/graph/identifying.h"
+#include "listener/graph/naming.h"
 #include "listener/graph/session.h"
 #include "listener/graph/syncing.h"
 
@@ -76,6 +77,15 @@ public:
         needs(entered_);
         auto identifying = identifyMessages(*session_, std::move(taker), std::move(stop));
         co_return co_await identifying;
+    }
+
+    bool knowsNamesOf(std::string_view protocol) const override { return opened_ && protocol == "ews" && session_->translates; }
+
+    Task<Result<std::vector<Named>>> named(std::string protocol, std::vector<std::string> ids, std::stop_token stop) override {
+        needs(entered_);
+        if (!knowsNamesOf(protocol)) co_return std::vector<Named>(ids.size());
+        auto naming = translateNames(*session_, std::move(ids), std::move(stop));
+        co_return co_await naming;
     }
 
     Task<Result<std::vector<std::string>>> watch(Watching, std::stop_token) override {

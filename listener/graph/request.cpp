@@ -48,6 +48,16 @@ Request Addresses::content(std::string_view message) const {
     return {.url = absolute(messagePath(message) + "/$value"), .during = "fetching a message"};
 }
 
+Request Addresses::translate(const std::vector<std::string>& ids) const {
+    if (ids.empty() || ids.size() > translatedAtOnce) throw std::logic_error("a translation of " + std::to_string(ids.size()) + " ids");
+    std::string body = "{\"inputIds\":[";
+    for (const auto& id : ids) body += (&id == &ids.front() ? "" : ",") + plugin::jsonText(id);
+    return {.method = "POST",
+            .url = absolute(mailbox_ + "/translateExchangeIds"),
+            .during = "translating ids of EWS",
+            .body = body + "],\"sourceIdType\":\"ewsId\",\"targetIdType\":\"restImmutableEntryId\"}"};
+}
+
 BatchItem Addresses::isRead(std::string_view message) const { return {.url = messagePath(message) + "?$select=id,receivedDateTime,isRead"}; }
 BatchItem Addresses::markRead(std::string_view message) const { return {"PATCH", messagePath(message), "{\"isRead\":true}", "return=minimal"}; }
 BatchItem Addresses::move(std::string_view message, std::string_view toFolder) const {

@@ -13,7 +13,8 @@ inline constexpr std::string_view immutableIds = "IdType=\"ImmutableId\"";
 /// Messages told of at a time; each page is one transaction of the index.
 inline constexpr std::size_t pageSize = 500;
 inline constexpr std::size_t folderPageSize = 250;
-inline constexpr std::size_t batchSize = 20;  ///< requests Graph takes in one $batch
+inline constexpr std::size_t batchSize = 20;           ///< requests Graph takes in one $batch
+inline constexpr std::size_t translatedAtOnce = 1000;  ///< ids Graph takes in one translateExchangeIds
 
 struct Request {
     std::string method = "GET";
@@ -44,6 +45,8 @@ public:
     Request createFolder(std::string_view parent, std::string_view name) const;
     Request changes(std::string_view folder) const;  ///< messages/delta, from the start
     Request content(std::string_view message) const;
+    /// translateExchangeIds, from ids of EWS to immutable ones. At most translatedAtOnce.
+    Request translate(const std::vector<std::string>& ids) const;
     /// What an answer gave as the way on: as it is. Changes of messages, or folders.
     static Request moreChanges(std::string link);
     static Request moreFolders(std::string link);

@@ -35,6 +35,9 @@ struct OpenFolder {
     std::string id;
     IndexedFolder index{};
     bool fresh = false;  ///< the server has just been asked what is new, and nothing has been done since
+    /// Its messages by the hash of their ids, and IndexedFolder::next as it was then: made when somebody asks by ids.
+    std::unordered_map<std::size_t, std::uint64_t> byId{};
+    std::uint64_t byIdUpTo = 0;
     /// Was it read, when the server told of it last? By the hash of the id; bounded, so some are missing.
     std::unordered_map<std::size_t, bool> read{};
 };
@@ -83,6 +86,7 @@ public:
     std::string inbox{};                                        ///< its id; "" = nobody has asked yet
     bool hasReadMessages = false;                               ///< at least one: the right to do so is there
     std::unordered_map<std::string, plugin::Steady> resting{};  ///< messages for which the server has asked for time, by id: until when
+    bool translates = true;                                     ///< ids of EWS: until that is refused
 
 private:
     struct Sent {

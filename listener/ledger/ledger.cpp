@@ -73,6 +73,9 @@ public:
             return reading::candidates(transaction, folders, *keys);
         });
     }
+    Answer<std::vector<RowName>> names(std::vector<std::int64_t> rows) override {
+        return read<std::vector<RowName>>([rows = std::move(rows)](Transaction& transaction) { return reading::names(transaction, rows); });
+    }
     Answer<std::optional<Rebuilt>> rebuild(Rebuild rebuild) override {
         return write<std::optional<Rebuilt>>(
             [rebuild = std::move(rebuild), now = clock_.wall()](Transaction& transaction) { return writing::rebuild(transaction, rebuild, now); });

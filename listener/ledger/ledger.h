@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace listener {
@@ -85,7 +86,7 @@ struct OpenBatch {
     std::vector<Identity> identities{};  ///< beside `ordinals`; empty: begun by a version that kept none
 };
 
-/// What a message of a rebuilt folder may be: a row, or a member of an open batch. About 120 octets each.
+/// What a message of a rebuilt folder may be: a row, or a member of an open batch. About 150 octets each.
 struct Candidate {
     std::int64_t number = 0;  ///< of the row; 0: it is under way in `batch`
     std::int64_t batch = 0;
@@ -98,6 +99,9 @@ struct Candidate {
     Digest matchKey{};
     Digest sha256{};
     std::uint64_t crossKey = 0;
+    std::int64_t formerFolder = 0;  ///< the record its row stood at when another protocol read it last; 0: none did
+    std::uint64_t formerOrdinal = 0;
+    bool elsewhere = false;  ///< the server has told that it is none of this folder's messages
 };
 
 /// What candidates have in common with messages that are there: one of these suffices. Sorted.
@@ -116,6 +120,13 @@ struct Rebuild {
     FolderRecord record;                     ///< as it begins
     std::optional<std::int64_t> replaces{};  ///< the record in whose place it comes: of the same name, maybe of another protocol
     std::vector<Match> matches{};
+    /// Rows of messages that are not in this folder, and what this protocol calls them wherever they are.
+    std::vector<std::pair<std::int64_t, std::string>> elsewhere{};
+};
+
+/// What the place of a row is called, and by which protocol; an empty id: it has none but its number.
+struct RowName {
+    std::string protocol, id;
 };
 
 struct Rebuilt {
@@ -238,6 +249,8 @@ public:
     /// Of these records: rows, and members of open batches, that have one of these keys. Reads all rows of the folders once; memory grows with what
     /// it answers.
     virtual Answer<std::vector<Candidate>> candidates(std::vector<std::int64_t> folders, std::shared_ptr<const CandidateKeys> keys) = 0;
+    /// Beside these rows.
+    virtual Answer<std::vector<RowName>> names(std::vector<std::int64_t> rows) = 0;
     /// One transaction: a new record, and at it what was matched: rows keep id, state and verdicts, their due after-actions come along;
     /// members of open batches become `pending` rows. What `replaces` still has of batches and due after-actions ends: its messages are
     /// gone. None: another record is in force than `replaces`, an operator acted meanwhile; nothing is changed.

@@ -25,6 +25,7 @@ private:
 };
 std::vector<FolderRecord> records(plugin::Transaction& transaction, const std::string& mailbox);
 std::vector<Candidate> candidates(plugin::Transaction& transaction, const std::vector<std::int64_t>& folders, const CandidateKeys& keys);
+std::vector<RowName> names(plugin::Transaction& transaction, const std::vector<std::int64_t>& rows);
 std::vector<Recognised> recognise(plugin::Transaction& transaction, std::int64_t folder, const std::vector<Newcomer>& newcomers);
 std::optional<std::string> blocked(plugin::Transaction& transaction, const std::string& mailbox);
 std::optional<Start> restartedWith(plugin::Transaction& transaction, const std::string& mailbox);

@@ -89,6 +89,7 @@ std::vector<Candidate> candidates(plugin::Transaction& transaction, const std::v
             one.sha256 = stored::digest(row.blob(5));
             one.settled = isSettled(stored::messageState(row.text(6))) || row.integer(9) != 0;
             one.removed = !row.isNull(7) && row.integer(8) == 0 && removes(row.text(7));
+            if (!row.isNull(13)) one.formerFolder = row.integer(13), one.formerOrdinal = number(row, 14);
             found.push_back(one);
         }
         // A member that settled in a later batch has a row: candidates of the same message are matched once, by its row.
@@ -111,6 +112,18 @@ std::vector<Candidate> candidates(plugin::Transaction& transaction, const std::v
             }
     }
     return found;
+}
+
+std::vector<RowName> names(plugin::Transaction& transaction, const std::vector<std::int64_t>& rows) {
+    std::vector<RowName> all(rows.size());
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        auto& row = transaction.prepare(sql::selectName).bind(0, rows[i]);
+        if (!row.step()) continue;
+        all[i].protocol = row.text(1);
+        if (row.text(0) != numberedPosition(number(row, 2), number(row, 3)).text) all[i].id = row.text(0);
+        row.reset();
+    }
+    return all;
 }
 
 namespace {
@@ -149,6 +162,8 @@ private:
         const bool sameProtocol = row.text(18) == protocol_;
         const bool hasId = row.text(17) != numberedPosition(number(row, 3), number(row, 4)).text;
         if (sameProtocol && hasId && idsStay(protocol_)) return row.text(17) == newcomer.position;
+        // What this protocol calls its message is known by now: of those that are like it only that one.
+        if (!sameProtocol && !row.isNull(19) && idsStay(protocol_) && row.text(19) != newcomer.position) return false;
         if (stored::digest(row.blob(13)) == newcomer.matchKey) return true;
         // Wherever the row is now: another protocol may have read its head.
         if (newcomer.crossKey != 0 && crossKeyOf(row, 14, 15) == newcomer.crossKey) return true;
@@ -250,6 +265,7 @@ public:
         const auto from = old.integer(0);
         const bool delivered = stored::messageState(old.text(1)) == MessageState::delivered;
         old.reset();
+        if (isOfAnotherProtocol(from)) transaction_.prepare(sql::keepFormer).bind(0, row).run();
         const auto position = places_.at(ordinal);
         transaction_.prepare(sql::moveMessage)
             .bind(0, folder_)
@@ -305,6 +321,15 @@ public:
     }
 
 private:
+    bool isOfAnotherProtocol(std::int64_t from) {
+        const auto [found, fresh] = foreign_.try_emplace(from);
+        if (!fresh) return found->second;
+        auto& row = transaction_.prepare(
+            "SELECT o.protocol <> n.protocol FROM listener_folder o CROSS JOIN listener_folder n WHERE o.folder_id = ? AND n.folder_id = ?");
+        found->second = row.bind(0, from).bind(1, folder_).step() && row.integer(0) != 0;
+        row.reset();
+        return found->second;
+    }
     void count(std::int64_t folder, bool delivered, std::int64_t by) { (delivered ? counts_[folder].first : counts_[folder].second) += by; }
 
     plugin::Transaction& transaction_;
@@ -313,6 +338,7 @@ private:
     const std::uint64_t validity_;
     const plugin::Wall now_;
     std::map<std::int64_t, std::pair<std::int64_t, std::int64_t>> counts_{};  ///< delivered, other
+    std::map<std::int64_t, bool> foreign_{};                                  ///< records rows come from: of another protocol than this one
 };
 
 OpenBatch batchOf(plugin::Transaction& transaction, std::int64_t batch) {
@@ -372,6 +398,7 @@ std::optional<Rebuilt> rebuild(plugin::Transaction& transaction, const Rebuild& 
     for (const auto& match : rebuild.matches)
         if (match.number != 0) bringing.row(match.number, match.ordinal);
     bringMembers(transaction, bringing, rebuild.matches);
+    for (const auto& [row, id] : rebuild.elsewhere) transaction.prepare(sql::keepKnownAs).bind(0, row).bind(1, id).run();
     bringing.supersedeOrigins();
     bringing.finish();
     Rebuilt rebuilt;

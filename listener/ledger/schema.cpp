@@ -169,8 +169,16 @@ CREATE INDEX listener_item_hash ON listener_item (hash);
 CREATE INDEX listener_item_gone ON listener_item (index_id, gone) WHERE gone IS NOT NULL;
 )sql";
 
+// Moves between protocols. `former_*`: where the row stood when another protocol read it last; that protocol finds it there again. `known_as`: its id
+// by the protocol that reads the mailbox now, of a message that was not where it was looked for.
+constexpr std::string_view sixth = R"sql(
+ALTER TABLE listener_message ADD COLUMN former_folder INTEGER;
+ALTER TABLE listener_message ADD COLUMN former_ordinal INTEGER;
+ALTER TABLE listener_message ADD COLUMN known_as TEXT;
+)sql";
+
 }  // namespace
 
-std::vector<plugin::Migration> ledgerMigrations() { return {{1, first}, {2, second}, {3, third}, {5, fifth}}; }
+std::vector<plugin::Migration> ledgerMigrations() { return {{1, first}, {2, second}, {3, third}, {5, fifth}, {6, sixth}}; }
 
 }  // namespace listener

@@ -44,20 +44,26 @@ inline constexpr std::string_view selectRecords =
     "ORDER BY f.folder_id";
 inline constexpr std::string_view selectCandidates =
     "SELECT number, ordinal, received, size, match_key, sha256, state, after_action, EXISTS (SELECT 1 FROM listener_due d WHERE d.message = number), "
-    "EXISTS (SELECT 1 FROM listener_stored s WHERE s.message = number), cross_key, message_id, rendered FROM listener_message WHERE folder_id = ?";
+    "EXISTS (SELECT 1 FROM listener_stored s WHERE s.message = number), cross_key, message_id, rendered, former_folder, former_ordinal FROM "
+    "listener_message WHERE folder_id = ?";
+inline constexpr std::string_view selectName =
+    "SELECT m.position, f.protocol, m.validity, m.ordinal FROM listener_message m CROSS JOIN listener_folder f ON f.folder_id = m.folder_id WHERE "
+    "m.number = ?";
 inline constexpr std::string_view selectPending =
     "SELECT delivery_id FROM listener_message WHERE folder_id = ? AND validity = ? AND ordinal = ? AND state = 'pending'";
 inline constexpr std::string_view selectSecond =
     "SELECT m.number, m.delivery_id, m.folder_id, m.validity, m.ordinal, m.state, m.sha256, f.name, f.mailbox_id, f.forgotten, m.after_action, "
     "EXISTS (SELECT 1 FROM listener_due d WHERE d.message = m.number), EXISTS (SELECT 1 FROM listener_stored k WHERE k.message = m.number), "
-    "m.match_key, m.cross_key, m.message_id, m.rendered, m.position, f.protocol "
+    "m.match_key, m.cross_key, m.message_id, m.rendered, m.position, f.protocol, m.known_as "
     "FROM listener_message m CROSS JOIN listener_folder f ON f.folder_id = m.folder_id WHERE m.delivery_id >= ? AND m.delivery_id < ?";
 inline constexpr std::string_view selectBatchesElsewhere =
     "SELECT b.ordinals, b.identities, f.folder_id, f.name FROM listener_folder o CROSS JOIN listener_folder f ON f.mailbox_id = o.mailbox_id "
     "CROSS JOIN listener_batch b ON b.folder_id = f.folder_id WHERE o.folder_id = ?1 AND f.folder_id <> ?1 AND b.identities IS NOT NULL";
 inline constexpr std::string_view moveMessage =
-    "UPDATE listener_message SET folder_id = ?, validity = ?, ordinal = ?, position = ?, state = CASE state WHEN 'missing' THEN 'pending' ELSE state "
-    "END WHERE number = ?";
+    "UPDATE listener_message SET folder_id = ?, validity = ?, ordinal = ?, position = ?, known_as = NULL, state = CASE state WHEN 'missing' THEN "
+    "'pending' ELSE state END WHERE number = ?";
+inline constexpr std::string_view keepFormer = "UPDATE listener_message SET former_folder = folder_id, former_ordinal = ordinal WHERE number = ?";
+inline constexpr std::string_view keepKnownAs = "UPDATE listener_message SET known_as = ?2 WHERE number = ?1";
 inline constexpr std::string_view moveDue = "UPDATE listener_due SET folder_id = ?, ordinal = ? WHERE message = ?";
 inline constexpr std::string_view selectPlace = "SELECT folder_id, state FROM listener_message WHERE number = ?";
 inline constexpr std::string_view insertUnsettled =

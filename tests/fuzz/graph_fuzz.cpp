@@ -42,6 +42,8 @@ void answers(const Json& json) {
     }
     if (const auto page = folderPage(json))
         for (const auto& folder : page->folders) require(!folder.id.empty());
+    if (const auto all = translations(json))
+        for (const auto& each : *all) require(!each.source.empty() && !each.target.empty() && each.target.find('\n') == std::string::npos);
     if (const auto batch = batchAnswers(json, batchSize)) {
         require(batch->size() <= batchSize);
         for (const auto& each : *batch) require(each.number < batchSize && each.status >= 100 && each.status < 600);

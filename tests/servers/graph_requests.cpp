@@ -5,7 +5,7 @@ namespace servers {
 
 namespace {
 
-constexpr std::size_t mostInBatch = 20;
+constexpr std::size_t mostInBatch = 20, mostTranslated = 1000;
 
 }  // namespace
 
@@ -28,6 +28,7 @@ GraphServer::Reply GraphServer::inside(Asked& asked) {
     if (opensAll_) user_ = path[from + 1];
     if (path[from + 1] != user_) return Reply::error(404, "ErrorInvalidUser", "The requested user '" + path[from + 1] + "' is invalid.");
     path.erase(path.begin(), path.begin() + static_cast<std::ptrdiff_t>(from + 2));
+    if (path.size() == 1 && path[0] == "translateExchangeIds") return translate(asked);
     return path[0] == "mailFolders" ? folders(asked, path)
            : path[0] == "messages"  ? messages(asked, path)
                                     : problem("no such address: " + asked.target);
@@ -240,6 +241,39 @@ GraphServer::Reply GraphServer::batch(Asked& asked) {
     }
     Object::Ptr whole(new Object);
     whole->set("responses", answers);
+    return Reply::of(whole);
+}
+
+GraphServer::Reply GraphServer::translate(Asked& asked) {
+    const auto body = parsed(asked.body);
+    const auto ids = body ? body->getArray("inputIds") : Array::Ptr();
+    if (asked.method != "POST" || asked.batched || !asked.options.empty() || !ids || ids->size() == 0 || ids->size() > mostTranslated)
+        return problem("1 to 1000 ids are translated by POST: " + asked.method + " " + asked.target);
+    if (body->size() != 3 || body->optValue<std::string>("sourceIdType", "") != "ewsId" ||
+        body->optValue<std::string>("targetIdType", "") != "restImmutableEntryId")
+        return problem("ids of EWS become immutable ones, and nothing else is said: " + asked.body.substr(asked.body.size() / 2));
+    Translations all;
+    std::set<std::string> seen;
+    for (std::size_t i = 0; i < ids->size(); ++i) {
+        const auto each = ids->get(static_cast<unsigned>(i));
+        if (!each.isString() || !seen.insert(each.convert<std::string>()).second) return problem("an id that is no text, or comes twice");
+        const auto found = ewsIds_.find(each.convert<std::string>());
+        all.emplace_back(each.convert<std::string>(), found == ewsIds_.end() ? std::string() : found->second);
+    }
+    if (!mayTranslate_) return Reply::error(403, "ErrorAccessDenied", "Access is denied. Check credentials and try again.");
+    if (onTranslation_) onTranslation_(all);
+    Array::Ptr list(new Array);
+    for (const auto& [source, target] : all) {
+        Object::Ptr entry(new Object), error(new Object);
+        entry->set("sourceId", source);
+        if (target.empty())
+            error->set("code", "ErrorItemNotFound").set("message", "The item is not found."), entry->set("errorDetails", error);
+        else
+            entry->set("targetId", target);
+        list->add(entry);
+    }
+    Object::Ptr whole(new Object);
+    whole->set("@odata.context", "https://graph.microsoft.com/v1.0/$metadata#Collection(microsoft.graph.convertIdResult)").set("value", list);
     return Reply::of(whole);
 }
 

@@ -134,6 +134,18 @@ void GraphServer::rendersAnew(bool anew) {
     const std::lock_guard lock(mutex_);
     rendersAnew_ = anew;
 }
+void GraphServer::mayTranslate(bool may) {
+    const std::lock_guard lock(mutex_);
+    mayTranslate_ = may;
+}
+void GraphServer::callByEws(const std::string& ewsId, const std::string& id) {
+    const std::lock_guard lock(mutex_);
+    ewsIds_[ewsId] = id;
+}
+void GraphServer::onTranslation(std::function<void(Translations&)> change) {
+    const std::lock_guard lock(mutex_);
+    onTranslation_ = std::move(change);
+}
 void GraphServer::poison(const std::string& id, int status, std::string code, Headers headers) {
     const std::lock_guard lock(mutex_);
     poison_[id] = {.what = "$value", .status = status, .code = std::move(code), .headers = std::move(headers)};

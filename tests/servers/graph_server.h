@@ -24,8 +24,8 @@ namespace servers {
 /// Microsoft Graph, as far as a mail listener uses it, with one mailbox: HTTP/1.1 on loopback with a free port, or in memory. It shares no code with
 /// the program, and is strict: what real Graph would refuse, and what would be a mistake, is answered with 400 and is in problems():
 /// no Prefer: IdType="ImmutableId", options it does not know, options beside a token, links that are not as they were given, paths that are not
-/// encoded, more than 20 requests in a $batch, bodies with anything but what was asked for, a client-request-id that is none or comes twice.
-/// More than four requests at a time are answered with 429. Thread-safe.
+/// encoded, more than 20 requests in a $batch, more than 1000 ids to be translated, bodies with anything but what was asked for, a client-request-id
+/// that is none or comes twice. More than four requests at a time are answered with 429. Thread-safe.
 class GraphServer {
 public:
     struct Options {
@@ -89,6 +89,12 @@ public:
     void linksLeadTo(std::string root);               ///< "https://evil.example" instead of url(); "" = url()
     void rendersAnew(bool anew);                      ///< each $value has other octets
     void onContent(std::function<void(const std::string& kept, const std::string& shown)> hook);  ///< each $value: as it was put in, as it goes out
+    void mayTranslate(bool may);                      ///< translateExchangeIds: the application has User.Read.All; at first it has not
+    /// Exchange calls a message so by EWS: GraphStore::find() need not find it any more.
+    void callByEws(const std::string& ewsId, const std::string& id);
+    /// What is answered to translateExchangeIds (source, target; "" = an error) is changed before it goes.
+    using Translations = std::vector<std::pair<std::string, std::string>>;
+    void onTranslation(std::function<void(Translations&)> change);
     using Headers = std::vector<std::pair<std::string, std::string>>;
     void poison(const std::string& id, int status = 500, std::string code = "ErrorInternalServerError", Headers headers = {});  ///< $value, always
     void contentLength(bool announced);  ///< of $value: else chunked
@@ -131,6 +137,7 @@ private:
     Reply content(const std::string& id);
     void render(std::string& bytes);  ///< anew
     Reply batch(Asked& asked);
+    Reply translate(Asked& asked);
     Reply problem(const std::string& what);
     std::optional<Reply> scripted(const std::string& line);
     std::optional<Reply> throttled();
@@ -155,7 +162,9 @@ private:
     std::string expiredCode_ = "syncStateNotFound", leadTo_{};
     int expiredStatus_ = 410;
     std::size_t pages_ = 1000, renderings_ = 0, inFlight_ = 0, mostInFlight_ = 0, connections_ = 0;
-    bool rendersAnew_ = false, announced_ = false, untilEnd_ = false, opensAll_ = false;
+    bool rendersAnew_ = false, announced_ = false, untilEnd_ = false, opensAll_ = false, mayTranslate_ = false;
+    std::map<std::string, std::string> ewsIds_{};
+    std::function<void(Translations&)> onTranslation_{};
     std::size_t gather_ = 0;
     std::condition_variable gathered_{};
     std::chrono::milliseconds delay_{0};

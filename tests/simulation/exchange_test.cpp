@@ -431,6 +431,7 @@ public:
         if (dice.oneIn(3)) stage_.more = {"mailbox.box.max_per_round = 2"};
         changes_ = dice.oneIn(2);
         stage_.protocol = pick();
+        stage_.mail().translates = dice.oneIn(2);
         for (auto i = dice.below(6); i > 0; --i) arrive();
     }
 

@@ -24,6 +24,7 @@ Exchange::Folder& Exchange::make(const std::string& name) {
 
 void Exchange::put(Folder& folder, Item item) {
     item.uid = folder.next++;
+    graphIds_[item.ewsId] = item.graphId;
     folder.log.push_back({true, item.ewsId, item.graphId, item.received});
     folder.items.push_back(std::move(item));
 }
@@ -43,6 +44,16 @@ std::uint64_t Exchange::arrive(const std::string& name, bool withId, std::size_t
     item.ewsId = freshId("ews");
     item.graphId = freshId("graph");
     put(make(name), std::move(item));
+    return serials_;
+}
+
+std::uint64_t Exchange::arriveLike(const std::string& name, std::uint64_t serial) {
+    const auto& items = folders.at(name).items;
+    auto item = *std::find_if(items.begin(), items.end(), [serial](const Item& each) { return each.serial == serial; });
+    item.serial = ++serials_;
+    item.ewsId = freshId("ews");
+    item.graphId = freshId("graph");
+    put(folders.at(name), std::move(item));
     return serials_;
 }
 
@@ -193,6 +204,26 @@ public:
             if (auto taken = taker(identified); !taken) co_return taken;
         }
         co_return Result<void>{};
+    }
+
+    bool knowsNamesOf(std::string_view protocol) const override { return exchange_.translates && protocol_ == "graph" && protocol == "ews"; }
+
+    Task<Result<std::vector<Named>>> named(std::string, std::vector<std::string> ids, std::stop_token) override {
+        auto answered = co_await answer();
+        if (!answered) co_return answered.error();
+        std::uint64_t start = 0;
+        auto items = co_await index_->above(number_, start, 0);
+        if (!items) co_return items.error();
+        std::vector<Named> all(ids.size());
+        for (std::size_t i = 0; i < ids.size(); ++i) {
+            const auto known = exchange_.graphIds_.find(ids[i]);
+            if (known == exchange_.graphIds_.end()) continue;
+            all[i] = {.where = Named::Where::elsewhere, .id = known->second};
+            for (const auto& item : *items)
+                if (item.id == known->second) all[i].where = Named::Where::here, all[i].ordinal = item.ordinal;
+        }
+        if (exchange_.misnames) exchange_.misnames(all);
+        co_return std::move(all);
     }
 
     Task<Result<std::vector<std::string>>> watch(Watching, std::stop_token) override { throw std::logic_error("there is no push"); }

@@ -49,9 +49,13 @@ public:
     std::function<bool()> effect{};                         ///< before each answer; true: the process is dead
     std::function<void(const Item&, std::string)> acted{};  ///< an after-action is about to be carried out
     std::string blocked{};                                  ///< the protocol that is not let in any more
+    bool translates = false;                                ///< graph says which of its messages an id of ews means, wherever it is or was
+    std::function<void(std::vector<listener::Named>&)> misnames{};
 
     Folder& make(const std::string& name);
     std::uint64_t arrive(const std::string& folder, bool withId = true, std::size_t size = 40);
+    /// Another message that is like this one in all but its ids.
+    std::uint64_t arriveLike(const std::string& folder, std::uint64_t serial);
     void moveByOthers(const std::string& from, std::uint64_t serial, const std::string& to);
     void removeByOthers(const std::string& folder, std::uint64_t serial);
     /// The server forgets what it told of the folder: it has to be listed anew.
@@ -71,6 +75,7 @@ private:
     plugin::Clock& clock_;
     Dice& dice_;
     std::uint64_t serials_ = 0, ids_ = 0;
+    std::map<std::string, std::string> graphIds_{};  ///< by all ids of ews there ever were
 };
 
 }  // namespace simulation

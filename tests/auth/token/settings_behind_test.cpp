@@ -41,6 +41,18 @@ TEST_CASE("a mailbox depends on its own settings and on all it names, directly o
     }
 }
 
+TEST_CASE("what a mailbox names for one of its protocols counts as well", "[reload]") {
+    auto values = all();
+    values["mailbox.a.graph.credential"] = "other";
+    values["mailbox.a.graph.proxy"] = "p";
+    for (const auto* key : {"credential.other.client_id", "proxy.p.host", "proxy.d.host"}) {
+        INFO(key);
+        auto changed = values;
+        changed[key] += "x";
+        CHECK(behind(changed, "mailbox.a.") != behind(values, "mailbox.a."));
+    }
+}
+
 TEST_CASE("who names no proxy depends on the default one, who names one does not", "[reload]") {
     for (const auto* key : {"proxy.d.host", "proxy.fallback_to_direct", "truststore.v.path"}) {
         INFO(key);

@@ -137,6 +137,66 @@ SCENARIO("a mailbox whose credential names a provider needs no host", "[settings
     }
 }
 
+SCENARIO("a mailbox can say how it is read by each protocol", "[settings]") {
+    const std::string other =
+        "credential.g.grant = client_credentials\ncredential.g.client_id = id\ncredential.g.client_secret = ${file:/s}\n"
+        "credential.g.token_endpoint = https://idp.example/token\ncredential.g.scopes = graph\n";
+    const std::string ways = other +
+                             "mailbox.orders.graph.url = https://graph.example/\nmailbox.orders.graph.credential = g\n"
+                             "mailbox.orders.ews.url = https://mail.example/EWS/Exchange.asmx\nmailbox.orders.ews.user = CORP\\orders\n";
+    GIVEN("others beside the one in use") {
+        const auto result = validated(complete + ways);
+        REQUIRE(result.problems.empty());
+        auto settings = mailboxSettings(*result.configuration, "orders");
+        CHECK(settings.session.target.host == "mail.example");
+        CHECK(settings.others.at("graph").url == "https://graph.example");
+        CHECK(settings.others.at("graph").credential == "g");
+        CHECK(settings.others.at("graph").user == "orders@example");
+        CHECK(settings.others.at("ews").url == "https://mail.example/EWS/Exchange.asmx");
+        CHECK(settings.others.at("ews").user == "CORP\\orders");
+        CHECK(settings.others.at("ews").credential == "c");
+        REQUIRE(readBy(settings, "graph"));
+        CHECK(settings.session.credential == "g");
+        CHECK(settings.others.at("imap").target.host == "mail.example");
+    }
+    GIVEN("one of them in use: no key has to be changed but the protocol's") {
+        std::string text = complete + ways + "mailbox.orders.imap.host = imap.example\nmailbox.orders.imap.port = 1993\n";
+        for (const std::string gone : {"mailbox.orders.host = mail.example\n", "mailbox.orders.protocol = imap\n"})
+            text.erase(text.find(gone), gone.size());
+        for (const std::string protocol : {"imap", "ews", "graph"}) {
+            const auto result = validated(text + "mailbox.orders.protocol = " + protocol + "\n");
+            REQUIRE(result.problems.empty());
+            auto settings = mailboxSettings(*result.configuration, "orders");
+            CHECK(settings.others.size() == 2);
+            REQUIRE(readBy(settings, "imap"));
+            CHECK(settings.session.target.host == "imap.example");
+            CHECK(settings.session.target.port == 1993);
+            REQUIRE(readBy(settings, "graph"));
+            CHECK(settings.session.url == "https://graph.example");
+        }
+    }
+    GIVEN("what is written for it goes before what is written for any") {
+        const auto result = validated(complete + "mailbox.orders.imap.host = imap.example\n");
+        CHECK(mailboxSettings(*result.configuration, "orders").session.target.host == "imap.example");
+    }
+    GIVEN("mistakes") {
+        CHECK(problems("mailbox.orders.graph.url = https://graph.example/v1.0\n") == Told{"PO-1006 mailbox.orders.graph.url"});
+        CHECK(problems("mailbox.orders.graph.credential = nobody\n") == Told{"PO-1008 mailbox.orders.graph.credential"});
+        CHECK(problems("mailbox.orders.imap.host = imap.example\nmailbox.orders.imap.tls = none\n") == Told{"PO-1012 mailbox.orders.imap.tls"});
+        CHECK(problems("mailbox.orders.pop3.host = x\n").size() == 1);
+    }
+    GIVEN("a way out for EWS that no provider has") {
+        const std::string ews = other +
+                                "mailbox.m.protocol = ews\nmailbox.m.ews.url = https://mail.example/EWS/Exchange.asmx\nmailbox.m.user = u\n"
+                                "mailbox.m.credential = c\nmailbox.m.deliver = s\nmailbox.m.fallback = graph\n";
+        CHECK(problems(ews) == Told{"PO-1013 mailbox.m.fallback"});
+        CHECK(problems(ews + "mailbox.m.graph.url = https://graph.example\n") == Told{"PO-1013 mailbox.m.fallback"});
+        CHECK(problems(ews + "mailbox.m.graph.url = https://graph.example\nmailbox.m.graph.credential = g\n") == Told{});
+        CHECK(problems(ews + "mailbox.m.graph.url = https://graph.example\nmailbox.m.graph.credential = p\n") ==
+              Told{"PO-1013 mailbox.m.graph.credential"});
+    }
+}
+
 SCENARIO("a mailbox of Exchange is read by EWS or Microsoft Graph at the address of its provider, or at its own", "[settings]") {
     const std::string mailbox = "mailbox.m.user = u@example.com\nmailbox.m.credential = ms\nmailbox.m.deliver = s\n";
     const std::string credential = "credential.ms.tenant = t\ncredential.ms.client_id = id\ncredential.ms.client_secret = ${env:SECRET}\n";

@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 
 using namespace graphtest;
 
@@ -79,6 +80,20 @@ SCENARIO("what is asked is what Graph's description says", "[graph][servers]") {
         for (const auto kind : {Kind::seen, Kind::seenAndMove, Kind::remove})
             REQUIRE(fine(world.run(mailbox->after({.action = {kind, "Done/here"}, .ordinals = {1U + static_cast<unsigned>(kind)}}, {}, {}))));
         REQUIRE(opens());  // the next one has to ask for the state of messages
+    }
+    std::ifstream described(description);
+    const std::string whole((std::istreambuf_iterator<char>(described)), {});
+    if (whole.find("/translateExchangeIds:") == std::string::npos) {
+        WARN("skipped: the description has no translateExchangeIds");
+    } else {
+        REQUIRE(fine(world.run(mailbox->select("INBOX", {}))));
+        for (const bool may : {true, false}) {
+            graph.mayTranslate(may);
+            graph.callByEws("AAMk/1+=", graph.in("inbox").front());
+            const auto told = world.run(mailbox->named("ews", {"AAMk/1+=", "AAMk/2"}, {}));
+            REQUIRE(fine(told));
+            CHECK((told->at(0).where == listener::Named::Where::here) == may);
+        }
     }
     CHECK(received.messages.size() > 7);
     CHECK(graph.problems() == Names{});
