@@ -103,3 +103,59 @@ SCENARIO("the built program reads mailboxes of Exchange, and goes from EWS to Mi
         CHECK(graph.problems() == std::vector<std::string>{});
     }
 }
+
+SCENARIO("where EWS is blocked a mailbox goes over to Microsoft Graph if it is told to, and on no other refusal", "[system][exchange]") {
+    EwsServer ews;
+    ews.user = user;
+    ews.rendersAnew = true;
+    const auto endpoint = "http://127.0.0.1:" + std::to_string(ews.listen()) + "/EWS/Exchange.asmx";
+    GraphServer graph;
+    graph.rendersAnew(true);
+    TokenEndpoint ewsTokens("token-1"), graphTokens("graph-token-of-this-test");
+    for (int number = 0; number < 5; ++number) {
+        ews.deliver(ews.inbox(), mail(number), received(number));
+        graph.deliver(mail(number), received(number));
+    }
+    Workplace place;
+    const auto graphCredential = "credential.g.client_id = app\ncredential.g.client_secret = ${file:" + place.file("secret", "s3cret").string() +
+                                 "}\ncredential.g.scopes = mail\ncredential.g.token_endpoint = " + graphTokens.url() + "\n";
+    place.configure(lines(place, "ews", endpoint, ewsTokens) + graphCredential + "mailbox.m.graph.url = " + graph.url() +
+                    "\nmailbox.m.graph.credential = g\nmailbox.m.fallback = graph\n");
+    REQUIRE(place.postern({"run", "--once"}).status == 0);
+    REQUIRE(place.countDelivered("m") == 5);
+    graph.deliver(mail(5), received(5));
+    ews.deliver(ews.inbox(), mail(5), received(5));
+    const auto refuse = [&ews](std::map<std::string, std::string> headers) {
+        ews.instead = [headers](const servers::EwsRequest&) { return std::optional(EwsServer::plain(403, headers)); };
+    };
+    WHEN("the server says that EWS is blocked, in either of its ways") {
+        refuse({{"X-EWS-Policy-Reason", GENERATE("EWS is blocked by policy for this user or tenant", "EWS is disabled for this user or tenant")}});
+        const auto ran = place.postern({"run", "--once"});
+        INFO(ran.error);
+        THEN("the rest is read by Graph, nothing again, and it stays so") {
+            CHECK(ran.status == 0);
+            CHECK(ran.error.find("PO-4014") != std::string::npos);
+            const auto delivered = place.delivered("m");
+            CHECK(delivered.size() == 6);
+            CHECK(std::count_if(delivered.begin(), delivered.end(),
+                                [](const auto& each) { return each.second.metadata.find(R"("protocol":"graph")") != std::string::npos; }) == 1);
+            ews.instead = {};
+            const auto asked = ews.requests().size();
+            CHECK(place.postern({"run", "--once"}).status == 0);
+            CHECK(ews.requests().size() == asked);
+            CHECK(place.postern({"mailboxes"}).output.find("graph") != std::string::npos);
+        }
+    }
+    WHEN("it says 403 and no more") {
+        refuse({});
+        const auto ran = place.postern({"run", "--once"});
+        INFO(ran.error);
+        THEN("the mailbox stays where it is, and says what to look at") {
+            CHECK(ran.status == 75);
+            CHECK(ran.error.find("PO-4003") != std::string::npos);
+            CHECK(place.countDelivered("m") == 5);
+            CHECK(graph.requests().empty());
+        }
+    }
+    CHECK(graph.problems() == std::vector<std::string>{});
+}

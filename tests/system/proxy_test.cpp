@@ -5,7 +5,7 @@
 #include "tests/servers/graph_server.h"
 #include "tests/servers/keystores.h"
 #include "tests/servers/squid.h"
-#include "tests/servers/tls_server.h"
+#include "tests/servers/token_endpoint.h"
 #include "tests/system/sinks.h"
 
 #include <catch2/catch.hpp>
@@ -20,24 +20,11 @@ namespace {
 
 constexpr const char* user = "intake@contoso.com";
 
-/// A token endpoint that gives everybody the same token.
-struct Tokens {
-    explicit Tokens(std::string token)
-        : server({}, [token = std::move(token)](servers::TlsServer::Stream& stream) {
-              const auto head = stream.readUntil("\r\n\r\n");
-              const auto length = head.find("Content-Length: ");
-              if (length != head.npos) stream.readExactly(std::stoul(head.substr(length + 16)));
-              const auto body = R"({"access_token":")" + token + R"(","token_type":"Bearer","expires_in":3600})";
-              stream.write("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: " +
-                           std::to_string(body.size()) + "\r\n\r\n" + body);
-          }) {}
-    std::string credential(const Workplace& place, const std::string& name) const {
-        const auto prefix = "credential." + name + ".";
-        return prefix + "client_id = app\n" + prefix + "client_secret = ${file:" + place.file(name + ".secret", "s3cret").string() + "}\n" + prefix +
-               "scopes = mail\n" + prefix + "token_endpoint = http://127.0.0.1:" + std::to_string(server.port()) + "/token\n";
-    }
-    servers::TlsServer server;
-};
+std::string credential(const Workplace& place, const std::string& name, const servers::TokenEndpoint& tokens) {
+    const auto prefix = "credential." + name + ".";
+    return prefix + "client_id = app\n" + prefix + "client_secret = ${file:" + place.file(name + ".secret", "s3cret").string() + "}\n" + prefix +
+           "scopes = mail\n" + prefix + "token_endpoint = " + tokens.url() + "\n";
+}
 
 /// Everything the program talks to, in the world outside.
 struct World {
@@ -58,7 +45,7 @@ struct World {
     std::uint16_t ewsPort = ews.listen();
     GraphServer graph{};
     WebhookReceiver hook{};
-    Tokens ewsTokens{"token-1"}, graphTokens{"graph-token-of-this-test"};
+    servers::TokenEndpoint ewsTokens{"token-1"}, graphTokens{"graph-token-of-this-test"};
 };
 
 /// Three mailboxes, each to a directory and a webhook; one token for IMAP, one for each of the others. Nothing names the proxy: it is the default.
@@ -68,7 +55,7 @@ std::string everything(const Workplace& place, const World& world, const std::st
         return prefix + "protocol = " + protocol + "\n" + prefix + "url = " + url + "\n" + prefix + "user = " + user + "\n" + prefix +
                "credential = " + alias + "\n" + prefix + "start = all\n" + prefix + "deliver = spool,hook\n";
     };
-    return proxy + basicCredential(place, "c") + world.ewsTokens.credential(place, "e") + world.graphTokens.credential(place, "g") +
+    return proxy + basicCredential(place, "c") + credential(place, "e", world.ewsTokens) + credential(place, "g", world.graphTokens) +
            world.box.words("spool,hook", "leave") + exchange("e", "ews", "http://127.0.0.1:" + std::to_string(world.ewsPort) + "/EWS/Exchange.asmx") +
            exchange("g", "graph", world.graph.url()) + webhook("hook", world.hook);
 }
