@@ -13,7 +13,7 @@ namespace listener {
 
 /// How long to wait after a failure. Belongs to one mailbox.
 /// Doubling from 2 s to 5 min, so that a server that accepts and drops sees at most 20 sign-ins in the first hour; matters of the
-/// operator wait 1, 5, then 15 min. Begins anew only after `provenLife` without a failure.
+/// operator wait 1, 5, then 15 min, and EWS that is switched off an hour. Begins anew only after `provenLife` without a failure.
 class Backoff {
 public:
     static constexpr std::chrono::milliseconds first{2'000};

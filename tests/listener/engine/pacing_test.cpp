@@ -67,6 +67,15 @@ SCENARIO("the time a server asks for is given to it, and matters of the operator
     REQUIRE(backoff.failed(refused, start) == 15min);
 }
 
+SCENARIO("EWS that is switched off is asked for again hourly, whatever was in the way before", "[pacing]") {
+    Fixed dice(0);
+    Backoff backoff(dice);
+    const Error blocked{Reaction::askOperator, Code::mailboxEwsBlocked, "EWS is disabled for this user or tenant"};
+    for (int i = 0; i < 5; ++i) REQUIRE(backoff.failed(blocked, start) == 1h);
+    REQUIRE(backoff.failed(refused, start) == 15min);
+    REQUIRE(backoff.failed(blocked, start) == 1h);
+}
+
 SCENARIO("sign-ins at one host are spaced after a burst, hosts do not wait for each other", "[pacing]") {
     SignInPacer pacer;
     std::vector<Steady> moments;
