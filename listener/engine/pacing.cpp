@@ -45,6 +45,16 @@ void Backoff::succeeded(plugin::Steady now) {
     if (!wellSince_) wellSince_ = now;
 }
 
+Pace::Pace(std::chrono::milliseconds interval, std::chrono::milliseconds longest, plugin::Steady now)
+    : interval_(interval), longest_(std::max(interval, longest)), since_(now - 4 * interval) {}
+
+std::chrono::milliseconds Pace::next(plugin::Steady now, std::size_t folders) const {
+    const auto quiet = std::chrono::duration_cast<std::chrono::milliseconds>(now - since_);
+    auto shortest = now < calmUntil_ ? interval_ : std::min(interval_, std::max<std::chrono::milliseconds>(interval_ / 12, 1s));
+    shortest = std::max<std::chrono::milliseconds>(shortest, folders * perFolder);
+    return std::max({shortest, std::min(quiet / 4, interval_), std::min(quiet / 30, longest_)});
+}
+
 plugin::Steady SignInPacer::reserve(const std::string& host, plugin::Steady now) {
     const std::lock_guard lock(mutex_);
     auto& next = next_.try_emplace(host, now - burst * spacing).first->second;

@@ -34,6 +34,7 @@ public:
         if (session_) throw std::logic_error("a session by Graph is opened once");
         auto& loop = co_await plugin::thisLoop();
         const auto kind = access_.kind(settings_.credential);
+    bool hasNoPush() const override { return true; }
         if (!kind) co_return kind.error();
         if (*kind != auth::Access::Kind::token)
             co_return Error{Reaction::askOperator, Code::mailboxNoMechanism,
