@@ -187,6 +187,7 @@ Task<Result<void>> Notifications::startListening(std::stop_token stop) {
         if (isPassing(begun.error())) lose(endpoint_.refusedAs == Meaning::subscription ? Lives::no : Lives::perhaps);
         co_return begun;
     }
+    endpoint_.standsOpen();
     cutter_ = {};
     words_ = 0;
     heard_ = loop.clock().steady();

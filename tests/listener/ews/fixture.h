@@ -18,8 +18,10 @@ namespace ewstest {
 class RecordingLog final : public plugin::Log {
 public:
     std::string text{};
+    std::vector<std::string> told{};  ///< what people see with the usual level: the messages alone
     bool enabled(plugin::Level) const override { return true; }
-    void write(plugin::Level, std::string_view, std::string_view message, const std::vector<plugin::Field>& fields) override {
+    void write(plugin::Level level, std::string_view, std::string_view message, const std::vector<plugin::Field>& fields) override {
+        if (level <= plugin::Level::information) told.emplace_back(message);
         text.append(message);
         for (const auto& field : fields) text.append(" ").append(field.key).append("=").append(field.value);
         text += '\n';
@@ -125,7 +127,8 @@ struct Fixture {
         CHECK(server.schemaProblems() == Names{});
     }
     listener::Mailbox& mailbox() {
-        if (!mailbox_) mailbox_ = listener::ews::makeMailbox(settings, access, std::make_unique<listenertest::MemoryIndex>(index), log, "0.3.0");
+        if (!mailbox_)
+            mailbox_ = listener::ews::makeMailbox(settings, access, std::make_unique<listenertest::MemoryIndex>(index), log, "0.3.0", limit);
         return *mailbox_;
     }
     /// The session is over, what is known stays.
@@ -178,6 +181,7 @@ struct Fixture {
     FakeAccess access{server};
     RecordingLog log{};
     std::shared_ptr<listenertest::IndexData> index = std::make_shared<listenertest::IndexData>();
+    std::shared_ptr<listener::RequestLimit> limit = std::make_shared<listener::RequestLimit>(loop.clock());
     listener::ews::Settings settings{};
     Received received{};
     std::vector<std::string> ids{};

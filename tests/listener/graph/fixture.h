@@ -158,7 +158,7 @@ struct Fixture {
     }
 
     listener::Mailbox& mailbox() {
-        if (!mailbox_) mailbox_ = listener::graph::makeMailbox(settings, access, std::make_unique<MemoryIndex>(kept), random, log, "0.4.0");
+        if (!mailbox_) mailbox_ = listener::graph::makeMailbox(settings, access, std::make_unique<MemoryIndex>(kept), random, log, "0.4.0", limit);
         return *mailbox_;
     }
     /// Another session, with what is kept.
@@ -207,6 +207,7 @@ struct Fixture {
     RecordingLog log{};
     CountingRandom random{};
     std::shared_ptr<KeptIndex> kept = std::make_shared<KeptIndex>();
+    std::shared_ptr<listener::RequestLimit> limit = std::make_shared<listener::RequestLimit>(loop.clock());
     listener::graph::Settings settings{};
     Received received{};
     std::stop_source stop{};
