@@ -152,6 +152,8 @@ public:
     }
     /// After open(): will the server tell of arrivals by itself? False: watch() must not be called.
     virtual bool pushes() const = 0;
+    /// The protocol has no way to tell of arrivals, and is made to be asked: more often while mail comes, less often while none does.
+    virtual bool hasNoPush() const { return false; }
     /// Waits until something may have arrived in one of these folders, and answers which; or until `until` or `wake`: none. A hint only: a
     /// list() tells the truth. Afterwards no folder is entered. Errors: a line that is dead without a word ends as channelTimeout or channelClosed.
     virtual plugin::Task<plugin::Result<std::vector<std::string>>> watch(Watching watching, std::stop_token stop) = 0;

@@ -49,6 +49,7 @@ Engine::Engine(plugin::Host& host, Programs& programs, MailboxMaker make)
       outlets_(host, programs, [this](const std::string& mailbox) { mailboxHasWork(mailbox); }),
       alerts_(AlertParts{host.database(), host.access(), programs, host.clock(), host.log(), host.metrics(), host.instance()},
               alertSettings(*configuration_)),
+      limits_(host.clock()),
       parts_{host.access(),
              *ledger_,
              outlets_.ledger(),
@@ -65,7 +66,9 @@ Engine::Engine(plugin::Host& host, Programs& programs, MailboxMaker make)
              host.dataDirectory() + "/staging",
              configuration_->duration("ledger.retention"),
              host.version(),
-             [this, make = std::move(make)](const MailboxSettings& settings) { return make(settings, host_); }} {
+             [this, make = std::move(make)](const MailboxSettings& settings) {
+                 return make ? make(settings, host_) : makeMailbox(settings, host_, limits_);
+             }} {
     outlets_.configure(*configuration_);
     for (const auto& alias : configuration_->aliases("mailbox")) fill(alias);
     describeMetrics(host_.metrics());

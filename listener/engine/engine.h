@@ -28,7 +28,7 @@ public:
     static constexpr std::chrono::seconds patienceToChange{60};
 
     /// Blocks nothing, begins nothing. `host` and `programs` outlive the engine. `make`: other sessions than real ones, for tests.
-    Engine(plugin::Host& host, Programs& programs, MailboxMaker make = makeMailbox);
+    Engine(plugin::Host& host, Programs& programs, MailboxMaker make = {});
     ~Engine();
 
     /// Begins work; `ended` as plugin::Package::start says.
@@ -76,6 +76,7 @@ private:
     Outlets outlets_;
     Alerts alerts_;
     SignInPacer pacer_{};
+    RequestLimits limits_;
     WorkerParts parts_;
     std::stop_source finish_{}, giveUp_{};
     mutable std::mutex mutex_{};                            // posts_ as a whole: the home loop changes it, others read it; withWork_

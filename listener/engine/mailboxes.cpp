@@ -40,7 +40,14 @@ Settings byHttp(const MailboxSettings& from) {
 
 using IndexMaker = decltype(makeItemIndex)*;
 
-std::unique_ptr<Mailbox> make(const MailboxSettings& from, plugin::Host& host, IndexMaker makeIndex) {
+/// Whose budget it is: two credentials of one application have one.
+std::string applicationOf(const MailboxSettings& from, plugin::Host& host) {
+    const auto client = host.configuration()->text("credential." + from.session.credential + ".client_id");
+    return client.empty() ? "credential " + from.session.credential : "client_id " + client;
+}
+
+std::unique_ptr<Mailbox> make(const MailboxSettings& from, plugin::Host& host, RequestLimits& limits, IndexMaker makeIndex) {
+    const auto limit = [&] { return limits.of(from.protocol, applicationOf(from, host), from.session.user); };
     const auto index = [&] { return makeIndex(host.database(), host.clock(), from.alias, from.protocol); };
     if (from.protocol == "imap") {
         auto settings = common<imap::Settings>(from);
@@ -54,18 +61,23 @@ std::unique_ptr<Mailbox> make(const MailboxSettings& from, plugin::Host& host, I
         auto settings = byHttp<ews::Settings>(from);
         settings.application = from.session.application;
         settings.push = from.session.push;
-        return ews::makeMailbox(std::move(settings), host.access(), index(), host.log(), host.version());
+        return ews::makeMailbox(std::move(settings), host.access(), index(), host.log(), host.version(), limit());
     }
     if (from.protocol == "graph")
-        return graph::makeMailbox(byHttp<graph::Settings>(from), host.access(), index(), host.random(), host.log(), host.version());
+        return graph::makeMailbox(byHttp<graph::Settings>(from), host.access(), index(), host.random(), host.log(), host.version(), limit());
     throw std::logic_error("a mailbox of no protocol");
 }
 
 }  // namespace
 
-std::unique_ptr<Mailbox> makeMailbox(const MailboxSettings& settings, plugin::Host& host) { return make(settings, host, makeItemIndex); }
+std::unique_ptr<Mailbox> makeMailbox(const MailboxSettings& settings, plugin::Host& host, RequestLimits& limits) {
+    return make(settings, host, limits, makeItemIndex);
+}
 
-std::unique_ptr<Mailbox> makeShadowMailbox(const MailboxSettings& settings, plugin::Host& host) { return make(settings, host, makeShadowIndex); }
+std::unique_ptr<Mailbox> makeShadowMailbox(const MailboxSettings& settings, plugin::Host& host) {
+    RequestLimits alone{host.clock()};
+    return make(settings, host, alone, makeShadowIndex);
+}
 
 plugin::Task<plugin::Result<void>> followDetour(Ledger& ledger, MailboxSettings& settings) {
     auto detour = co_await ledger.detour(settings.alias);

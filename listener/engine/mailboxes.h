@@ -3,6 +3,7 @@
 #include "listener/engine/settings.h"
 #include "listener/ledger/ledger.h"
 #include "listener/mailbox.h"
+#include "listener/request_limit.h"
 #include "plugin/contract/host.h"
 
 #include <functional>
@@ -12,9 +13,10 @@ namespace listener {
 
 /// A new session with a mailbox. Constructing it does no I/O. `host` outlives it.
 using MailboxMaker = std::function<std::unique_ptr<Mailbox>(const MailboxSettings& settings, plugin::Host& host)>;
-/// By the protocol of the settings.
-std::unique_ptr<Mailbox> makeMailbox(const MailboxSettings& settings, plugin::Host& host);
-/// For a look beside the service: it writes nothing down, not even how messages are numbered.
+/// By the protocol of the settings. `limits`: of all mailboxes of this process.
+std::unique_ptr<Mailbox> makeMailbox(const MailboxSettings& settings, plugin::Host& host, RequestLimits& limits);
+/// For a look beside the service: it writes nothing down, not even how messages are numbered. What the service asks for meanwhile it knows nothing
+/// of.
 std::unique_ptr<Mailbox> makeShadowMailbox(const MailboxSettings& settings, plugin::Host& host);
 
 /// Where the ledger says that the mailbox is read by another protocol than is configured: by that. Errors: those of the ledger; configConflict: there

@@ -93,7 +93,7 @@ void addMailboxKeys(std::vector<Key>& keys) {
     add({.pattern = "mailbox.<alias>.interval",
          .type = KeyType::duration,
          .fallback = "60s",
-         .doc = "from one look into the mailbox to the next where the server does not tell of arrivals",
+         .doc = "from one look into the mailbox to the next where the server does not tell of arrivals; graph: faster while mail comes",
          .minimum = 1,
          .maximum = 9999});
     add({.pattern = "mailbox.<alias>.push",
@@ -103,7 +103,7 @@ void addMailboxKeys(std::vector<Key>& keys) {
     add({.pattern = "mailbox.<alias>.reconcile",
          .type = KeyType::duration,
          .fallback = "5m",
-         .doc = "from one look into the mailbox to the next while the server tells of arrivals",
+         .doc = "from one look into the mailbox to the next while the server tells of arrivals; graph: while none come",
          .minimum = 10,
          .maximum = 9999});
     add({.pattern = "mailbox.<alias>.start",

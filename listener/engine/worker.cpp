@@ -40,7 +40,8 @@ Worker::Worker(const WorkerParts& parts, plugin::Loop& loop, MailboxSettings set
       current_(settings_),
       outlets_(std::move(outlets)),
       status_(settings_.alias, settings_.interval, loop.clock().steady()),
-      backoff_(parts.random) {
+      backoff_(parts.random),
+      pace_(settings_.interval, settings_.reconcile, loop.clock().steady()) {
     if (!settings_.enabled) status_.enter(State::disabled);
 }
 
@@ -61,6 +62,7 @@ Task<bool> Worker::run(Mode mode, Stops stops) {
         if (ended) continue;
         const auto& error = ended.error();
         if (stops_.finish.stop_requested()) break;
+        if (error.code == plugin::Code::mailboxThrottled) pace_.throttled(loop_.clock().steady());
         if (isNoFailure(error)) continue;
         const bool other = co_await fallsBack(error);
         if (other) continue;
@@ -213,8 +215,8 @@ Task<Result<Worker::Ended>> Worker::workUntilStopped(Mailbox& mailbox, Mode mode
         }
         auto look = co_await workFolders(mailbox, std::exchange(heard, {}), mode);
         if (!look) co_return look.error();
-        const auto every = mailbox.pushes() ? settings_.reconcile : settings_.interval;
-        status_.expectEvery(every);
+        if (look->delivered > 0) pace_.arrived(loop_.clock().steady());
+        const auto every = untilNextLook(mailbox, look->answered.size());
         if (look->trouble) {
             if (mode == Mode::once) co_return *look->trouble;
             note(*look->trouble, settings_.interval);
@@ -411,6 +413,15 @@ Task<Result<std::vector<std::string>>> Worker::pause(Mailbox& mailbox, std::vect
     auto waiting = acted_->wait(until, stops_.finish);
     co_await waiting;
     co_return heard;
+}
+
+/// From one whole look to the next; `folders`: so many it took. Nobody is called stalled because mail comes fast.
+std::chrono::milliseconds Worker::untilNextLook(const Mailbox& mailbox, std::size_t folders) {
+    const auto every = mailbox.pushes()      ? settings_.reconcile
+                       : mailbox.hasNoPush() ? pace_.next(loop_.clock().steady(), folders)
+                                             : settings_.interval;
+    status_.expectEvery(mailbox.hasNoPush() ? std::max(every, settings_.interval) : every);
+    return every;
 }
 
 std::uint64_t Worker::arrivalsOf(const std::string& folder) const {

@@ -41,6 +41,7 @@ struct WorkerParts {
 ///
 ///   starting ──(signed in)──► working ──(verified)──► watching ──(news: those folders; reconcile: all)──► working
 ///                                                  └► waiting ──(interval: all)──► working         where the server does not push
+///                                                               (Pace, where the protocol has no push at all)
 ///   any state ──(failure)──► waiting (back-off) ──► starting
 class Worker {
 public:
@@ -90,6 +91,7 @@ private:
     plugin::Task<plugin::Result<void>> keepAccounts(Mailbox& mailbox, std::vector<std::string> folders);
     plugin::Task<plugin::Result<void>> keepAccount(Mailbox& mailbox, std::string folder);
     void wellAgain();
+    std::chrono::milliseconds untilNextLook(const Mailbox& mailbox, std::size_t folders);
     std::uint64_t arrivalsOf(const std::string& folder) const;
 
     const WorkerParts& parts_;
@@ -101,6 +103,7 @@ private:
     std::map<std::string, Unreadable> unreadable_{};  ///< by folder
     MailboxStatus status_;
     Backoff backoff_;
+    Pace pace_;
     Stops stops_{};
     std::shared_ptr<plugin::Event> acted_ = std::make_shared<plugin::Event>();
     std::shared_ptr<std::stop_source> wake_ = std::make_shared<std::stop_source>();  ///< of the watch at hand

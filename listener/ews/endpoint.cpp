@@ -68,6 +68,11 @@ Error refusal(const Session& session, const ResponseMessage& message, std::strin
     return refusal(session.shown(message.code), session.shown(message.text), message.backOff, session.peer, during);
 }
 
+void tooMany(const Session& session, std::optional<std::chrono::milliseconds> backOff, Hanging hanging) {
+    if (hanging == Hanging::no) session.limit->crowded();
+    session.limit->rest(std::max<std::chrono::milliseconds>(backOff.value_or(crowdedBackOff), crowdedBackOff));
+}
+
 Endpoint::Endpoint(Session& session) : session_(session), http_(session.access.dialer()) {}
 
 Task<Result<auth::HttpRequest>> Endpoint::prepare(const Operation& operation, std::stop_token stop) {
@@ -109,8 +114,12 @@ Task<Result<void>> Endpoint::begin(Operation operation, std::stop_token stop) {
     refusedAs.reset();
     during_ = operation.name;
     for (bool repeated = false;;) {
+        place_.leave();  // nobody waits for a token, or another place, and keeps others waiting
         auto request = co_await prepare(operation, stop);
         if (!request) co_return request.error();
+        auto place = co_await session_.limit->enter(1, stop);
+        if (!place) co_return place.error();
+        place_ = std::move(*place);
         const auto deadline = loop.clock().steady() + session_.settings.connectTimeout + session_.settings.ioTimeout;
         auto answer = co_await http_.begin(std::move(*request), deadline, stop);
         if (!answer && answer.error().code == Code::channelClosed && kept_ && !std::exchange(repeated, true)) {
@@ -197,12 +206,19 @@ Error Endpoint::signInRefused(const auth::HttpAnswer& answer) {
 Result<void> Endpoint::faultOf(const AnswerReader& reader) {
     const auto& fault = reader.fault();
     if (!fault) return {};
-    refusedAs = meaningOf(fault->code);
+    note(meaningOf(fault->code), fault->backOff);
     if (refusedAs == Meaning::version && !std::exchange(session_.loweredSchema, true)) {
         session_.schema = olderSchema;
         again_ = true;
     }
     return refusal(session_.shown(fault->code), session_.shown(fault->text), fault->backOff, session_.peer, during_);
+}
+
+/// Why the server refuses. Too many requests at a time: fewer from now on, and none for a while. Too many answers that stay open are no reason for
+/// fewer.
+void Endpoint::note(Meaning meaning, std::optional<std::chrono::milliseconds> backOff) {
+    refusedAs = meaning;
+    if (meaning == Meaning::crowded) tooMany(session_, backOff, affine ? Hanging::yes : Hanging::no);
 }
 
 /// After an Error the connection may be in the middle of something.
@@ -248,6 +264,7 @@ Task<Result<std::optional<AnswerPart>>> Endpoint::next(std::stop_token stop) {
         const auto faulty = faultOf(*reader_);
         reader_.reset();
         buffer_ = std::vector<char>();
+        place_.leave();
         if (!faulty) co_return ended(faulty.error());
     }
     if (parts_.empty()) co_return std::optional<AnswerPart>{};
@@ -262,6 +279,7 @@ void Endpoint::abandon() {
     parts_.clear();
     kept_ = false;
     http_.close();
+    place_.leave();
 }
 
 Task<Result<std::vector<ResponseMessage>>> Endpoint::call(Operation operation, std::size_t most, std::stop_token stop) {
@@ -276,7 +294,10 @@ Task<Result<std::vector<ResponseMessage>>> Endpoint::call(Operation operation, s
         auto* message = std::get_if<ResponseMessage>(&**part);
         if (message == nullptr) continue;
         const auto meaning = message->success ? Meaning::again : meaningOf(message->code);
-        if (meaning == Meaning::busy || meaning == Meaning::crowded) co_return ended(refusal(session_, *message, during_));
+        if (meaning == Meaning::busy || meaning == Meaning::crowded) {
+            note(meaning, message->backOff);
+            co_return ended(refusal(session_, *message, during_));
+        }
         messages.push_back(std::move(*message));
     }
     if (messages.empty()) co_return ended(unreadable("there is nothing in it"));

@@ -19,7 +19,8 @@ namespace listener::ews {
 
 /// Requests to the endpoint, one after the other, over one kept connection. One that a kept connection loses is sent once more: each of ours may be.
 /// Errors: those of HttpSession, TokenSource and refusal(); reauthenticate mailboxSignInRefused (the TokenSource knows); reconnect mailboxProtocol
-/// where an answer is no proper one. After reconnect and reauthenticate the session is over.
+/// where an answer is no proper one. After reconnect and reauthenticate the session is over. From its first octet to the last one of its answer a
+/// request has a place of the mailbox's RequestLimit.
 class Endpoint {
 public:
     explicit Endpoint(Session& session);  ///< outlives it
@@ -30,6 +31,8 @@ public:
     plugin::Task<plugin::Result<std::optional<AnswerPart>>> next(std::stop_token stop);
     /// The rest of the answer is not wanted.
     void abandon();
+    /// The answer stays open for what may come: it is none of the requests the server works on.
+    void standsOpen() { place_.leave(); }
 
     /// The whole answer, at least one message and not more than `most`: of how many things it asks. A message that says the server is busy is an
     /// Error, all others are the caller's to judge.
@@ -41,7 +44,7 @@ public:
     /// harm. An empty text: it has ended.
     plugin::Task<plugin::Result<std::optional<std::string>>> listen(plugin::Deadline until, std::stop_token stop);
 
-    std::optional<Meaning> refusedAs{};  ///< after an Error: of the fault that is its reason, where there is one
+    std::optional<Meaning> refusedAs{};  ///< after an Error: of the fault, or the message, that is its reason, where there is one
 
     /// Requests that belong to one subscription go to one server: that is asked for with each, and its cookie sent. Such an endpoint may lose its
     /// connection, and the session goes on.
@@ -54,13 +57,15 @@ private:
     plugin::Task<std::string> beginning(std::stop_token stop);
     plugin::Error signInRefused(const auth::HttpAnswer& answer);
     plugin::Result<void> faultOf(const AnswerReader& reader);
+    void note(Meaning meaning, std::optional<std::chrono::milliseconds> backOff);
     plugin::Error ended(plugin::Error error);
     plugin::Error unreadable(std::string_view why) const;
     plugin::Task<plugin::Result<std::size_t>> readSome(std::stop_token stop);
 
     Session& session_;
     auth::HttpSession http_;
-    bool kept_ = false;  ///< an answer has come over this connection
+    RequestLimit::Place place_{};  ///< while a request is under way
+    bool kept_ = false;            ///< an answer has come over this connection
     std::string_view during_{};
     std::unique_ptr<AnswerReader> reader_{};
     std::vector<char> buffer_{};
@@ -70,6 +75,11 @@ private:
     std::chrono::nanoseconds waited_{};  ///< for these
     bool again_ = false;                 ///< the schema was lowered
 };
+
+/// The server has said that there are too many requests, or connections, of this mailbox at a time: none for a while, and then, if they were no
+/// answers that stay open, one after the other.
+enum class Hanging { yes, no };
+void tooMany(const Session& session, std::optional<std::chrono::milliseconds> backOff, Hanging hanging);
 
 /// The error of a message that is no success.
 plugin::Error refusal(const Session& session, const ResponseMessage& message, std::string_view during);

@@ -22,8 +22,9 @@ namespace {
 
 class EwsMailbox final : public Mailbox {
 public:
-    EwsMailbox(Settings settings, auth::Access& access, std::unique_ptr<ItemIndex> index, plugin::Log& log, std::string version)
-        : index_(std::move(index)), session_(std::move(settings), access, *index_, log, std::move(version)) {}
+    EwsMailbox(Settings settings, auth::Access& access, std::unique_ptr<ItemIndex> index, plugin::Log& log, std::string version,
+               std::shared_ptr<RequestLimit> limit)
+        : index_(std::move(index)), session_(std::move(settings), access, *index_, log, std::move(version), std::move(limit)) {}
 
     std::string_view protocol() const override { return "ews"; }
     bool rendersAnew() const override { return true; }
@@ -116,9 +117,9 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Mailbox> makeMailbox(Settings settings, auth::Access& access, std::unique_ptr<ItemIndex> index, plugin::Log& log,
-                                     std::string version) {
-    return std::make_unique<EwsMailbox>(std::move(settings), access, std::move(index), log, std::move(version));
+std::unique_ptr<Mailbox> makeMailbox(Settings settings, auth::Access& access, std::unique_ptr<ItemIndex> index, plugin::Log& log, std::string version,
+                                     std::shared_ptr<RequestLimit> limit) {
+    return std::make_unique<EwsMailbox>(std::move(settings), access, std::move(index), log, std::move(version), std::move(limit));
 }
 
 }  // namespace listener::ews

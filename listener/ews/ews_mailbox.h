@@ -3,6 +3,7 @@
 #include "auth/access.h"
 #include "listener/item_index.h"
 #include "listener/mailbox.h"
+#include "listener/request_limit.h"
 #include "plugin/contract/log.h"
 
 #include <chrono>
@@ -27,8 +28,8 @@ struct Settings {
 };
 
 /// A session by Exchange Web Services (SOAP 1.1; learn.microsoft.com/exchange/client-developer/web-service-reference), schema Exchange2013_SP1, with
-/// Exchange Online and Exchange Server. The constructor does no I/O. `access` and `log` outlive it.
-std::unique_ptr<Mailbox> makeMailbox(Settings settings, auth::Access& access, std::unique_ptr<ItemIndex> index, plugin::Log& log,
-                                     std::string version);
+/// Exchange Online and Exchange Server. The constructor does no I/O. `access` and `log` outlive it. `limit`: what all sessions of this mailbox share.
+std::unique_ptr<Mailbox> makeMailbox(Settings settings, auth::Access& access, std::unique_ptr<ItemIndex> index, plugin::Log& log, std::string version,
+                                     std::shared_ptr<RequestLimit> limit);
 
 }  // namespace listener::ews

@@ -88,6 +88,7 @@ private:
         };
         Endpoint& endpoint;
         Batch batch;
+        std::size_t number = 0;
         std::stop_source ends{};
         std::stop_callback<End> onStop;
         std::shared_ptr<plugin::detail::SharedOf<Result<void>>> begun{};
@@ -177,6 +178,7 @@ private:
     Task<Result<void>> fetchBatch(Batch batch) {
         const auto ids = idsOf(batch);
         auto operation = getItems(ids, ItemShape::mime);
+        inHand_ = ++begun_;
         auto begun = co_await endpoint_.begin(std::move(operation), stop_);
         if (!begun) co_return refusedAsAWhole(endpoint_, std::move(batch), begun.error());
         auto reading = readBatch(endpoint_, std::move(batch));
@@ -185,10 +187,11 @@ private:
 
     /// The next batch, over the other connection, while this one is read: the server never waits for us.
     Task<void> askAhead(Endpoint& busy) {
-        if (session_.oneAtATime || ahead_ || waiting_.empty() || waiting_.front().tries > 0 || receiver_.enough()) co_return;
+        if (session_.limit->isCrowded() || ahead_ || waiting_.empty() || waiting_.front().tries > 0 || receiver_.enough()) co_return;
         auto& loop = co_await plugin::thisLoop();
         auto& other = &busy == &endpoint_ ? second_ : endpoint_;
         ahead_ = std::make_unique<Ahead>(other, nextBatch(), stop_);
+        ahead_->number = ++begun_;
         const auto ids = idsOf(ahead_->batch);
         auto operation = getItems(ids, ItemShape::mime);
         ahead_->begun = plugin::start(loop, ahead_->endpoint.begin(std::move(operation), ahead_->ends.get_token()));
@@ -198,6 +201,7 @@ private:
         auto joining = ahead_->begun->wait(plugin::Deadline::max(), {});
         co_await joining;
         const auto ahead = std::move(ahead_);
+        inHand_ = ahead->number;
         const auto begun = ahead->begun->get();
         if (!begun) co_return refusedAsAWhole(ahead->endpoint, std::move(ahead->batch), begun.error());
         auto reading = readBatch(ahead->endpoint, std::move(ahead->batch));
@@ -214,6 +218,7 @@ private:
             if (!part) co_return brokenOff(endpoint, std::move(batch), at, part.error());
             if (!*part) {
                 for (; at < batch.size(); ++at) putOff(std::move(batch[at]));
+                putBack(std::exchange(again_, {}));
                 co_return Result<void>{};
             }
             if (at == batch.size()) co_return unexpected(endpoint, "more messages than were asked for");
@@ -292,16 +297,29 @@ private:
     Result<void> noteRefusal(Wanted& wanted, const ResponseMessage& message) {
         const auto meaning = message.success ? Meaning::poison : meaningOf(message.code);
         if (meaning == Meaning::itemGone) return {};
-        if (meaning == Meaning::busy || meaning == Meaning::crowded) return refusal(session_, message, "GetItem");
+        if (meaning == Meaning::busy) return refusal(session_, message, "GetItem");
+        if (meaning == Meaning::crowded) {
+            tooMany(session_, message.backOff, Hanging::no);
+            if (!bearsCrowd()) return refusal(session_, message, "GetItem");
+            again_.push_back(std::move(wanted));
+            return {};
+        }
         wanted.refusedBy = message.success ? "no content" : session_.shown(message.code);
         const bool lastTry = wanted.tries + 1 == triesOfOne;
         if (meaning == Meaning::poison && lastTry) {
             poisoned_.push_back(std::move(wanted));
             return {};
         }
-        if (meaning == Meaning::away && lastTry && isOfServer()) return refusal(session_, message, "GetItem");
+        if ((meaning == Meaning::away || meaning == Meaning::moves) && lastTry && isOfServer()) return refusal(session_, message, "GetItem");
         putOff(std::move(wanted));
         return {};
+    }
+
+    /// Too many requests at a time, for the batch in hand or some of it: one at a time from now on, and if that does not help, later. What was on the
+    /// way then does not tell whether it helps.
+    bool bearsCrowd() {
+        if (!crowdedAt_) crowdedAt_ = begun_;
+        return inHand_ <= *crowdedAt_;
     }
 
     /// To be asked for alone; left out after some tries.
@@ -314,11 +332,10 @@ private:
                              {{"mailbox", session_.settings.alias}, {"ordinal", wanted.ordinal}, {"cause", wanted.refusedBy}});
     }
 
-    /// A fault instead of an answer, or none. Too many requests: one at a time from now on, and if that does not help, later. What may come from one
-    /// of them: one by one then, and what fails alone is left out, so that others come.
+    /// A fault instead of an answer, or none. What may come from one of them: one by one then, and what fails alone is left out, so that others come.
     Result<void> refusedAsAWhole(const Endpoint& endpoint, Batch batch, const Error& error) {
         const auto meaning = endpoint.refusedAs;
-        if (meaning == Meaning::crowded && !std::exchange(session_.oneAtATime, true)) {
+        if (meaning == Meaning::crowded && bearsCrowd()) {
             putBack(std::move(batch));
             return {};
         }
@@ -338,6 +355,7 @@ private:
     /// The answer ends, or cannot be read on, in the message `at`: each message there is may be the one that does it.
     Result<void> brokenOff(Endpoint& endpoint, Batch batch, std::size_t at, const Error& error) {
         batch.erase(batch.begin(), batch.begin() + static_cast<std::ptrdiff_t>(at));
+        putBack(std::exchange(again_, {}));
         if (batch.empty() && (endpoint.refusedAs || error.reaction != Reaction::reconnect)) return error;
         if (endpoint.refusedAs) return refusedAsAWhole(endpoint, std::move(batch), error);
         if (error.reaction != Reaction::reconnect) return error;
@@ -404,10 +422,14 @@ private:
     std::deque<Wanted> waiting_{};        ///< to be fetched
     std::deque<Wanted> poisoned_{};       ///< which the server cannot render
     std::unique_ptr<Ahead> ahead_{};
-    std::size_t atOnce_ = sizesAtOnce;  ///< sizes
-    int failures_ = 0;                  ///< messages given up for reasons that may be the server's
-    bool handedOut_ = false;            ///< has any message been?
-    plugin::Wall now_{};                ///< for what the server tells no date of
+    Batch again_{};                           ///< of the batch in hand: for which it was one request too many
+    std::size_t begun_ = 0;                   ///< batches
+    std::size_t inHand_ = 0;                  ///< the number of that batch
+    std::optional<std::size_t> crowdedAt_{};  ///< so many were begun when the server said that it was one too many
+    std::size_t atOnce_ = sizesAtOnce;        ///< sizes
+    int failures_ = 0;                        ///< messages given up for reasons that may be the server's
+    bool handedOut_ = false;                  ///< has any message been?
+    plugin::Wall now_{};                      ///< for what the server tells no date of
 };
 
 }  // namespace

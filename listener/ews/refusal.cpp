@@ -31,8 +31,8 @@ constexpr std::array rows{
     Row{"ErrorADUnavailable", Meaning::away},
     Row{"ErrorConnectionFailed", Meaning::away},
     Row{"ErrorMailboxStoreUnavailable", Meaning::away},
-    Row{"ErrorMailboxMoveInProgress", Meaning::away},
-    Row{"ErrorMailboxFailover", Meaning::away},
+    Row{"ErrorMailboxMoveInProgress", Meaning::moves},
+    Row{"ErrorMailboxFailover", Meaning::moves},
     Row{"ErrorClientDisconnected", Meaning::transient},
     Row{"ErrorNoRespondingCASInDestinationSite", Meaning::away},
     Row{"ErrorInvalidSyncStateData", Meaning::resync},
@@ -87,9 +87,6 @@ std::string_view explanation(std::string_view code) {
                "(Exchange Server)";
     return {};
 }
-
-/// Where fewer requests at a time is what helps.
-constexpr std::chrono::seconds crowdedBackOff{30};
 
 Error error(Reaction reaction, Code code, std::string_view peer, std::string_view during, std::string_view text) {
     std::string what{peer};
@@ -155,6 +152,7 @@ Error refusal(std::string_view code, std::string_view said, std::optional<std::c
         case Meaning::tooMuch:
         case Meaning::transient:
         case Meaning::away:
+        case Meaning::moves:
         case Meaning::resync:
         case Meaning::folderExists:
         case Meaning::itemGone:

@@ -18,6 +18,7 @@ enum class Meaning {
     tooMuch,        ///< a smaller batch may go
     transient,      ///< again later
     away,           ///< again later: the whole mailbox is not to be had now, or the way to it
+    moves,          ///< the same, and another server will have it: what the one before knew of us is lost
     resync,         ///< what was known of a folder's state means nothing any more
     folderGone,     ///<
     folderExists,   ///<
@@ -32,6 +33,8 @@ enum class Meaning {
     unknown,        ///< servers know more codes than their schema
 };
 Meaning meaningOf(std::string_view code);
+/// For Meaning::crowded: where fewer requests at a time is what helps.
+inline constexpr std::chrono::seconds crowdedBackOff{30};
 /// May a fault come from one of several things that were asked for at once? Then the others are to be had without it.
 bool mayBeOfOne(Meaning meaning);
 

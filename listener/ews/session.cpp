@@ -13,11 +13,13 @@ std::string hostOf(const std::string& url) {
 
 }  // namespace
 
-Session::Session(Settings theSettings, auth::Access& theAccess, ItemIndex& theIndex, plugin::Log& theLog, std::string version)
+Session::Session(Settings theSettings, auth::Access& theAccess, ItemIndex& theIndex, plugin::Log& theLog, std::string version,
+                 std::shared_ptr<RequestLimit> theLimit)
     : settings(std::move(theSettings)),
       access(theAccess),
       index(theIndex),
       log(theLog),
+      limit(std::move(theLimit)),
       agent("Postern/" + plugin::printable(version, 30)),
       peer(hostOf(settings.url)) {}
 

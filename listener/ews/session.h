@@ -5,6 +5,7 @@
 #include "listener/ews/folder_tree.h"
 #include "listener/ews/request.h"
 #include "listener/item_index.h"
+#include "listener/request_limit.h"
 
 #include <cstdint>
 #include <map>
@@ -35,14 +36,16 @@ struct Recent {
 
 /// What is true of a session, whichever connection a request goes by. Belongs to one loop.
 struct Session {
-    Session(Settings theSettings, auth::Access& theAccess, ItemIndex& theIndex, plugin::Log& theLog, std::string version);
+    Session(Settings theSettings, auth::Access& theAccess, ItemIndex& theIndex, plugin::Log& theLog, std::string version,
+            std::shared_ptr<RequestLimit> theLimit);
 
     Settings settings;
     auth::Access& access;
     ItemIndex& index;
     plugin::Log& log;
-    std::string agent;  ///< User-Agent
-    std::string peer;   ///< for people: "mail.example.com"
+    std::shared_ptr<RequestLimit> limit;  ///< of this mailbox, for all its sessions
+    std::string agent;                    ///< User-Agent
+    std::string peer;                     ///< for people: "mail.example.com"
 
     auth::Identity identity{};
     std::optional<auth::Access::Password> password{};  ///< Basic; else a token is asked for before each request
@@ -61,7 +64,7 @@ struct Session {
     std::optional<OpenFolder> folder{};
     std::optional<Recent> recent{};               ///< as long as it is needed: a large folder is listed in many pieces
     std::optional<plugin::Steady> pushAgainAt{};  ///< the server does not tell of arrivals: when it is asked to again
-    bool oneAtATime = false;                      ///< the server has said that two requests at a time are too many
+    bool toldOfNoPush = false;                    ///< people know, since it told of them last
 
     /// A folder of this mailbox by its use. Who acts for nobody else names the mailbox: the answer is never about another one.
     FolderRef distinguished(std::string_view use) const;

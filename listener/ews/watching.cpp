@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <utility>
 
 namespace listener::ews {
 
@@ -45,6 +46,9 @@ private:
 };
 
 Error stoppedError(const Session& session) { return {Reaction::retryLater, Code::channelStopped, session.peer + ": stopped while waiting for news"}; }
+
+/// The server has as many of them as it takes, ours or others': nothing is asked of it again for a while, and the mailbox is looked into instead.
+bool isTooMany(std::optional<Meaning> meaning) { return meaning == Meaning::subscriptions || meaning == Meaning::crowded; }
 
 /// What another try may mend: not what somebody has to change, nor what the server wants us to wait for.
 bool isPassing(const Error& error) {
@@ -165,11 +169,10 @@ Task<Result<void>> Notifications::subscribeTo(Endpoint& main, const Names& names
     endpoint_.affinity.clear();
     auto operation = subscribe(ids);
     auto answer = co_await endpoint_.ask(std::move(operation), stop);
-    if (!answer && endpoint_.refusedAs != Meaning::subscriptions) co_return answer.error();
-    if (answer && !answer->success && meaningOf(answer->code) != Meaning::subscriptions) co_return refusal(session_, *answer, "Subscribe");
+    if (!answer && !isTooMany(endpoint_.refusedAs)) co_return answer.error();
+    if (answer && !answer->success && !isTooMany(meaningOf(answer->code))) co_return refusal(session_, *answer, "Subscribe");
     if (!answer || !answer->success) {
-        failures_ = failuresInARow - 1;
-        failed(answer ? answer->code : answer.error().what);
+        giveUp(answer ? answer->code : answer.error().what);
         co_return Result<void>{};
     }
     if (answer->subscription.empty())
@@ -183,10 +186,15 @@ Task<Result<void>> Notifications::startListening(std::stop_token stop) {
     auto& loop = co_await plugin::thisLoop();
     auto operation = getStreamingEvents(subscription_, connectionMinutes);
     auto begun = co_await endpoint_.begin(std::move(operation), stop);
+    if (!begun && isTooMany(endpoint_.refusedAs)) {
+        giveUp(begun.error().what);
+        co_return Result<void>{};
+    }
     if (!begun) {
-        if (isPassing(begun.error())) lose(endpoint_.refusedAs == Meaning::subscription ? Lives::no : Lives::perhaps);
+        if (isPassing(begun.error())) lose(endpoint_.refusedAs ? livesAfter(*endpoint_.refusedAs) : Lives::perhaps);
         co_return begun;
     }
+    endpoint_.standsOpen();
     cutter_ = {};
     words_ = 0;
     heard_ = loop.clock().steady();
@@ -227,8 +235,7 @@ Result<void> Notifications::read(const std::string& document) {
     }
     if (const auto& fault = reader.fault()) {
         const auto error = refusal(session_.shown(fault->code), session_.shown(fault->text), fault->backOff, session_.peer, "GetStreamingEvents");
-        failed(error.what, meaningOf(fault->code) == Meaning::subscription ? Lives::no : Lives::perhaps);
-        return isPassing(error) ? Result<void>{} : error;
+        return refused(meaningOf(fault->code), fault->backOff, error);
     }
     for (auto& part : reader.take())
         if (const auto* message = std::get_if<ResponseMessage>(&part))
@@ -239,9 +246,7 @@ Result<void> Notifications::read(const std::string& document) {
 Result<void> Notifications::note(const ResponseMessage& message) {
     if (!message.success) {
         const auto error = refusal(session_, message, "GetStreamingEvents");
-        const bool dead = meaningOf(message.code) == Meaning::subscription;
-        failed(error.what, dead ? Lives::no : Lives::perhaps);
-        return dead || isPassing(error) ? Result<void>{} : error;
+        return refused(meaningOf(message.code), message.backOff, error);
     }
     if (!message.deadSubscriptions.empty()) {
         failed("the subscription is dead", Lives::no);
@@ -251,7 +256,10 @@ Result<void> Notifications::note(const ResponseMessage& message) {
         state_ = State::told;
         news_.insert(names_.begin(), names_.end());
     }
-    if (++words_ > 1) failures_ = 0;  // it has lived
+    if (++words_ > 1) {  // it has lived
+        failures_ = 0;
+        session_.toldOfNoPush = false;
+    }
     for (const auto& event : message.events) {
         if (event.element == "StatusEvent") continue;
         const auto known = byId_.find(event.folder);
@@ -267,6 +275,28 @@ Result<void> Notifications::note(const ResponseMessage& message) {
     return {};
 }
 
+/// What the open answer ends with.
+Result<void> Notifications::refused(Meaning meaning, std::optional<std::chrono::milliseconds> backOff, const Error& error) {
+    if (isTooMany(meaning)) {
+        if (meaning == Meaning::crowded) tooMany(session_, backOff, Hanging::yes);
+        giveUp(error.what);
+        return {};
+    }
+    failed(error.what, livesAfter(meaning));
+    return meaning == Meaning::subscription || isPassing(error) ? Result<void>{} : error;
+}
+
+/// A mailbox that moves to another server leaves its subscriptions, and the cookie that leads there, behind.
+Notifications::Lives Notifications::livesAfter(Meaning meaning) {
+    return meaning == Meaning::subscription || meaning == Meaning::moves ? Lives::no : Lives::perhaps;
+}
+
+/// As after the last failure in a row, at once.
+void Notifications::giveUp(std::string_view why) {
+    failures_ = failuresInARow - 1;
+    failed(why);
+}
+
 void Notifications::failed(std::string_view why, Lives lives) {
     lose(lives);
     if (++failures_ < failuresInARow) {
@@ -274,8 +304,9 @@ void Notifications::failed(std::string_view why, Lives lives) {
                            {{"mailbox", session_.settings.alias}, {"cause", session_.shown(why)}});
         return;
     }
-    session_.log.notice("listener.ews", "the server does not tell of arrivals after all: the mailbox is asked now and then",
-                        {{"mailbox", session_.settings.alias}, {"cause", session_.shown(why)}});
+    session_.log.write(std::exchange(session_.toldOfNoPush, true) ? plugin::Level::debug : plugin::Level::notice, "listener.ews",
+                       "the server does not tell of arrivals after all: the mailbox is asked now and then",
+                       {{"mailbox", session_.settings.alias}, {"cause", session_.shown(why)}});
 }
 
 void Notifications::lose(Lives lives) {
@@ -295,7 +326,7 @@ Task<void> Notifications::leave(Endpoint& over, std::string subscription, std::s
 
 Task<void> Notifications::close(Endpoint& main, std::stop_token stop) {
     auto subscription = subscription_.empty() ? left_ : subscription_;
-    if (subscription.empty() || session_.over) co_return;
+    if (subscription.empty() || session_.over || session_.limit->rests()) co_return;
     endpoint_.abandon();
     session_.settings.ioTimeout = std::min(session_.settings.ioTimeout, closeTime);
     session_.settings.connectTimeout = std::min(session_.settings.connectTimeout, closeTime);

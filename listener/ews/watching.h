@@ -29,7 +29,8 @@ public:
     explicit Notifications(Session& session);  ///< outlives it
 
     /// Mailbox::watch(). Whenever the answer begins anew, all folders are news: what happened in between nobody tells of.
-    /// Three failures in a row, or a server that wants no more subscriptions: Session::pushAgainAt, and all folders are news once more.
+    /// Three failures in a row, or a server that wants no more subscriptions or connections: Session::pushAgainAt, and all folders are news once
+    /// more.
     plugin::Task<plugin::Result<std::vector<std::string>>> watch(Endpoint& main, Watching watching, std::stop_token stop);
     /// Tells the server that nobody listens any more, by way of `main`; never fails.
     plugin::Task<void> close(Endpoint& main, std::stop_token stop);
@@ -47,6 +48,9 @@ private:
     plugin::Result<void> note(const ResponseMessage& message);
     void rest(int before, plugin::Steady now);
     enum class Lives { perhaps, no };
+    static Lives livesAfter(Meaning meaning);
+    plugin::Result<void> refused(Meaning meaning, std::optional<std::chrono::milliseconds> backOff, const plugin::Error& error);
+    void giveUp(std::string_view why);
     void failed(std::string_view why, Lives lives = Lives::perhaps);
     void lose(Lives lives = Lives::perhaps);
     plugin::Task<void> leave(Endpoint& over, std::string subscription, std::stop_token stop);

@@ -23,12 +23,19 @@ namespace {
 class GraphMailbox final : public Mailbox {
 public:
     GraphMailbox(Settings settings, auth::Access& access, std::unique_ptr<ItemIndex> index, plugin::Random& random, plugin::Log& log,
-                 std::string version)
-        : settings_(std::move(settings)), access_(access), index_(std::move(index)), random_(random), log_(log), version_(std::move(version)) {}
+                 std::string version, std::shared_ptr<RequestLimit> limit)
+        : settings_(std::move(settings)),
+          access_(access),
+          index_(std::move(index)),
+          random_(random),
+          log_(log),
+          version_(std::move(version)),
+          limit_(std::move(limit)) {}
 
     std::string_view protocol() const override { return "graph"; }
     bool rendersAnew() const override { return true; }
     bool pushes() const override { return false; }
+    bool hasNoPush() const override { return true; }
     std::string server() const override { return opened_ ? "Microsoft Graph" : ""; }
 
     Task<Result<void>> open(std::stop_token stop) override {
@@ -39,7 +46,7 @@ public:
         if (*kind != auth::Access::Kind::token)
             co_return Error{Reaction::askOperator, Code::mailboxNoMechanism,
                             settings_.url + ": Microsoft Graph takes no password: credential " + settings_.credential + " must be one of tokens"};
-        session_ = std::make_unique<Session>(settings_, access_, *index_, random_, log_, version_, loop);
+        session_ = std::make_unique<Session>(settings_, access_, *index_, random_, log_, version_, loop, limit_);
         auto finding = findInbox(*session_, std::move(stop));
         auto found = co_await finding;
         opened_ = static_cast<bool>(found);
@@ -115,6 +122,7 @@ private:
     plugin::Random& random_;
     plugin::Log& log_;
     const std::string version_;
+    const std::shared_ptr<RequestLimit> limit_;
     std::unique_ptr<Session> session_{};
     bool opened_ = false;
     bool entered_ = false;
@@ -123,8 +131,8 @@ private:
 }  // namespace
 
 std::unique_ptr<Mailbox> makeMailbox(Settings settings, auth::Access& access, std::unique_ptr<ItemIndex> index, plugin::Random& random,
-                                     plugin::Log& log, std::string version) {
-    return std::make_unique<GraphMailbox>(std::move(settings), access, std::move(index), random, log, std::move(version));
+                                     plugin::Log& log, std::string version, std::shared_ptr<RequestLimit> limit) {
+    return std::make_unique<GraphMailbox>(std::move(settings), access, std::move(index), random, log, std::move(version), std::move(limit));
 }
 
 }  // namespace listener::graph

@@ -3,6 +3,7 @@
 #include "auth/access.h"
 #include "listener/item_index.h"
 #include "listener/mailbox.h"
+#include "listener/request_limit.h"
 #include "plugin/contract/log.h"
 
 #include <chrono>
@@ -25,8 +26,8 @@ struct Settings {
 /// A session by Microsoft Graph v1.0. What is in a folder is known by delta query and kept in `index`, which numbers the messages; a position is the
 /// message's immutable id. It does not push. Errors beside those of Mailbox: 3xxx also after open(), since each request asks for the token anew;
 /// askOperator mailboxWrongAudience, mailboxForeignLink; retryLater mailboxThrottled with the time Graph asked for.
-/// The constructor does no I/O. `access`, `random` and `log` outlive it.
+/// The constructor does no I/O. `access`, `random` and `log` outlive it. `limit`: what all sessions of this mailbox share.
 std::unique_ptr<Mailbox> makeMailbox(Settings settings, auth::Access& access, std::unique_ptr<ItemIndex> index, plugin::Random& random,
-                                     plugin::Log& log, std::string version);
+                                     plugin::Log& log, std::string version, std::shared_ptr<RequestLimit> limit);
 
 }  // namespace listener::graph

@@ -78,7 +78,11 @@ Request Addresses::batch(const std::vector<BatchItem>& items, std::string during
         if (!item.body.empty()) body += ",\"body\":" + item.body;
         body += '}';
     }
-    return {.method = "POST", .url = absolute("/$batch"), .during = std::move(during), .body = body + "]}"};
+    return {.method = "POST",
+            .url = absolute("/$batch"),
+            .during = std::move(during),
+            .body = body + "]}",
+            .places = std::min(items.size(), batchAtOnce)};
 }
 
 }  // namespace listener::graph

@@ -15,13 +15,15 @@ inline constexpr std::size_t pageSize = 500;
 inline constexpr std::size_t folderPageSize = 250;
 inline constexpr std::size_t batchSize = 20;           ///< requests Graph takes in one $batch
 inline constexpr std::size_t translatedAtOnce = 1000;  ///< ids Graph takes in one translateExchangeIds
+inline constexpr std::size_t batchAtOnce = 4;          ///< and works on at a time, of one mailbox
 
 struct Request {
     std::string method = "GET";
-    std::string url;       ///< absolute
-    std::string during;    ///< what it is for, for people; no address, no id
-    std::string prefer{};  ///< beside immutableIds
-    std::string body{};    ///< JSON; "" = none
+    std::string url;         ///< absolute
+    std::string during;      ///< what it is for, for people; no address, no id
+    std::string prefer{};    ///< beside immutableIds
+    std::string body{};      ///< JSON; "" = none
+    std::size_t places = 1;  ///< so many requests at a time Graph makes of it
 };
 
 /// One of a $batch. Its place in it is its id, from 1.

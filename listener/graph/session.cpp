@@ -31,13 +31,14 @@ std::optional<std::uint64_t> numberOf(std::optional<std::string_view> text) {
 }  // namespace
 
 Session::Session(const Settings& settings, auth::Access& access, ItemIndex& index, plugin::Random& random, plugin::Log& log,
-                 const std::string& version, plugin::Loop& loop)
+                 const std::string& version, plugin::Loop& loop, std::shared_ptr<RequestLimit> limit)
     : settings_(settings),
       access_(access),
       index_(index),
       random_(random),
       log_(log),
       loop_(loop),
+      limit_(std::move(limit)),
       addresses_(settings.url, settings.user),
       agent_("postern/" + plugin::printable(version, 30)),
       identity_{settings.credential, settings.user, std::nullopt, "graph"} {
@@ -90,6 +91,9 @@ Task<Result<Session::Begun>> Session::begin(Request request, std::size_t lane, s
     auto preparing = prepare(request, stop);
     auto sent = co_await preparing;
     if (!sent) co_return sent.error();
+    auto entering = limit_->enter(request.places, stop);
+    auto place = co_await entering;
+    if (!place) co_return place.error();
     sent->http.limits.body = UINT64_MAX / 2;  // the caller takes it in pieces
     const auto deadline = loop_.clock().steady() + settings_.connectTimeout + settings_.ioTimeout;
     auto answering = lanes_[lane]->begin(std::move(sent->http), deadline, stop);
@@ -105,7 +109,7 @@ Task<Result<Session::Begun>> Session::begin(Request request, std::size_t lane, s
     }
     auto made = judged(request, *sent, *answer);
     if (!made) co_return made.error();
-    Begun begun{.answer = std::move(*made)};
+    Begun begun{.answer = std::move(*made), .place = std::move(*place)};
     begun.announced = numberOf(answer->headers.find("Content-Length"));
     begun.delimited = begun.announced || answer->headers.find("Transfer-Encoding");
     co_return std::move(begun);
@@ -115,6 +119,9 @@ Task<Result<Answer>> Session::ask(Request request, std::stop_token stop) {
     auto preparing = prepare(request, stop);
     auto sent = co_await preparing;
     if (!sent) co_return sent.error();
+    auto entering = limit_->enter(request.places, stop);
+    auto place = co_await entering;
+    if (!place) co_return place.error();
     sent->http.limits.body = answerLimit;
     const auto deadline = loop_.clock().steady() + settings_.connectTimeout + settings_.ioTimeout;
     auto answering = lanes_[0]->request(std::move(sent->http), deadline, stop);

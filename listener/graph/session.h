@@ -6,6 +6,7 @@
 #include "listener/graph/json.h"
 #include "listener/graph/refusal.h"
 #include "listener/graph/request.h"
+#include "listener/request_limit.h"
 #include "plugin/contract/loop.h"
 
 #include <array>
@@ -45,13 +46,14 @@ struct OpenFolder {
 /// What is true of one session, and how a request is made and answered. Belongs to one loop.
 class Session {
 public:
-    /// Requests under way at a time, each on a connection of its own: Graph takes four for a mailbox and an application.
+    /// Requests under way at a time, each on a connection of its own: Graph takes four for a mailbox and an application, which RequestLimit sees to
+    /// whatever other sessions do. A place of it is held from the first octet of a request to the last of its answer.
     static constexpr std::size_t lanes = 3;
     static constexpr std::uint64_t answerLimit = 64 << 20;  ///< octets of JSON: the answer to a $batch repeats whole messages
     static constexpr std::size_t linkLimit = 32 * 1024;     ///< octets
 
     Session(const Settings& settings, auth::Access& access, ItemIndex& index, plugin::Random& random, plugin::Log& log, const std::string& version,
-            plugin::Loop& loop);
+            plugin::Loop& loop, std::shared_ptr<RequestLimit> limit);
 
     /// Any answer but 401. Errors: those of HttpSession and TokenSource; reauthenticate mailboxSignInRefused, which the TokenSource has been told;
     /// askOperator mailboxWrongAudience, mailboxProtocol (a success that is not JSON).
@@ -63,6 +65,7 @@ public:
         Answer answer{};
         std::optional<std::uint64_t> announced{};  ///< octets of the body
         bool delimited = false;                    ///< its end is told, so a cut shows
+        RequestLimit::Place place{};               ///< until the body is taken
     };
     plugin::Task<plugin::Result<Begun>> begin(Request request, std::size_t lane, std::stop_token stop);
     auth::HttpSession& lane(std::size_t number) { return *lanes_[number]; }
@@ -106,6 +109,7 @@ private:
     plugin::Random& random_;
     plugin::Log& log_;
     plugin::Loop& loop_;
+    const std::shared_ptr<RequestLimit> limit_;
     const Addresses addresses_;
     const std::string agent_;
     const auth::Identity identity_;

@@ -24,10 +24,12 @@ using Names = std::vector<std::string>;
 class RecordingLog final : public plugin::Log {
 public:
     std::string text{};
+    std::vector<std::string> told{};  ///< what people see with the usual level: the messages alone
     std::size_t warnings = 0;
     bool enabled(plugin::Level) const override { return true; }
     void write(plugin::Level level, std::string_view, std::string_view message, const std::vector<plugin::Field>& fields) override {
         if (level == plugin::Level::warning) ++warnings;
+        if (level <= plugin::Level::information) told.emplace_back(message);
         text.append(message);
         for (const auto& field : fields) text.append(" ").append(field.key).append("=").append(field.value);
         text += '\n';

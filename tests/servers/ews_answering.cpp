@@ -406,6 +406,7 @@ EwsAnswer EwsServer::Answering::subscribe(Element& operation) {
         for (auto* type : childrenOf(*asked)) types.insert(textOf(type));
     if (types.empty()) return fault("ErrorSchemaValidation");
     if (!server_.anyClient && request_.header("x-preferserveraffinity") != "true") server_.note("a subscription without affinity");
+    if (!request_.header("cookie").empty()) server_.note("a new subscription with the affinity of another one");
     const auto id = "JgBibjFwcj" + std::to_string(++server_.subscriptionIds_) + "=";
     auto& subscription = server_.subscriptions_[id];
     subscription.folders = ids;

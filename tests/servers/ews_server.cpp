@@ -37,6 +37,7 @@ const char* schemaDirectory() {
 class EwsConnection final : public Peer {
 public:
     explicit EwsConnection(EwsServer& server) : server_(server) {}
+    ~EwsConnection() override { server_.done(std::exchange(underWay_, 0)); }
 
     std::string greeting() override { return {}; }
     std::string receive(std::string_view bytes) override {
@@ -48,9 +49,11 @@ public:
                 closed_ = true;
                 return out;
             }
+            ++underWay_;
+            server_.begun(1);
             out += answerTo(std::move(*request));
         }
-        if (server_.delay.count() == 0) return out;
+        if (server_.delay.count() == 0) return server_.done(std::exchange(underWay_, 0)), out;
         held_ += out;
         return {};
     }
@@ -61,7 +64,7 @@ public:
         return std::nullopt;
     }
     std::string speak() override {
-        if (!held_.empty()) return std::exchange(held_, {});
+        if (!held_.empty()) return server_.done(std::exchange(underWay_, 0)), std::exchange(held_, {});
         return streams_.empty() ? std::string() : tick();
     }
 
@@ -73,7 +76,7 @@ public:
         bool alive = true;
         std::string out;
         for (const auto& event : server_.eventsOf(streams_, alive)) out += document(event);
-        if (!alive) return out + end("ErrorSubscriptionNotFound");
+        if (!alive) return out + end(server_.deadCode_);
         if (closed_) return out;
         if (seconds_ >= minutes_ * 60) return out + document("<m:ConnectionStatus>Closed</m:ConnectionStatus>") + lastChunk();
         const auto beat = server_.heartbeat.count();
@@ -135,6 +138,7 @@ private:
     std::string heard_{}, held_{};
     std::string streams_{};
     int answered_ = 0;
+    std::size_t underWay_ = 0;
     long minutes_ = 30;
     long seconds_ = 0;
     std::size_t documents_ = 0;
@@ -160,9 +164,11 @@ void EwsServer::serve(TlsServer::Stream& stream) {
     while (!stopping_) {
         const auto bytes = stream.read();
         if (bytes.empty()) return;
-        if (delay.count() > 0) std::this_thread::sleep_for(delay);
         auto out = connection.receive(bytes);
-        if (delay.count() > 0) out += connection.speak();
+        if (delay.count() > 0) {
+            std::this_thread::sleep_for(delay);
+            out += connection.speak();
+        }
         if (!out.empty()) stream.write(out);
         for (int pieces = 0; connection.isStreaming() && !connection.hasClosed() && !stopping_; ++pieces) {
             std::this_thread::sleep_for(std::chrono::milliseconds(20));
@@ -210,6 +216,7 @@ void EwsServer::checkHeaders(const EwsRequest& request, int sameId) {
     const std::map<std::string, std::string> fixed{{"content-type", "text/xml; charset=utf-8"}, {"return-client-request-id", "true"}};
     for (const auto& [name, value] : fixed)
         if (request.header(name) != value) problems_.push_back(name + " is \"" + request.header(name) + "\"");
+    if (left_.contains(request.header("cookie"))) problems_.push_back(request.operation + " goes to a server the mailbox has left");
     const auto anchor = request.header("x-anchormailbox");
     if (anchor != user && request.body.find(">" + anchor + "<") == std::string::npos) problems_.push_back("X-AnchorMailbox is \"" + anchor + "\"");
     if (request.header("user-agent").rfind("Postern/", 0) != 0) problems_.push_back("User-Agent is \"" + request.header("user-agent") + "\"");
@@ -270,6 +277,24 @@ std::string EwsServer::keptStreamed(const std::string& subscription, const std::
 void EwsServer::killSubscriptions() {
     const std::lock_guard lock(mutex_);
     subscriptions_.clear();
+}
+void EwsServer::move(const std::string& code) {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [id, subscription] : subscriptions_) left_.insert(subscription.affinity);
+    subscriptions_.clear();
+    deadCode_ = code;
+}
+void EwsServer::begun(std::size_t requests) {
+    const std::lock_guard lock(mutex_);
+    mostUnderWay_ = std::max(mostUnderWay_, underWay_ += requests);
+}
+void EwsServer::done(std::size_t requests) {
+    const std::lock_guard lock(mutex_);
+    underWay_ -= requests;
+}
+std::size_t EwsServer::mostAtOnce() const {
+    const std::lock_guard lock(mutex_);
+    return mostUnderWay_;
 }
 std::size_t EwsServer::subscriptions() const {
     const std::lock_guard lock(mutex_);

@@ -92,6 +92,9 @@ public:
     std::string inbox() const { return store_.distinguished("inbox"); }
     void killSubscriptions();
     std::size_t subscriptions() const;
+    /// The mailbox goes to another server: open answers end with this code, and nobody may come with a cookie of the one before.
+    void move(const std::string& code);
+    std::size_t mostAtOnce() const;  ///< requests under way, but for answers that stay open; they take time by `delay`
 
     std::vector<EwsRequest> requests() const;
     std::vector<std::string> operations() const;  ///< of requests(), in order
@@ -126,11 +129,16 @@ private:
     void noteAlone(const std::string& problem);
     void keepDocument(const std::string& document);
     void serve(TlsServer::Stream& stream);
+    void begun(std::size_t requests);
+    void done(std::size_t requests);
 
     mutable std::mutex mutex_{};
     EwsStore store_{};
     std::map<std::string, Subscription> subscriptions_{};
     int subscriptionIds_ = 0;
+    std::string deadCode_ = "ErrorSubscriptionNotFound";  ///< of answers whose subscription is gone
+    std::set<std::string> left_{};                        ///< cookies of servers the mailbox is on no more
+    std::size_t underWay_ = 0, mostUnderWay_ = 0;
     int renderings_ = 0;
     std::vector<EwsRequest> requests_{};
     std::map<std::string, int> requestIds_{};  ///< how often each was given

@@ -72,6 +72,8 @@ inline Object::Ptr parsed(const std::string& body) {
     }
 }
 
+constexpr std::size_t mostAtATime = 4;
+
 struct GraphServer::Asked {
     std::string method, target, body;
     std::map<std::string, std::string> headers{};  ///< names in lower case
@@ -82,6 +84,12 @@ struct GraphServer::Asked {
     std::string header(const char* name) const {
         const auto found = headers.find(name);
         return found == headers.end() ? std::string() : found->second;
+    }
+    /// Requests to the mailbox: of a $batch so many are worked on at a time.
+    std::size_t worth() const {
+        std::size_t within = 0;
+        for (auto at = body.find("\"url\""); at != std::string::npos; at = body.find("\"url\"", at + 1)) ++within;
+        return path() == "/v1.0/$batch" ? std::clamp<std::size_t>(within, 1, mostAtATime) : 1;
     }
 };
 

@@ -7,8 +7,6 @@ namespace servers {
 
 namespace {
 
-constexpr std::size_t mostAtATime = 4;
-
 bool isGuid(const std::string& text) {
     constexpr std::string_view form = "xxxxxxxx-xxxx-4xxx-xxxx-xxxxxxxxxxxx";
     return std::equal(text.begin(), text.end(), form.begin(), form.end(), [](char c, char wanted) {
@@ -205,7 +203,8 @@ std::string GraphServer::serve(Asked asked, bool& closes) {
     std::unique_lock lock(mutex_);
     const auto line = asked.method + " " + asked.target;
     requests_.push_back(line);
-    mostInFlight_ = std::max(mostInFlight_, ++inFlight_);
+    const auto worth = asked.worth();
+    mostInFlight_ = std::max(mostInFlight_, inFlight_ += worth);
     if (inFlight_ >= gather_) gather_ = 0, gathered_.notify_all();
     if (server_) gathered_.wait_for(lock, std::chrono::seconds(20), [this] { return gather_ == 0; });
     if (server_ && delay_.count() > 0) {
@@ -215,7 +214,7 @@ std::string GraphServer::serve(Asked asked, bool& closes) {
         lock.lock();
     }
     auto reply = answer(asked);
-    --inFlight_;
+    inFlight_ -= worth;
     std::string wire = "HTTP/1.1 " + std::to_string(reply.status) + " \r\nContent-Type: " + reply.type + "\r\n";
     wire += "request-id: 00000000-1111-2222-3333-444444444444\r\nclient-request-id: " + asked.header("client-request-id") + "\r\n";
     for (const auto& [name, value] : reply.headers) wire += name + ": " + value + "\r\n";

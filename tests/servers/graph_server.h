@@ -25,7 +25,8 @@ namespace servers {
 /// the program, and is strict: what real Graph would refuse, and what would be a mistake, is answered with 400 and is in problems():
 /// no Prefer: IdType="ImmutableId", options it does not know, options beside a token, links that are not as they were given, paths that are not
 /// encoded, more than 20 requests in a $batch, more than 1000 ids to be translated, bodies with anything but what was asked for, a client-request-id
-/// that is none or comes twice. More than four requests at a time are answered with 429. Thread-safe.
+/// that is none or comes twice. More than four requests at a time, those of a
+/// $batch among them, are answered with 429. Thread-safe.
 class GraphServer {
 public:
     struct Options {

@@ -59,7 +59,7 @@ std::optional<plugin::Error> Process::start(plugin::Mode mode) {
     database_ = std::move(*database);
     if (auto migrated = database_->migrate(listener::ledgerOwner, listener::listenerMigrations()); !migrated) return migrated.error();
     access_ = auth::makeAccess({world_.configuration, world_.clock, world_.dice, world_.log, metrics_, network_.get()});
-    engine_ = std::make_unique<listener::Engine>(*this, *world_.programs, world_.mailboxes ? world_.mailboxes : listener::makeMailbox);
+    engine_ = std::make_unique<listener::Engine>(*this, *world_.programs, world_.mailboxes);
     engine_->start(mode, [this](int status) { status_ = status; });
     return std::nullopt;
 }

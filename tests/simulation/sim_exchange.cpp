@@ -107,6 +107,7 @@ public:
     std::string_view protocol() const override { return protocol_; }
     bool rendersAnew() const override { return protocol_ != "imap"; }
     bool pushes() const override { return false; }
+    bool hasNoPush() const override { return protocol_ == "graph"; }
     std::string server() const override { return "simulated"; }
 
     Task<Result<void>> open(std::stop_token) override {

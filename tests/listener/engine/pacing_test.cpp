@@ -67,6 +67,62 @@ SCENARIO("the time a server asks for is given to it, and matters of the operator
     REQUIRE(backoff.failed(refused, start) == 15min);
 }
 
+SCENARIO("EWS that is switched off is asked for again hourly, whatever was in the way before", "[pacing]") {
+    Fixed dice(0);
+    Backoff backoff(dice);
+    const Error blocked{Reaction::askOperator, Code::mailboxEwsBlocked, "EWS is disabled for this user or tenant"};
+    for (int i = 0; i < 5; ++i) REQUIRE(backoff.failed(blocked, start) == 1h);
+    REQUIRE(backoff.failed(refused, start) == 15min);
+    REQUIRE(backoff.failed(blocked, start) == 1h);
+}
+
+SCENARIO("the pace of looks follows what comes", "[pacing]") {
+    struct Row {
+        const char* what;
+        std::chrono::milliseconds interval, reconcile, quiet;  ///< quiet: since the last mail
+        std::size_t folders;
+        std::chrono::milliseconds next;
+    };
+    const Row row = GENERATE(values<Row>({
+        {"just now", 60s, 5min, 0s, 1, 5s},
+        {"a moment ago", 60s, 5min, 20s, 1, 5s},
+        {"a minute ago", 60s, 5min, 60s, 1, 15s},
+        {"minutes ago", 60s, 5min, 4min, 1, 60s},
+        {"half an hour ago", 60s, 5min, 30min, 1, 60s},
+        {"an hour ago", 60s, 5min, 60min, 1, 2min},
+        {"hours ago", 60s, 5min, 150min, 1, 5min},
+        {"yesterday", 60s, 5min, 24h, 1, 5min},
+        {"just now, of many folders", 60s, 5min, 0s, 50, 20s},
+        {"just now, of very many folders", 60s, 5min, 0s, 300, 2min},
+        {"yesterday, of very many folders", 60s, 5min, 24h, 300, 5min},
+        {"just now, by the shortest interval", 1s, 5min, 0s, 1, 1s},
+        {"a moment ago, by the shortest interval", 1s, 5min, 20s, 1, 1s},
+        {"just now, by a short one", 5s, 5min, 0s, 1, 1s},
+        {"just now, by a long one", 10min, 5min, 0s, 1, 50s},
+        {"yesterday, where the interval is the longest", 10min, 5min, 24h, 1, 10min},
+        {"yesterday, where both are the same", 60s, 60s, 24h, 1, 60s},
+    }));
+    INFO(row.what);
+    Pace pace(row.interval, row.reconcile, start);
+    CHECK(pace.next(start, 1) == row.interval);  // nothing is known yet
+    pace.arrived(start + 1min);
+    CHECK(pace.next(start + 1min + row.quiet, row.folders) == row.next);
+    pace.throttled(start + 1min + row.quiet);
+    CHECK(pace.next(start + 1min + row.quiet, row.folders) == std::max(row.next, row.interval));
+    CHECK(pace.next(start + 1min + row.quiet + Pace::calm, row.folders) >= row.next);
+}
+
+SCENARIO("however fast mail comes, looks leave half of what Graph allows: 10,000 in ten minutes", "[pacing]") {
+    const auto folders = GENERATE(std::size_t{1}, std::size_t{7}, std::size_t{100}, std::size_t{1000});
+    Pace pace(1s, 5min, start);
+    std::size_t requests = 0;
+    for (auto now = start; now < start + 1h; now += pace.next(now, folders)) {
+        pace.arrived(now);
+        requests += 3 * folders;
+    }
+    CHECK(requests <= 6 * 5000);
+}
+
 SCENARIO("sign-ins at one host are spaced after a burst, hosts do not wait for each other", "[pacing]") {
     SignInPacer pacer;
     std::vector<Steady> moments;

@@ -33,10 +33,12 @@ struct Server {
     std::map<std::string, std::set<std::uint64_t>> moved{};   ///< by folder: UIDs of which one was
     Error clinging{Reaction::retryLater, Code::mailboxCommandRefused, "NO, it is locked"};  ///< and what is said of it
     bool pushes = true;
+    bool hasNoPush = false;
     plugin::Event news{};
     std::set<std::string> heard{};        ///< told at the next watch
     bool lies = false;                    ///< every watch is told of arrivals at once
     std::optional<Error> endOfSession{};  ///< answered once by the next watch
+    std::optional<Error> endOfLook{};     ///< answered once by the next select
     std::vector<std::string> asked{};     ///< "open", "select INBOX", "watch INBOX,Orders", "close"
 
     std::size_t count(const std::string& what) const { return static_cast<std::size_t>(std::count(asked.begin(), asked.end(), what)); }
@@ -71,6 +73,7 @@ public:
     }
     Task<Result<FolderView>> select(std::string folder, std::stop_token) override {
         server_.asked.push_back("select " + folder);
+        if (server_.endOfLook) co_return *std::exchange(server_.endOfLook, {});
         const auto found = server_.folders.find(folder);
         if (found == server_.folders.end()) co_return Error{Reaction::askOperator, Code::mailboxFolderMissing, "no " + folder};
         selected_ = folder;
@@ -108,6 +111,7 @@ public:
     }
     Task<Result<void>> identify(IdentifiedTaker, std::stop_token) override { throw std::logic_error("nothing was rebuilt"); }
     bool pushes() const override { return server_.pushes; }
+    bool hasNoPush() const override { return server_.hasNoPush; }
     Task<Result<std::vector<std::string>>> watch(Watching watching, std::stop_token) override {
         if (!server_.pushes) throw std::logic_error("there is no push");
         std::string names;
@@ -301,6 +305,71 @@ SCENARIO("where the server does not push, the mailbox is looked into every inter
     CHECK(world.state() == "waiting");
     CHECK(world.server.count("select INBOX") == 11);
     CHECK(world.server.count("open") == 1);
+}
+
+SCENARIO("where a protocol has no push, looks follow each other by seconds while mail comes, and by minutes while none does", "[worker]") {
+    World world;
+    world.server.pushes = false;
+    world.server.hasNoPush = true;
+    const auto looks = [&world] { return world.server.count("select INBOX"); };
+    world.pass(10min + 1s);
+    CHECK(looks() == 11);  // as configured, while nothing is known
+    CHECK(world.health() == "ok");
+    GIVEN("mail that comes after a while") {
+        world.server.arrive("INBOX");
+        world.pass(1min);
+        REQUIRE(world.delivered() == 1);
+        THEN("what follows it is there within seconds") {
+            for (std::size_t i = 2; i <= 60; ++i) {
+                world.server.arrive("INBOX");
+                world.pass(6s);
+                CHECK(world.delivered() == i);
+            }
+            CHECK(world.health() == "ok");
+        }
+        THEN("a lull lengthens the looks again, to what is configured") {
+            world.pass(4min);
+            const auto before = looks();
+            world.pass(10min);
+            CHECK(looks() - before == 10);
+        }
+        THEN("a server that wants us slower is not asked more often than configured, for a while") {
+            world.server.endOfLook = Error{Reaction::retryLater, Code::mailboxThrottled, "too many requests"};
+            world.pass(1min);
+            world.server.arrive("INBOX");
+            world.pass(1min);
+            REQUIRE(world.delivered() == 2);
+            const auto before = looks();
+            world.pass(5min);
+            CHECK(looks() - before == 5);
+            world.pass(10min);
+            world.server.arrive("INBOX");
+            world.pass(1min);
+            world.server.arrive("INBOX");
+            world.pass(16s);  // a quarter of the time since at most
+            CHECK(world.delivered() == 4);
+        }
+    }
+    GIVEN("none for hours") {
+        world.pass(3h);
+        const auto before = looks();
+        world.pass(1h);
+        THEN("a look every five minutes is enough, and the mailbox is well") {
+            CHECK(looks() - before == 12);
+            CHECK(world.health() == "ok");
+        }
+        THEN("the next mail is there within that time, and those behind it within seconds") {
+            world.server.arrive("INBOX");
+            world.pass(5min);
+            REQUIRE(world.delivered() == 1);
+            world.server.arrive("INBOX");
+            world.pass(80s);  // a quarter of the time since at most
+            CHECK(world.delivered() == 2);
+            world.server.arrive("INBOX");
+            world.pass(21s);
+            CHECK(world.delivered() == 3);
+        }
+    }
 }
 
 SCENARIO("a server that takes its word back is polled from then on", "[worker]") {

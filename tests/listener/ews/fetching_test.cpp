@@ -96,6 +96,36 @@ SCENARIO("messages are asked for in batches of ten, and of fewer where they are 
         if (fetched) CHECK(ordinalsOf(fixture) == all);
         if (!fetched) CHECK((fetched.error().code == Code::mailboxThrottled && fetched.error().retryAfter == std::chrono::seconds{30}));
     }
+    GIVEN("a server for which single messages of a batch are too much at a time") {
+        fixture.server.itemCodes[fixture.ids[3]] = {"ErrorExceededConnectionCount"};
+        fixture.server.itemCodes[fixture.ids[5]] = {"ErrorTooManyObjectsOpened"};
+        fixture.server.delay = std::chrono::seconds{1};
+        const auto begun = fixture.loop.clock().steady();
+        REQUIRE(fixture.fetch(all));
+        auto come = ordinalsOf(fixture);
+        std::sort(come.begin(), come.end());
+        CHECK(come == all);
+        CHECK(fixture.loop.clock().steady() - begun >= std::chrono::seconds{30});
+        CHECK(fixture.limit->isCrowded());
+    }
+    GIVEN("one for which they are too much though they come alone") {
+        fixture.server.itemCodes[fixture.ids[3]] = {"ErrorExceededConnectionCount!"};
+        const auto fetched = fixture.fetch(all);
+        REQUIRE_FALSE(fetched);
+        CHECK((fetched.error().code == Code::mailboxThrottled && fetched.error().retryAfter == std::chrono::seconds{30}));
+    }
+    GIVEN("one that has said so to a session before") {
+        const bool afterWhile = GENERATE(false, true);
+        fixture.limit->crowded();
+        if (afterWhile) fixture.loop.clock().pass(listener::RequestLimit::oneAtATime);
+        fixture.renew();
+        const auto dialled = fixture.access.dialer().dialled;
+        REQUIRE(fixture.open());
+        REQUIRE(fixture.select("INBOX"));
+        REQUIRE(fixture.fetch(all));
+        CHECK(ordinalsOf(fixture) == all);
+        CHECK(fixture.access.dialer().dialled - dialled == (afterWhile ? 2 : 1));  // the other one is for what is asked for ahead
+    }
     GIVEN("a service that ends while another batch is under way") {
         fixture.server.delay = std::chrono::seconds{5};
         fixture.loop.at(fixture.loop.clock().steady() + std::chrono::seconds{12}, [&fixture] { fixture.stop.request_stop(); });

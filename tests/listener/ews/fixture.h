@@ -84,12 +84,13 @@ struct Fixture : listenertest::SessionFixture {
     servers::EwsServer server{};
     FakeAccess access{server};
     std::shared_ptr<listenertest::KeptIndex> index = std::make_shared<listenertest::KeptIndex>();
+    std::shared_ptr<listener::RequestLimit> limit = std::make_shared<listener::RequestLimit>(loop.clock());
     listener::ews::Settings settings{};
     Names ids{};
 
 private:
     std::unique_ptr<listener::Mailbox> make() override {
-        return listener::ews::makeMailbox(settings, access, std::make_unique<listenertest::MemoryIndex>(index), log, "0.4.0");
+        return listener::ews::makeMailbox(settings, access, std::make_unique<listenertest::MemoryIndex>(index), log, "0.4.0", limit);
     }
 };
 

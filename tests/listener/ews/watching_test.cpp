@@ -1,6 +1,8 @@
 #include "listener/ews/watching.h"
 #include "tests/listener/ews/fixture.h"
 
+#include <algorithm>
+
 using namespace ewstest;
 using namespace std::chrono_literals;
 using plugin::Code;
@@ -219,6 +221,88 @@ SCENARIO("a server that does not tell is asked now and then", "[ews]") {
     fixture.server.deliver(fixture.server.inbox(), mail("1"));
     CHECK(*fixture.watch() == Names{"INBOX"});
     CHECK(fixture.mailbox().pushes());
+}
+
+SCENARIO("a server that takes no more answers that stay open is asked now and then, and people are told once", "[ews]") {
+    const auto* const code = GENERATE("ErrorExceededConnectionCount", "ErrorTooManyObjectsOpened");
+    const std::string operation = GENERATE("Subscribe", "GetStreamingEvents");
+    const bool asFault = GENERATE(true, false);
+    INFO(code << " of " << operation << (asFault ? ", a fault" : ", a message"));
+    Fixture fixture;
+    fixture.begin();
+    plugin::Steady refused{}, asked{};
+    fixture.server.instead = [&](const servers::EwsRequest& request) -> std::optional<servers::EwsAnswer> {
+        if (request.operation != operation) return asked = fixture.loop.clock().steady(), std::nullopt;
+        refused = fixture.loop.clock().steady();
+        return asFault ? servers::EwsServer::fault(code) : servers::EwsServer::refusal(operation, code);
+    };
+    const auto told = [&fixture] {
+        return std::count(fixture.log.told.begin(), fixture.log.told.end(),
+                          "the server does not tell of arrivals after all: the mailbox is asked now and then");
+    };
+    const auto refusals = [&fixture, &operation] {
+        const auto all = fixture.server.operations();
+        return std::count(all.begin(), all.end(), operation);
+    };
+    for (int round = 1; round <= 3; ++round) {
+        REQUIRE(fixture.mailbox().pushes());
+        REQUIRE(*fixture.watch() == Names{"INBOX"});  // look for yourself
+        CHECK(refusals() == round);
+        CHECK_FALSE(fixture.mailbox().pushes());
+        CHECK(told() == 1);
+        REQUIRE(fixture.select("INBOX"));  // the session goes on, when the server has had its time
+        CHECK(asked - refused >= 30s);
+        CHECK_FALSE(fixture.limit->isCrowded());  // that is about answers that stay open
+        fixture.loop.clock().pass(10min);
+    }
+    fixture.server.instead = {};
+    REQUIRE(*fixture.watch() == Names{"INBOX"});
+    fixture.server.deliver(fixture.server.inbox(), mail("1"));
+    CHECK(*fixture.watch() == Names{"INBOX"});
+    CHECK(fixture.mailbox().pushes());
+    CHECK(fixture.server.subscriptions() == 1);
+    GIVEN("that it was well in between") {
+        fixture.watchFor = 60s;
+        REQUIRE(fixture.watch());
+        fixture.server.killSubscriptions();
+        fixture.server.instead = [&](const servers::EwsRequest& request) -> std::optional<servers::EwsAnswer> {
+            if (request.operation != "Subscribe") return std::nullopt;
+            return servers::EwsServer::fault(code);
+        };
+        REQUIRE(*fixture.watch() == Names{"INBOX"});
+        CHECK(told() == 2);
+    }
+}
+
+SCENARIO("a session that ends while its server has had too much does not even take its leave", "[ews]") {
+    Watched watched;
+    watched.limit->rest(30s);
+    watched.close();
+    CHECK(watched.count("Unsubscribe") == 0);
+}
+
+SCENARIO("a mailbox that moves to another server is listened to there, without what led to the one before", "[ews]") {
+    const std::string code = GENERATE("ErrorMailboxMoveInProgress", "ErrorMailboxFailover");
+    const bool asFault = GENERATE(true, false);
+    INFO(code << (asFault ? ", a fault" : ", a message"));
+    Watched watched;
+    const auto moved = watched.loop.clock().steady() + 70s;
+    watched.loop.at(moved - 20s, [&] { watched.server.move(code); });
+    watched.server.instead = [&](const servers::EwsRequest& request) -> std::optional<servers::EwsAnswer> {
+        const auto now = watched.loop.clock().steady();
+        if (now < moved - 20s || now >= moved) return std::nullopt;
+        return asFault ? servers::EwsServer::fault(code) : servers::EwsServer::refusal(request.operation, code);
+    };
+    REQUIRE(*watched.watch() == Names{"INBOX"});
+    CHECK(watched.passed() < 3min);
+    CHECK(watched.mailbox().pushes());
+    CHECK(watched.count("Subscribe") == 3);
+    CHECK(watched.count("Unsubscribe") == 0);  // nobody is there any more who knows it
+    CHECK(watched.server.subscriptions() == 1);
+    watched.deliverIn(100s);
+    CHECK(*watched.watch() == Names{"INBOX"});
+    watched.close();
+    CHECK(watched.server.subscriptions() == 0);
 }
 
 SCENARIO("a server that is begun anew while it is listened to is listened to again", "[ews]") {

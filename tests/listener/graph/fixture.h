@@ -129,12 +129,13 @@ struct Fixture : listenertest::SessionFixture {
     FakeAccess access;
     CountingRandom random{};
     std::shared_ptr<KeptIndex> kept = std::make_shared<KeptIndex>();
+    std::shared_ptr<listener::RequestLimit> limit = std::make_shared<listener::RequestLimit>(loop.clock());
     listener::graph::Settings settings{};
     bool mayBeWrong = false;
 
 private:
     std::unique_ptr<listener::Mailbox> make() override {
-        return listener::graph::makeMailbox(settings, access, std::make_unique<MemoryIndex>(kept), random, log, "0.4.0");
+        return listener::graph::makeMailbox(settings, access, std::make_unique<MemoryIndex>(kept), random, log, "0.4.0", limit);
     }
 };
 
