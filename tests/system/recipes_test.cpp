@@ -121,8 +121,8 @@ private:
             const auto begin = place.log().find("https://login.");
             const auto back = providers.consent(place.log().substr(begin, place.log().find('\n', begin) - begin));
             REQUIRE_FALSE(back.empty());
-            std::vector<std::string> curl{"curl",      "--silent", "--show-error", "--fail",
-                                          "--noproxy", "*",        "--cacert",     (place.path() / "roots.pem").string()};
+            std::vector<std::string> curl{"curl",          "--silent", "--show-error", "--fail", "--retry",  "30",
+                                          "--retry-delay", "1",        "--noproxy",    "*",      "--cacert", (place.path() / "roots.pem").string()};
             if (toService) {
                 auto address = servers::readFile(place.data() / "admin.address");
                 while (!address.empty() && address.back() == '\n') address.pop_back();
