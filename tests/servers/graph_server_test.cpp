@@ -18,7 +18,7 @@ struct Client {
     std::string ask(const std::string& line, const std::string& body = "", std::map<std::string, std::string> changed = {}) {
         std::map<std::string, std::string> headers{{"Authorization", "Bearer graph-token-of-this-test"},
                                                    {"Prefer", "IdType=\"ImmutableId\""},
-                                                   {"User-Agent", "postern/0.4.0"},
+                                                   {"User-Agent", "postern/0.5.0"},
                                                    {"client-request-id", "00000000-0000-4000-8000-00000000" + std::to_string(1000 + ++asked)},
                                                    {"Content-Length", std::to_string(body.size())}};
         if (!body.empty()) headers["Content-Type"] = "application/json";

@@ -90,7 +90,7 @@ struct Fixture : listenertest::SessionFixture {
 
 private:
     std::unique_ptr<listener::Mailbox> make() override {
-        return listener::ews::makeMailbox(settings, access, std::make_unique<listenertest::MemoryIndex>(index), log, "0.4.0", limit);
+        return listener::ews::makeMailbox(settings, access, std::make_unique<listenertest::MemoryIndex>(index), log, "0.5.0", limit);
     }
 };
 

@@ -31,7 +31,7 @@ SCENARIO("the same over real sockets: large mail, notifications, and a mailbox t
     for (int i = 1; i <= 30; ++i) server.deliver(server.inbox(), mail(std::to_string(i)));
     server.deliver(server.inbox(), mail("31", body));
 
-    const auto mailbox = listener::ews::makeMailbox(settings, access, std::make_unique<listenertest::MemoryIndex>(index), world.log, "0.4.0",
+    const auto mailbox = listener::ews::makeMailbox(settings, access, std::make_unique<listenertest::MemoryIndex>(index), world.log, "0.5.0",
                                                     std::make_shared<listener::RequestLimit>(*world.clock));
     const std::stop_source stop;
     REQUIRE(world.run(mailbox->open(stop.get_token())));

@@ -26,7 +26,7 @@ SCENARIO("an application acts for the mailbox in each request", "[ews]") {
     for (const auto& request : fixture.server.requests()) {
         CHECK(request.header("x-anchormailbox") == "intake@contoso.example");
         CHECK(request.body.find("<t:SmtpAddress>intake@contoso.example</t:SmtpAddress>") != std::string::npos);
-        CHECK(request.header("user-agent") == "Postern/0.4.0");
+        CHECK(request.header("user-agent") == "Postern/0.5.0");
         CHECK(request.target == "/EWS/Exchange.asmx");
     }
     CHECK(fixture.access.tokens().protocols == Fixture::Names(fixture.server.requests().size() + 1, "ews"));

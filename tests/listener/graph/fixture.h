@@ -135,7 +135,7 @@ struct Fixture : listenertest::SessionFixture {
 
 private:
     std::unique_ptr<listener::Mailbox> make() override {
-        return listener::graph::makeMailbox(settings, access, std::make_unique<MemoryIndex>(kept), random, log, "0.4.0", limit);
+        return listener::graph::makeMailbox(settings, access, std::make_unique<MemoryIndex>(kept), random, log, "0.5.0", limit);
     }
 };
 

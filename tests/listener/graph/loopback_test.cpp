@@ -15,7 +15,7 @@ struct Loopback {
         settings.user = "intake@contoso.com";
         settings.credential = "tenant";
         staging = *disk.directory("/staging", true);
-        mailbox = listener::graph::makeMailbox(settings, access, std::make_unique<MemoryIndex>(kept), random, world.log, "0.4.0", limit);
+        mailbox = listener::graph::makeMailbox(settings, access, std::make_unique<MemoryIndex>(kept), random, world.log, "0.5.0", limit);
     }
     GraphServer graph;
     World world;
@@ -70,7 +70,7 @@ SCENARIO("a fifth request at a time is refused by the server of the tests", "[gr
     std::vector<Opening> opened;
     for (int i = 0; i < 8; ++i) {
         sessions.push_back(listener::graph::makeMailbox(settings, access, std::make_unique<MemoryIndex>(std::make_shared<KeptIndex>()), random,
-                                                        world.log, "0.4.0", std::make_shared<listener::RequestLimit>(*world.clock)));
+                                                        world.log, "0.5.0", std::make_shared<listener::RequestLimit>(*world.clock)));
         opened.push_back(plugin::start(*world.loop, sessions.back()->open({})));
     }
     world.run(untilAll(&opened));
@@ -115,7 +115,7 @@ SCENARIO("however many sessions read one mailbox, Graph never has more than four
     for (auto& each : received) {
         sessions.push_back(listener::graph::makeMailbox(loopback.settings, loopback.access,
                                                         std::make_unique<MemoryIndex>(std::make_shared<KeptIndex>()), loopback.random,
-                                                        loopback.world.log, "0.4.0", loopback.limit));
+                                                        loopback.world.log, "0.5.0", loopback.limit));
         ends.push_back(plugin::start(*loopback.world.loop, workOn(*sessions.back(), each, *loopback.staging)));
     }
     loopback.world.run(untilAll(&ends));
@@ -145,7 +145,7 @@ SCENARIO("Graph is spoken to under TLS, and its certificate is looked at", "[gra
     GIVEN("an authority of our own") {
         loopback.settings.truststore = "test";
         loopback.mailbox = listener::graph::makeMailbox(loopback.settings, loopback.access, std::make_unique<MemoryIndex>(loopback.kept),
-                                                        loopback.random, loopback.world.log, "0.4.0", loopback.limit);
+                                                        loopback.random, loopback.world.log, "0.5.0", loopback.limit);
         REQUIRE(loopback.world.run(loopback.mailbox->open({})));
         REQUIRE(loopback.world.run(loopback.mailbox->select("INBOX", {})));
         REQUIRE(loopback.world.run(loopback.mailbox->fetch({1}, loopback.received, *loopback.staging, {})));

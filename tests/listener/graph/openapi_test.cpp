@@ -64,7 +64,7 @@ SCENARIO("what is asked is what Graph's description says", "[graph][servers]") {
         return static_cast<bool>(result) && prism.running();
     };
     const auto opens = [&] {
-        mailbox = listener::graph::makeMailbox(settings, access, std::make_unique<MemoryIndex>(kept), random, world.log, "0.4.0",
+        mailbox = listener::graph::makeMailbox(settings, access, std::make_unique<MemoryIndex>(kept), random, world.log, "0.5.0",
                                                std::make_shared<listener::RequestLimit>(*world.clock));
         return static_cast<bool>(world.run(mailbox->open({})));
     };
