@@ -23,7 +23,7 @@ void allowManyFiles() {
 }  // namespace
 
 int main(int count, char** values) {
-    plugin::host::wipeAfterOpenssl();
+    if (!plugin::host::wipeWhatOpensslFrees()) std::cerr << "postern: what OpenSSL gives back is not wiped: it has begun too early\n";
     ::umask(077);  // before anything is written: what we make is ours alone unless a mode says otherwise
     allowManyFiles();
     std::signal(SIGCHLD, SIG_DFL);  // who starts us may ignore it, and then the status of a program we run would be lost

@@ -1,5 +1,6 @@
-// What this process gives back is wiped first, whoever has used it: texts of libraries that have seen a token, frames of coroutines, buffers that
-// grew. What lasts is kept where no core file holds it (auth/secret_memory.h); here it is made sure of that nothing stays of what does not last.
+// What operator delete and OpenSSL give back is wiped first: texts of libraries that have seen a token, frames of coroutines, buffers that grew. What
+// lasts is kept where no core file holds it (auth/secret_memory.h); here it is made sure of that nothing stays of what does not last. What C
+// libraries free by themselves (SQLite, Expat) is not wiped: SQLite sees tokens sealed, Expat none.
 #include "plugin/host/wiping.h"
 
 #include <malloc.h>
@@ -23,7 +24,7 @@
 
 namespace plugin::host {
 
-void wipeAfterOpenssl() {}
+bool wipeWhatOpensslFrees() { return true; }
 
 }  // namespace plugin::host
 
@@ -53,7 +54,7 @@ void* retakeForOpenssl(void* memory, std::size_t size, const char*, int) {
 
 namespace plugin::host {
 
-void wipeAfterOpenssl() { CRYPTO_set_mem_functions(takeForOpenssl, retakeForOpenssl, giveForOpenssl); }
+bool wipeWhatOpensslFrees() { return CRYPTO_set_mem_functions(takeForOpenssl, retakeForOpenssl, giveForOpenssl) == 1; }
 
 }  // namespace plugin::host
 
