@@ -364,8 +364,8 @@ SCENARIO("what is known of a credential is seen without its key", "[grants]") {
     CHECK(seen.results[0].code == 3012);
     CHECK(seen.results[0].cause.find("invalid_grant") != std::string::npos);
     REQUIRE(seen.results[0].diagnosis);
-    CHECK(seen.results[0].diagnosis->id == "oauth-grant");
-    CHECK(seen.results[0].diagnosis->fix.front() == "sign in again: postern login m");
+    CHECK(seen.results[0].diagnosis->id == "sign-in-missing");
+    CHECK(seen.results[0].diagnosis->fix.front() == "postern login m");
     CHECK(seen.results[1].code == 0);
     CHECK_FALSE(seen.results[1].diagnosis);
     THEN("once it is forgotten only its results are left") {
