@@ -111,9 +111,9 @@ bool RequestLimit::rests() const {
     return clock_.steady() < restsUntil_;
 }
 
-std::shared_ptr<RequestLimit> RequestLimits::of(std::string_view protocol, std::string_view application, std::string_view mailbox) {
+std::shared_ptr<RequestLimit> RequestLimits::of(std::string_view server, std::string_view application, std::string_view mailbox) {
     std::string key;
-    for (const auto part : {protocol, application}) key.append(part).append("\n");
+    for (const auto part : {server, application}) key.append(part).append("\n");
     std::transform(mailbox.begin(), mailbox.end(), std::back_inserter(key),
                    [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
     const std::lock_guard lock(mutex_);

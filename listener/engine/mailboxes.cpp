@@ -47,7 +47,7 @@ std::string applicationOf(const MailboxSettings& from, plugin::Host& host) {
 }
 
 std::unique_ptr<Mailbox> make(const MailboxSettings& from, plugin::Host& host, RequestLimits& limits, IndexMaker makeIndex) {
-    const auto limit = [&] { return limits.of(from.protocol, applicationOf(from, host), from.session.user); };
+    const auto limit = [&] { return limits.of(from.session.url, applicationOf(from, host), from.session.user); };
     const auto index = [&] { return makeIndex(host.database(), host.clock(), from.alias, from.protocol); };
     if (from.protocol == "imap") {
         auto settings = common<imap::Settings>(from);

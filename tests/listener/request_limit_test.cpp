@@ -179,14 +179,14 @@ SCENARIO("nobody enters while the server has asked for time, neither who waits a
     }
 }
 
-SCENARIO("a limit is that of a protocol, an application and a mailbox", "[limit]") {
+SCENARIO("a limit is that of a server, an application and a mailbox", "[limit]") {
     simulation::ManualClock clock;
     RequestLimits limits(clock);
-    const auto one = limits.of("graph", "app", "Box@contoso.example");
-    CHECK(limits.of("graph", "app", "box@CONTOSO.example") == one);
-    CHECK(limits.of("ews", "app", "box@contoso.example") != one);
-    CHECK(limits.of("graph", "other", "box@contoso.example") != one);
-    CHECK(limits.of("graph", "app", "other@contoso.example") != one);
+    const auto one = limits.of("https://graph.microsoft.com", "app", "Box@contoso.example");
+    CHECK(limits.of("https://graph.microsoft.com", "app", "box@CONTOSO.example") == one);
+    CHECK(limits.of("https://outlook.office365.com/EWS/Exchange.asmx", "app", "box@contoso.example") != one);
+    CHECK(limits.of("https://graph.microsoft.com", "other", "box@contoso.example") != one);
+    CHECK(limits.of("https://graph.microsoft.com", "app", "other@contoso.example") != one);
 }
 
 SCENARIO("sessions on several loops share a limit", "[limit]") {
