@@ -242,10 +242,10 @@ void checkMailbox(const Configuration& configuration, const std::string& alias, 
     };
     const auto protocol = configuration.text(prefix + "protocol");
     checkReach(configuration, prefix, protocol, problems);
-    const bool knowsImap = protocol == "imap" || !configuration.text(prefix + "imap.host").empty();
-    if (knowsImap && textFor("imap", configuration, prefix, "tls") == "none") {
+    const auto host = hostOf(configuration, prefix);
+    if (!host.empty() && textFor("imap", configuration, prefix, "tls") == "none") {
         const auto* const tls = configuration.text(prefix + "imap.tls").empty() ? "tls" : "imap.tls";
-        if (plugin::isLoopback(hostOf(configuration, prefix)))
+        if (plugin::isLoopback(host))
             report(tls, Code::configPlainHttp, "without TLS the sign-in and all mail travel in clear (allowed to this machine only)",
                    Problem::Severity::warning);
         else

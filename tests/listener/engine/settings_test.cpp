@@ -302,6 +302,10 @@ SCENARIO("clear text is allowed to this machine only", "[settings]") {
     for (const auto* host : {"127.evil.example", "127.0.0.1.example", "127.0.0", "localhost.example", "127.0.0.256"})
         CHECK_FALSE(plugin::isLoopback(host));
     for (const auto* host : {"127.0.0.1", "127.255.3.4", "LocalHost", "::1"}) CHECK(plugin::isLoopback(host));
+    // Nor where the host is a provider's, for a mailbox that is read by another protocol until it moves.
+    CHECK(problems("credential.ms.provider = microsoft365\ncredential.ms.tenant = t\ncredential.ms.client_id = id\n"
+                   "credential.ms.client_secret = ${env:SECRET}\nmailbox.m.protocol = ews\nmailbox.m.user = u@example.com\n"
+                   "mailbox.m.credential = ms\nmailbox.m.deliver = s\nmailbox.m.imap.tls = none\n") == Told{"PO-1012 mailbox.m.imap.tls"});
     const auto local = validated(complete +
                                  "mailbox.l.tls = none\nmailbox.l.protocol = imap\nmailbox.l.host = 127.0.0.1\nmailbox.l.user = "
                                  "u\nmailbox.l.credential = c\nmailbox.l.deliver = s\n");
