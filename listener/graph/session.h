@@ -47,7 +47,7 @@ struct OpenFolder {
 class Session {
 public:
     /// Requests under way at a time, each on a connection of its own: Graph takes four for a mailbox and an application, which RequestLimit sees to
-    /// whatever other sessions do. A place of it is held from the first octet of a request to the last of its answer.
+    /// whatever other sessions do. A place of it is held from the look for a token to the last octet of the answer.
     static constexpr std::size_t lanes = 3;
     static constexpr std::uint64_t answerLimit = 64 << 20;  ///< octets of JSON: the answer to a $batch repeats whole messages
     static constexpr std::size_t linkLimit = 32 * 1024;     ///< octets
