@@ -81,15 +81,15 @@ public:
     const Settings& settings() const { return settings_; }
     const Addresses& addresses() const { return addresses_; }
     ItemIndex& index() { return index_; }
+    RequestLimit& limit() { return *limit_; }
     plugin::Log& log() { return log_; }
     plugin::Loop& loop() { return loop_; }
     const std::string& peer() const { return settings_.url; }
 
     OpenFolder folder{};
-    std::string inbox{};                                        ///< its id; "" = nobody has asked yet
-    bool hasReadMessages = false;                               ///< at least one: the right to do so is there
-    std::unordered_map<std::string, plugin::Steady> resting{};  ///< messages for which the server has asked for time, by id: until when
-    bool translates = true;                                     ///< ids of EWS: until that is refused
+    std::string inbox{};           ///< its id; "" = nobody has asked yet
+    bool hasReadMessages = false;  ///< at least one: the right to do so is there
+    bool translates = true;        ///< ids of EWS: until that is refused
 
 private:
     struct Sent {
