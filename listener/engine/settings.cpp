@@ -93,7 +93,8 @@ void addMailboxKeys(std::vector<Key>& keys) {
     add({.pattern = "mailbox.<alias>.interval",
          .type = KeyType::duration,
          .fallback = "60s",
-         .doc = "from one look into the mailbox to the next where the server does not tell of arrivals; graph: faster while mail comes",
+         .doc = "from one look into the mailbox to the next where the server does not tell of arrivals; graph: the longest, faster while mail "
+                "comes",
          .minimum = 1,
          .maximum = 9999});
     add({.pattern = "mailbox.<alias>.push",
@@ -103,7 +104,8 @@ void addMailboxKeys(std::vector<Key>& keys) {
     add({.pattern = "mailbox.<alias>.reconcile",
          .type = KeyType::duration,
          .fallback = "5m",
-         .doc = "from one look into the mailbox to the next while the server tells of arrivals; graph: while none come",
+         .doc = "from one look into the mailbox to the next while the server tells of arrivals; graph: while none come, where no "
+                "interval is written",
          .minimum = 10,
          .maximum = 9999});
     add({.pattern = "mailbox.<alias>.start",
@@ -416,6 +418,9 @@ MailboxSettings mailboxSettings(const Configuration& configuration, const std::s
     settings.sinks = configuration.list(prefix + "deliver");
     settings.interval = configuration.duration(prefix + "interval");
     settings.reconcile = configuration.duration(prefix + "reconcile");
+    const auto interval = configuration.settings().find(prefix + "interval");
+    const bool written = interval != configuration.settings().end() && interval->second.given;
+    settings.quiet = written ? settings.interval : settings.reconcile;
     settings.maxPerRound =
         configuration.has(prefix + "max_per_round") ? static_cast<std::size_t>(configuration.integer(prefix + "max_per_round")) : defaultPerRound;
     settings.start = *parseStart(text("start"));

@@ -44,6 +44,7 @@ struct MailboxSettings {
     std::vector<std::string> sinks;
     std::chrono::milliseconds interval{60'000};    ///< between whole looks where the server does not push
     std::chrono::milliseconds reconcile{300'000};  ///< and where it does
+    std::chrono::milliseconds quiet{300'000};      ///< the longest time between them where a protocol has no push: `interval` where that is written
     std::size_t maxPerRound = 0;                   ///< messages listed and fetched before the folder's turn ends
     Start start;
     AfterAction after;

@@ -41,7 +41,7 @@ Worker::Worker(const WorkerParts& parts, plugin::Loop& loop, MailboxSettings set
       outlets_(std::move(outlets)),
       status_(settings_.alias, settings_.interval, loop.clock().steady()),
       backoff_(parts.random),
-      pace_(settings_.interval, settings_.reconcile, loop.clock().steady()) {
+      pace_(settings_.interval, settings_.quiet, loop.clock().steady()) {
     if (!settings_.enabled) status_.enter(State::disabled);
 }
 

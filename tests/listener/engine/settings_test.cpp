@@ -116,6 +116,14 @@ SCENARIO("how a mailbox is reached and listened to is taken as written", "[setti
     REQUIRE(settings.reconcile == std::chrono::seconds(30));
 }
 
+SCENARIO("a mailbox nobody writes to is looked into at the interval that is written, else at the time between whole looks", "[settings]") {
+    const auto quiet = [](const std::string& more) { return mailboxSettings(*validated(complete + more).configuration, "orders").quiet; };
+    CHECK(quiet("") == std::chrono::minutes(5));
+    CHECK(quiet("mailbox.orders.reconcile = 20m\n") == std::chrono::minutes(20));
+    CHECK(quiet("mailbox.orders.interval = 10s\n") == std::chrono::seconds(10));
+    CHECK(quiet("mailbox.orders.interval = 60s\nmailbox.orders.reconcile = 20m\n") == std::chrono::seconds(60));
+}
+
 SCENARIO("a mailbox whose credential names a provider needs no host", "[settings]") {
     const std::string mailbox = "mailbox.m.protocol = imap\nmailbox.m.user = u@example.com\nmailbox.m.credential = ms\nmailbox.m.deliver = s\n";
     const std::string credential = "credential.ms.tenant = t\ncredential.ms.client_id = id\ncredential.ms.client_secret = ${env:SECRET}\n";

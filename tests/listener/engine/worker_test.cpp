@@ -372,6 +372,16 @@ SCENARIO("where a protocol has no push, looks follow each other by seconds while
     }
 }
 
+SCENARIO("where a protocol has no push and the interval is written, looks are never further apart", "[worker]") {
+    World world([](auto& settings) { settings.quiet = settings.interval; });
+    world.server.pushes = false;
+    world.server.hasNoPush = true;
+    world.pass(5h);
+    const auto before = world.server.count("select INBOX");
+    world.pass(1h);
+    CHECK(world.server.count("select INBOX") - before == 60);
+}
+
 SCENARIO("a server that takes its word back is polled from then on", "[worker]") {
     World world;
     world.pass(10s);
