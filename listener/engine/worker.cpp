@@ -237,6 +237,8 @@ Task<Result<Worker::Ended>> Worker::workUntilStopped(Mailbox& mailbox, Mode mode
         if (whole) {
             nextWhole_ = now + (look->trouble ? std::min(every, settings_.interval) : every);
             watched_ = std::move(look->answered);
+        } else if (!mailbox.pushes()) {
+            nextWhole_ = std::min(nextWhole_, now + every);  // the server tells of nothing after all
         }
         if (nextWhole_ <= now) continue;
         auto news = co_await pause(mailbox, watched_, nextWhole_);

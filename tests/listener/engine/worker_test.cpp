@@ -394,6 +394,26 @@ SCENARIO("a server that takes its word back is polled from then on", "[worker]")
     CHECK(world.server.count("select INBOX") <= 5);
 }
 
+SCENARIO("a server that gives no push after all, and says to look, is polled from then on", "[worker]") {
+    World world;
+    world.pass(10s);
+    world.server.pushes = false;
+    world.server.heard.insert("INBOX");
+    world.server.news.set();
+    world.pass(20s);
+    world.server.arrive("INBOX", false);
+    for (int second = 0; second < 60; ++second) {
+        world.pass(1s);
+        CHECK(world.health() == "ok");
+    }
+    CHECK(world.delivered() == 1);
+    for (int minute = 0; minute < 5; ++minute) {
+        world.pass(1min);
+        CHECK(world.health() == "ok");
+    }
+    CHECK(world.server.count("watch INBOX") == 1);
+}
+
 SCENARIO("only the folders with news are looked into, and the busiest is watched first", "[worker]") {
     World world([](auto& settings) { settings.folders = {"INBOX", "Orders", "Rest"}; });
     for (const auto* folder : {"Orders", "Rest"}) world.server.folders[folder];
