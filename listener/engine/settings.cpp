@@ -376,6 +376,10 @@ std::optional<SessionSettings> sessionBy(const std::string& protocol, const Conf
     session.push = configuration.boolean(prefix + "push");
     session.user = text("user");
     session.credential = text("credential");
+    if (const auto credential = auth::credential(configuration, session.credential)) {
+        session.provider = credential->provider;
+        session.tokenEndpoint = credential->tokenEndpoint;
+    }
     session.application = configuration.text("credential." + session.credential + ".grant") == "client_credentials";
     session.sasl = text("sasl");
     session.connectTimeout = configuration.duration(prefix + "timeout.connect");
@@ -427,10 +431,6 @@ MailboxSettings mailboxSettings(const Configuration& configuration, const std::s
     settings.after = *parseAfter(text("after"));
     settings.afterQuarantine = *parseAfter(text("after_quarantine"));
     if (configuration.has(prefix + "max_size")) settings.maxSize = configuration.size(prefix + "max_size");
-    if (const auto credential = auth::credential(configuration, text("credential"))) {
-        settings.provider = credential->provider;
-        settings.tokenEndpoint = credential->tokenEndpoint;
-    }
     return settings;
 }
 
