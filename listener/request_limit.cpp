@@ -12,6 +12,16 @@ using plugin::Reaction;
 using plugin::Result;
 using plugin::Task;
 
+namespace {
+
+/// A message that is spared for the first time; and again, at least, and twice the time that is asked for.
+constexpr std::chrono::hours longestFirst{1};
+constexpr std::chrono::minutes shortestAgain{10};
+constexpr std::chrono::hours longestAgain{24};
+constexpr std::size_t mostSpared = 1'000;
+
+}  // namespace
+
 RequestLimit::Place& RequestLimit::Place::operator=(Place&& other) noexcept {
     if (this == &other) return *this;
     leave();
@@ -50,8 +60,12 @@ Task<Result<RequestLimit::Place>> RequestLimit::enter(std::size_t places, std::s
             const std::lock_guard lock(mutex_);
             admit();
             if (queued.waiter->admitted) break;
+            const auto left = std::chrono::ceil<std::chrono::milliseconds>(restsUntil_ - clock_.steady());
+            if (left > patience)
+                co_return Error{Reaction::retryLater, Code::mailboxThrottled, "the server has had too many requests of this mailbox and wants time",
+                                left};
             turn = queued.waiter->turn;
-            if (clock_.steady() < restsUntil_) until = restsUntil_;
+            if (left > left.zero()) until = restsUntil_;
         }
         auto waiting = turn->wait(until, stop);
         if (co_await waiting == plugin::Wake::stopped)
@@ -102,13 +116,41 @@ bool RequestLimit::isCrowded() const {
 
 void RequestLimit::rest(std::chrono::milliseconds time) {
     const std::lock_guard lock(mutex_);
-    restsUntil_ = std::max(restsUntil_, clock_.steady() + time);
+    restsUntil_ = std::max(restsUntil_, clock_.steady() + std::min<std::chrono::milliseconds>(time, longestRest));
     for (const auto& waiter : waiting_) std::exchange(waiter->turn, std::make_shared<plugin::Shared<plugin::Nothing>>())->set({});
 }
 
 bool RequestLimit::rests() const {
     const std::lock_guard lock(mutex_);
     return clock_.steady() < restsUntil_;
+}
+
+bool RequestLimit::restsLong() const {
+    const std::lock_guard lock(mutex_);
+    return restsUntil_ - clock_.steady() > patience;
+}
+
+void RequestLimit::spare(const std::string& id, std::chrono::milliseconds time) {
+    const std::lock_guard lock(mutex_);
+    const auto now = clock_.steady();
+    const auto known = spared_.find(id);
+    if (known != spared_.end()) {
+        known->second = now + std::max<std::chrono::milliseconds>(2 * std::min<std::chrono::milliseconds>(time, longestAgain), shortestAgain);
+        return;
+    }
+    if (spared_.size() >= mostSpared) std::erase_if(spared_, [now](const auto& each) { return each.second <= now; });
+    if (spared_.size() < mostSpared) spared_.emplace(id, now + std::min<std::chrono::milliseconds>(time, longestFirst));
+}
+
+bool RequestLimit::spares(const std::string& id) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = spared_.find(id);
+    return found != spared_.end() && clock_.steady() < found->second;
+}
+
+void RequestLimit::spareNoMore(const std::string& id) {
+    const std::lock_guard lock(mutex_);
+    spared_.erase(id);
 }
 
 std::shared_ptr<RequestLimit> RequestLimits::of(std::string_view server, std::string_view application, std::string_view mailbox) {

@@ -14,6 +14,7 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 
 namespace listener {
 
@@ -25,6 +26,8 @@ public:
     static constexpr std::size_t most = 4;
     /// After "too many at a time": one, for so long.
     static constexpr std::chrono::minutes oneAtATime{30};
+    /// Nobody waits for the end of a longer rest, and none is longer than this, whatever the server asks for.
+    static constexpr std::chrono::minutes patience{1}, longestRest{10};
 
     explicit RequestLimit(plugin::Clock& clock) : clock_(clock) {}  ///< outlives it
 
@@ -44,7 +47,7 @@ public:
         std::size_t places_ = 0;
     };
     /// Waits for its turn. `places`: so many requests it is worth, at most all. Who holds a place asks for no other one. Errors: retryLater
-    /// channelStopped.
+    /// channelStopped; mailboxThrottled, with the time left, where the rest takes longer than `patience`.
     plugin::Task<plugin::Result<Place>> enter(std::size_t places, std::stop_token stop);
 
     /// The server has said that these are too many.
@@ -53,6 +56,13 @@ public:
     /// Nobody enters for so long, whoever asks.
     void rest(std::chrono::milliseconds time);
     bool rests() const;
+    bool restsLong() const;  ///< for longer than anybody waits
+
+    /// The server has no time for one message, by its id, while it has for others: it is left in peace for so long, for an hour at most; where it was
+    /// told so before, for longer than a mailbox that failed waits, so that those behind it have their turn.
+    void spare(const std::string& id, std::chrono::milliseconds time);
+    bool spares(const std::string& id) const;
+    void spareNoMore(const std::string& id);  ///< it was handed out
 
 private:
     struct Waiter {
@@ -70,6 +80,7 @@ private:
     std::deque<std::shared_ptr<Waiter>> waiting_{};
     std::size_t used_ = 0;
     plugin::Steady crowdedUntil_{}, restsUntil_{};
+    std::unordered_map<std::string, plugin::Steady> spared_{};  ///< by id: until when; also those for which that is over, while there is room
 };
 
 /// The limits of all mailboxes: made once, where sessions are made. Thread-safe.

@@ -42,12 +42,15 @@ void report(std::vector<Problem>& problems, const Configuration& configuration, 
 /// A proxy that is named must be enabled: it is never passed by.
 void checkNamed(const Configuration& configuration, const std::string& group, std::vector<Problem>& problems) {
     for (const auto& name : configuration.aliases(group)) {
-        const auto key = group + "." + name + ".proxy";
-        const auto alias = configuration.text(key);
-        if (alias.empty() || isOff(configuration, group + "." + name + ".enabled")) continue;
-        if (isOff(configuration, "proxy." + alias + ".enabled"))
+        const auto prefix = group + "." + name + ".";
+        if (isOff(configuration, prefix + "enabled")) continue;
+        for (const auto& [below, alias] : configuration.below(prefix)) {
+            const bool names = below == "proxy" || below.ends_with(".proxy");  // of all, or of one protocol
+            if (!names || alias.empty() || !isOff(configuration, "proxy." + alias + ".enabled")) continue;
+            const auto key = prefix + below;
             report(problems, configuration, Code::configConflict, key,
                    key + " names proxy " + alias + ", which is disabled: no connection would come about, since a named proxy is never passed by");
+        }
     }
 }
 

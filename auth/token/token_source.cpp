@@ -105,6 +105,7 @@ public:
     }
 
     std::shared_ptr<const plugin::Configuration> configuration() const { return parts_.configuration.get(); }
+    Result<std::shared_ptr<const Want>> wantFor(const Identity& identity) { return wants_.of(configuration(), identity); }
 
     /// What a caller does now: take a value, wait for a request under way, or look whether the secret is another one first.
     struct Next {
@@ -145,6 +146,7 @@ private:
 
     TokenSourceParts parts_;
     TokenEndpoint endpoint_;
+    Wants wants_{};
     std::optional<StoredTokens> stored_{};
     std::atomic<int> refreshing_{0};
     std::atomic<bool> closing_{false};
@@ -492,8 +494,7 @@ public:
     ~CachedTokenSource() override { state_->stop(); }
 
     Task<Result<Token>> token(Identity identity, Deadline deadline, std::stop_token stop) override {
-        const auto configuration = state_->configuration();
-        auto wanted = wantOf(*configuration, identity);
+        auto wanted = state_->wantFor(identity);
         if (!wanted) co_return wanted.error();
         const auto want = *wanted;
         const auto state = state_;
@@ -529,8 +530,7 @@ public:
     }
 
     void refused(const Identity& identity, const Token& token) override {
-        const auto configuration = state_->configuration();
-        if (const auto want = wantOf(*configuration, identity)) state_->refused(**want, token);
+        if (const auto want = state_->wantFor(identity)) state_->refused(**want, token);
     }
     bool refreshing() const override { return state_->refreshing(); }
     void beginNoMore() override { state_->beginNoMore(); }

@@ -35,6 +35,17 @@ Result<std::shared_ptr<const Want>> wantOf(const plugin::Configuration& configur
     return std::shared_ptr<const Want>(std::move(want));
 }
 
+Result<std::shared_ptr<const Want>> Wants::of(const std::shared_ptr<const plugin::Configuration>& configuration, const Identity& identity) {
+    const std::lock_guard lock(mutex_);
+    if (from_ != configuration) known_.clear();
+    from_ = configuration;
+    Asked asked{identity.credential, identity.user, identity.scopes, identity.protocol};
+    if (const auto known = known_.find(asked); known != known_.end()) return known->second;
+    auto want = wantOf(*configuration, identity);
+    if (want) known_.emplace(std::move(asked), *want);
+    return want;
+}
+
 Stamps stampsOf(const Want& want, SecretReader& secrets) {
     Stamps stamps{stampOf(*want.credential, secrets)};
     if (want.second) stamps.push_back(stampOf(*want.second, secrets));

@@ -4,8 +4,12 @@
 #include "auth/token/token_endpoint.h"
 #include "auth/token/token_source.h"
 
+#include <map>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 namespace auth {
@@ -23,6 +27,17 @@ struct Want {
 
 /// Errors askOperator: of credential(); tokenCredentialIncomplete for one that signs in with a password.
 plugin::Result<std::shared_ptr<const Want>> wantOf(const plugin::Configuration& configuration, const Identity& identity);
+/// Answers wantOf(), and reads the settings again only when the snapshot is another one. Thread-safe.
+class Wants {
+public:
+    plugin::Result<std::shared_ptr<const Want>> of(const std::shared_ptr<const plugin::Configuration>& configuration, const Identity& identity);
+
+private:
+    using Asked = std::tuple<std::string, std::string, std::optional<std::string>, std::string>;  ///< all of an Identity
+    std::mutex mutex_{};
+    std::shared_ptr<const plugin::Configuration> from_{};
+    std::map<Asked, std::shared_ptr<const Want>> known_{};
+};
 /// The fingerprint of the settings behind a credential: with what keys begin.
 std::string behind(const plugin::Configuration& configuration, const std::string& credential);
 

@@ -282,7 +282,7 @@ Task<void> Engine::wakeSignedIn() {
     std::map<std::string, std::string> waiting;  // mailbox → credential; a copy, as mailboxes may change meanwhile
     for (const auto& [alias, post] : posts_) {
         const auto error = post->worker->status().view(host_.clock().steady()).lastError;
-        if (error && error->code == plugin::Code::tokenSignInNeeded) waiting[alias] = post->worker->settings().session.credential;
+        if (error && error->code == plugin::Code::tokenSignInNeeded) waiting[alias] = post->worker->credential();
     }
     std::erase_if(signIns_, [&](const auto& each) { return !waiting.contains(each.first); });
     for (const auto& [alias, credential] : waiting) {

@@ -35,7 +35,7 @@ private:
 /// How long until the next look, where a protocol has no way to tell of arrivals: seconds while mail comes, minutes while none does. Belongs to one
 /// mailbox.
 ///   after an arrival   a quarter of the time since it, at least a twelfth of `interval` (and a second), at most `interval`
-///   later              a thirtieth of that time, where this is longer than `interval`, and at most `longest`
+///   later              a thirtieth of that time, where this is longer than `interval`, and at most `longest` (MailboxSettings::quiet)
 /// Nothing is known at the beginning: `interval`.
 class Pace {
 public:

@@ -184,8 +184,8 @@ void Rematch::report(const Rebuilt& rebuilt) const {
                        {"new", all - matched - record.beforeStart},
                        {"before_start", record.beforeStart},
                        {"gone", rebuilt.gone},
-                       {"matched_by_id", std::uint64_t{byIds_}},
-                       {"compared_by_content", std::uint64_t{compared_}}});
+                       {"compared_by_content", std::uint64_t{compared_}},
+                       {"matched_by_id", std::uint64_t{byIds_}}});
 }
 
 }  // namespace listener

@@ -93,7 +93,8 @@ void addMailboxKeys(std::vector<Key>& keys) {
     add({.pattern = "mailbox.<alias>.interval",
          .type = KeyType::duration,
          .fallback = "60s",
-         .doc = "from one look into the mailbox to the next where the server does not tell of arrivals; graph: faster while mail comes",
+         .doc = "from one look into the mailbox to the next where the server does not tell of arrivals; graph: the longest, faster while mail "
+                "comes",
          .minimum = 1,
          .maximum = 9999});
     add({.pattern = "mailbox.<alias>.push",
@@ -103,7 +104,8 @@ void addMailboxKeys(std::vector<Key>& keys) {
     add({.pattern = "mailbox.<alias>.reconcile",
          .type = KeyType::duration,
          .fallback = "5m",
-         .doc = "from one look into the mailbox to the next while the server tells of arrivals; graph: while none come",
+         .doc = "from one look into the mailbox to the next while the server tells of arrivals; graph: while none come, where no "
+                "interval is written",
          .minimum = 10,
          .maximum = 9999});
     add({.pattern = "mailbox.<alias>.start",
@@ -242,10 +244,10 @@ void checkMailbox(const Configuration& configuration, const std::string& alias, 
     };
     const auto protocol = configuration.text(prefix + "protocol");
     checkReach(configuration, prefix, protocol, problems);
-    const bool knowsImap = protocol == "imap" || !configuration.text(prefix + "imap.host").empty();
-    if (knowsImap && textFor("imap", configuration, prefix, "tls") == "none") {
+    const auto host = hostOf(configuration, prefix);
+    if (!host.empty() && textFor("imap", configuration, prefix, "tls") == "none") {
         const auto* const tls = configuration.text(prefix + "imap.tls").empty() ? "tls" : "imap.tls";
-        if (plugin::isLoopback(hostOf(configuration, prefix)))
+        if (plugin::isLoopback(host))
             report(tls, Code::configPlainHttp, "without TLS the sign-in and all mail travel in clear (allowed to this machine only)",
                    Problem::Severity::warning);
         else
@@ -374,6 +376,10 @@ std::optional<SessionSettings> sessionBy(const std::string& protocol, const Conf
     session.push = configuration.boolean(prefix + "push");
     session.user = text("user");
     session.credential = text("credential");
+    if (const auto credential = auth::credential(configuration, session.credential)) {
+        session.provider = credential->provider;
+        session.tokenEndpoint = credential->tokenEndpoint;
+    }
     session.application = configuration.text("credential." + session.credential + ".grant") == "client_credentials";
     session.sasl = text("sasl");
     session.connectTimeout = configuration.duration(prefix + "timeout.connect");
@@ -416,16 +422,15 @@ MailboxSettings mailboxSettings(const Configuration& configuration, const std::s
     settings.sinks = configuration.list(prefix + "deliver");
     settings.interval = configuration.duration(prefix + "interval");
     settings.reconcile = configuration.duration(prefix + "reconcile");
+    const auto interval = configuration.settings().find(prefix + "interval");
+    const bool written = interval != configuration.settings().end() && interval->second.given;
+    settings.quiet = written ? settings.interval : settings.reconcile;
     settings.maxPerRound =
         configuration.has(prefix + "max_per_round") ? static_cast<std::size_t>(configuration.integer(prefix + "max_per_round")) : defaultPerRound;
     settings.start = *parseStart(text("start"));
     settings.after = *parseAfter(text("after"));
     settings.afterQuarantine = *parseAfter(text("after_quarantine"));
     if (configuration.has(prefix + "max_size")) settings.maxSize = configuration.size(prefix + "max_size");
-    if (const auto credential = auth::credential(configuration, text("credential"))) {
-        settings.provider = credential->provider;
-        settings.tokenEndpoint = credential->tokenEndpoint;
-    }
     return settings;
 }
 

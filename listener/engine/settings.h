@@ -25,7 +25,8 @@ struct SessionSettings {
     auth::Target target;  ///< of ews and graph: where `url` leads
     std::string url{};    ///< of ews: the endpoint; of graph: the root, without "/" at the end
     std::string user, credential;
-    bool application = false;  ///< the credential is an application's own, which acts for no person
+    std::string provider, tokenEndpoint;  ///< of the credential, for explanations; "": not known
+    bool application = false;             ///< the credential is an application's own, which acts for no person
     std::chrono::milliseconds connectTimeout{30'000}, ioTimeout{60'000};
     bool push = true;
     std::string sasl = "auto";                     ///< of imap
@@ -44,12 +45,12 @@ struct MailboxSettings {
     std::vector<std::string> sinks;
     std::chrono::milliseconds interval{60'000};    ///< between whole looks where the server does not push
     std::chrono::milliseconds reconcile{300'000};  ///< and where it does
+    std::chrono::milliseconds quiet{300'000};      ///< the longest time between them where a protocol has no push: `interval` where that is written
     std::size_t maxPerRound = 0;                   ///< messages listed and fetched before the folder's turn ends
     Start start;
     AfterAction after;
     AfterAction afterQuarantine;
     std::optional<std::uint64_t> maxSize{};  ///< octets
-    std::string provider, tokenEndpoint;     ///< of the credential, for explanations; "": not known
 };
 
 MailboxSettings mailboxSettings(const plugin::Configuration& configuration, const std::string& alias);

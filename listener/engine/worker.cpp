@@ -41,7 +41,7 @@ Worker::Worker(const WorkerParts& parts, plugin::Loop& loop, MailboxSettings set
       outlets_(std::move(outlets)),
       status_(settings_.alias, settings_.interval, loop.clock().steady()),
       backoff_(parts.random),
-      pace_(settings_.interval, settings_.reconcile, loop.clock().steady()) {
+      pace_(settings_.interval, settings_.quiet, loop.clock().steady()) {
     if (!settings_.enabled) status_.enter(State::disabled);
 }
 
@@ -52,6 +52,11 @@ void Worker::operatorActed() {
     });
 }
 
+std::string Worker::credential() const {
+    const std::lock_guard lock(mutex_);
+    return current_.session.credential;
+}
+
 Task<bool> Worker::run(Mode mode, Stops stops) {
     stops_ = std::move(stops);
     bool renewed = false;  // one fresh token in a row
@@ -60,12 +65,13 @@ Task<bool> Worker::run(Mode mode, Stops stops) {
         auto ended = co_await guarded(mode);
         if (ended && *ended == Ended::finished) co_return true;
         if (ended) continue;
-        const auto& error = ended.error();
+        auto error = ended.error();
         if (stops_.finish.stop_requested()) break;
         if (error.code == plugin::Code::mailboxThrottled) pace_.throttled(loop_.clock().steady());
         if (isNoFailure(error)) continue;
-        const bool other = co_await fallsBack(error);
-        if (other) continue;
+        const auto other = co_await fallsBack(error);
+        if (other && *other) continue;
+        if (!other) error = other.error();
         if (error.reaction == Reaction::reauthenticate && !std::exchange(renewed, true)) continue;
         const auto wait = backoff_.failed(error, loop_.clock().steady());
         note(error, wait);
@@ -85,11 +91,12 @@ void Worker::note(const Error& error, std::chrono::milliseconds wait) {
     lastCode_ = error.code;
     const auto level = repeated ? plugin::Level::debug : error.reaction == Reaction::askOperator ? plugin::Level::error : plugin::Level::warning;
     std::vector<plugin::Field> fields{{"mailbox", settings_.alias}, {"again_in_ms", std::int64_t{wait.count()}}};
-    auth::diagnosis::Case seen{.error = error, .user = settings_.session.user, .credential = settings_.session.credential};
+    const auto& by = current_.session;
+    auth::diagnosis::Case seen{.error = error, .user = by.user, .credential = by.credential};
     seen.mailbox = settings_.alias;
     seen.protocol = current_.protocol;
-    seen.provider = settings_.provider;
-    seen.tokenEndpoint = settings_.tokenEndpoint;
+    seen.provider = by.provider;
+    seen.tokenEndpoint = by.tokenEndpoint;
     for (auto& field : auth::diagnosis::logFields(seen)) fields.push_back(std::move(field));
     parts_.log.write(level, logger, plugin::describe(error), fields);
 }
@@ -121,7 +128,10 @@ Task<Result<bool>> Worker::takesAnotherWay() {
     auto followed = co_await followDetour(parts_.ledger, wanted);
     if (!followed) co_return followed.error();
     const bool another = wanted.protocol != current_.protocol;
-    current_ = std::move(wanted);
+    {
+        const std::lock_guard lock(mutex_);
+        current_ = std::move(wanted);
+    }
     if (another && current_.protocol != settings_.protocol)
         parts_.log.notice(logger, "the mailbox is read by another protocol than is configured, as `postern mailboxes` shows",
                           {{"mailbox", settings_.alias}, {"protocol", current_.protocol}, {"configured", settings_.protocol}});
@@ -142,16 +152,13 @@ Task<Result<void>> Worker::dropOldDetour() {
     co_return Result<void>{};
 }
 
-/// The server lets nobody in by EWS any more: by Microsoft Graph from now on, where the configuration allows that.
-Task<bool> Worker::fallsBack(Error error) {
+/// The server lets nobody in by EWS any more: by Microsoft Graph from now on, where the configuration allows that. Errors: of the ledger.
+Task<Result<bool>> Worker::fallsBack(Error error) {
     if (error.code != plugin::Code::mailboxEwsBlocked || !settings_.fallsBack || current_.protocol != "ews" || !current_.others.contains("graph"))
         co_return false;
     Detour detour{.protocol = "graph", .insteadOf = settings_.protocol, .why = error.what};
     auto taken = co_await parts_.ledger.take(settings_.alias, std::move(detour));
-    if (!taken) {
-        parts_.log.error(logger, plugin::describe(taken.error()), {{"mailbox", settings_.alias}});
-        co_return false;
-    }
+    if (!taken) co_return taken.error();
     parts_.log.warning(
         logger,
         "the mailbox is read by Microsoft Graph from now on: set mailbox." + settings_.alias + ".protocol = graph. " + plugin::describe(error),
@@ -237,6 +244,8 @@ Task<Result<Worker::Ended>> Worker::workUntilStopped(Mailbox& mailbox, Mode mode
         if (whole) {
             nextWhole_ = now + (look->trouble ? std::min(every, settings_.interval) : every);
             watched_ = std::move(look->answered);
+        } else if (!mailbox.pushes()) {
+            nextWhole_ = std::min(nextWhole_, now + every);  // the server tells of nothing after all
         }
         if (nextWhole_ <= now) continue;
         auto news = co_await pause(mailbox, watched_, nextWhole_);

@@ -57,6 +57,8 @@ public:
     MailboxStatus& status() { return status_; }
     /// Any thread: an operator changed something in the ledger; look again now.
     void operatorActed();
+    /// With which it is signed in by the protocol it is read with now. Any thread.
+    std::string credential() const;
     /// When it was last verified by the wall clock; 1970: not since the start. Any thread.
     plugin::Wall lastVerified() const { return lastVerified_.load(); }
     /// Any thread: folders in which messages stand of which the ledger knows nothing, and how many.
@@ -82,7 +84,7 @@ private:
     plugin::Task<plugin::Result<void>> checkBlocked();
     plugin::Task<plugin::Result<void>> dropOldDetour();
     plugin::Task<plugin::Result<bool>> takesAnotherWay();
-    plugin::Task<bool> fallsBack(plugin::Error error);
+    plugin::Task<plugin::Result<bool>> fallsBack(plugin::Error error);
     plugin::Task<plugin::Result<void>> tellExpected(Mailbox& mailbox);
     plugin::Task<plugin::Result<Ended>> guarded(plugin::Mode mode);
     plugin::Task<void> rest(std::chrono::milliseconds time);
@@ -97,7 +99,7 @@ private:
     const WorkerParts& parts_;
     plugin::Loop& loop_;
     MailboxSettings settings_;
-    MailboxSettings current_;    ///< by the protocol it is read with now
+    MailboxSettings current_;    ///< by the protocol it is read with now; written under the lock, on the loop
     MailboxSettings working_{};  ///< for the rounds of this session: the target of after-actions by its name
     std::vector<Outlet*> outlets_;
     std::map<std::string, Unreadable> unreadable_{};  ///< by folder

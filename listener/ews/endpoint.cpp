@@ -114,11 +114,11 @@ Task<Result<void>> Endpoint::begin(Operation operation, std::stop_token stop) {
     refusedAs.reset();
     during_ = operation.name;
     for (bool repeated = false;;) {
-        place_.leave();  // nobody waits for a token, or another place, and keeps others waiting
-        auto request = co_await prepare(operation, stop);
-        if (!request) co_return request.error();
+        place_.leave();  // nobody waits for another place, and keeps others waiting
         auto place = co_await session_.limit->enter(1, stop);
         if (!place) co_return place.error();
+        auto request = co_await prepare(operation, stop);  // now: what was a good token before that wait may be none any more
+        if (!request) co_return request.error();
         place_ = std::move(*place);
         const auto deadline = loop.clock().steady() + session_.settings.connectTimeout + session_.settings.ioTimeout;
         auto answer = co_await http_.begin(std::move(*request), deadline, stop);

@@ -19,8 +19,8 @@ namespace listener::ews {
 
 /// Requests to the endpoint, one after the other, over one kept connection. One that a kept connection loses is sent once more: each of ours may be.
 /// Errors: those of HttpSession, TokenSource and refusal(); reauthenticate mailboxSignInRefused (the TokenSource knows); reconnect mailboxProtocol
-/// where an answer is no proper one. After reconnect and reauthenticate the session is over. From its first octet to the last one of its answer a
-/// request has a place of the mailbox's RequestLimit.
+/// where an answer is no proper one. After reconnect and reauthenticate the session is over. From the look for its token to the last octet of its
+/// answer a request has a place of the mailbox's RequestLimit.
 class Endpoint {
 public:
     explicit Endpoint(Session& session);  ///< outlives it

@@ -315,11 +315,11 @@ private:
         return {};
     }
 
-    /// Too many requests at a time, for the batch in hand or some of it: one at a time from now on, and if that does not help, later. What was on the
-    /// way then does not tell whether it helps.
+    /// Too many requests at a time, for the batch in hand or some of it: one at a time from now on, and if that does not help, or takes too long,
+    /// later. What was on the way then does not tell whether it helps.
     bool bearsCrowd() {
         if (!crowdedAt_) crowdedAt_ = begun_;
-        return inHand_ <= *crowdedAt_;
+        return inHand_ <= *crowdedAt_ && !session_.limit->restsLong();
     }
 
     /// To be asked for alone; left out after some tries.

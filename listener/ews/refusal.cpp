@@ -1,5 +1,7 @@
 #include "listener/ews/refusal.h"
 
+#include "listener/request_limit.h"
+
 #include <algorithm>
 #include <array>
 
@@ -138,7 +140,7 @@ Error refusal(std::string_view code, std::string_view said, std::optional<std::c
             slower.retryAfter = backOff;
             return slower;
         case Meaning::crowded:
-            slower.retryAfter = std::max<std::chrono::milliseconds>(backOff.value_or(crowdedBackOff), crowdedBackOff);
+            slower.retryAfter = std::clamp<std::chrono::milliseconds>(backOff.value_or(crowdedBackOff), crowdedBackOff, RequestLimit::longestRest);
             return slower;
         case Meaning::folderGone:
             return as(Reaction::askOperator, Code::mailboxFolderMissing);

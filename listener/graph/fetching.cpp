@@ -17,9 +17,6 @@ namespace {
 constexpr std::string_view logger = "listener.graph";
 /// In a row: then it is the server, not these messages. Where it asks for time, soon; else later, so that a few bad ones in a row hold up nobody.
 constexpr std::size_t slowInARow = 3, failuresInARow = 20;
-/// A message for which the server asks for time is not asked for meanwhile, but for no longer than this; so many of them are remembered.
-constexpr std::chrono::hours longestRest{1};
-constexpr std::size_t mostResting = 1'000;
 
 /// What came of one message. Neither: it is gone, or not asked for now.
 struct Outcome {
@@ -95,7 +92,7 @@ private:
 
     /// A transfer that breaks off may be the line's fault, or the message's: it is asked for once more, and then left out.
     Task<Result<Outcome>> fetchOne(std::size_t at, std::size_t lane, std::stop_token stop) {
-        if (isResting(items_[at])) co_return Outcome{};
+        if (session_.limit().spares(items_[at].id)) co_return Outcome{};
         auto trying = tryOne(at, lane, stop);
         auto outcome = co_await trying;
         if (!outcome || !outcome->brokeOff) co_return outcome;
@@ -153,6 +150,7 @@ private:
             if (!noted) co_return noted.error();
         } else if (outcome.message) {
             session_.hasReadMessages = true;
+            session_.limit().spareNoMore(item.id);
             inARow_ = slowInARow_ = 0;
             auto taking = receiver_.take(std::move(*outcome.message));
             auto taken = co_await taking;
@@ -161,22 +159,12 @@ private:
         co_return !receiver_.enough();
     }
 
-    /// The server has asked for time for this one, and it is not over.
-    bool isResting(const IndexedItem& item) {
-        const auto found = session_.resting.find(item.id);
-        if (found == session_.resting.end()) return false;
-        if (session_.loop().clock().steady() < found->second) return true;
-        session_.resting.erase(found);
-        return false;
-    }
-
     /// One bad message must not hold up those behind it; a server that has no time now is left in peace.
     Result<void> notHandedOut(const IndexedItem& item, const Outcome& outcome) {
         session_.log().warning(logger, "the server does not hand out a message",
                                {{"mailbox", session_.settings().alias}, {"ordinal", item.ordinal}, {"cause", outcome.failure->what}});
         if (outcome.means == Meaning::denied && session_.hasReadMessages) return {};  // of this one alone
-        if (const auto& time = outcome.failure->retryAfter; time && session_.resting.size() < mostResting)
-            session_.resting[item.id] = session_.loop().clock().steady() + std::min<std::chrono::milliseconds>(*time, longestRest);
+        if (const auto& time = outcome.failure->retryAfter) session_.limit().spare(item.id, *time);
         ++inARow_;
         slowInARow_ = outcome.failure->retryAfter ? slowInARow_ + 1 : 0;
         if (inARow_ >= failuresInARow || slowInARow_ >= slowInARow) return *outcome.failure;

@@ -88,8 +88,7 @@ private:
             const bool throttled = answer && !answer->succeeded() && asksForTime(answer->failure);
             const bool mayPass = answer ? answer->status >= 500 : error.reaction == Reaction::reconnect;
             const auto wait = std::max<std::chrono::milliseconds>(error.retryAfter.value_or(pause), firstWait);
-            if (throttled && wait > left) co_return error;
-            if (!throttled && (!mayPass || tries == translateTries || wait > left)) {
+            if (wait > left || (!throttled && (!mayPass || tries == translateTries))) {
                 doWithout(error, answer && answer->status == 403);
                 co_return std::vector<Translation>{};
             }

@@ -88,12 +88,12 @@ Task<Result<Session::Sent>> Session::prepare(const Request& request, std::stop_t
 }
 
 Task<Result<Session::Begun>> Session::begin(Request request, std::size_t lane, std::stop_token stop) {
-    auto preparing = prepare(request, stop);
-    auto sent = co_await preparing;
-    if (!sent) co_return sent.error();
     auto entering = limit_->enter(request.places, stop);
     auto place = co_await entering;
     if (!place) co_return place.error();
+    auto preparing = prepare(request, stop);  // now: what was a good token before that wait may be none any more
+    auto sent = co_await preparing;
+    if (!sent) co_return sent.error();
     sent->http.limits.body = UINT64_MAX / 2;  // the caller takes it in pieces
     const auto deadline = loop_.clock().steady() + settings_.connectTimeout + settings_.ioTimeout;
     auto answering = lanes_[lane]->begin(std::move(sent->http), deadline, stop);
@@ -116,12 +116,12 @@ Task<Result<Session::Begun>> Session::begin(Request request, std::size_t lane, s
 }
 
 Task<Result<Answer>> Session::ask(Request request, std::stop_token stop) {
-    auto preparing = prepare(request, stop);
-    auto sent = co_await preparing;
-    if (!sent) co_return sent.error();
     auto entering = limit_->enter(request.places, stop);
     auto place = co_await entering;
     if (!place) co_return place.error();
+    auto preparing = prepare(request, stop);  // now: what was a good token before that wait may be none any more
+    auto sent = co_await preparing;
+    if (!sent) co_return sent.error();
     sent->http.limits.body = answerLimit;
     const auto deadline = loop_.clock().steady() + settings_.connectTimeout + settings_.ioTimeout;
     auto answering = lanes_[0]->request(std::move(sent->http), deadline, stop);

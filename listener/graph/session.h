@@ -47,7 +47,7 @@ struct OpenFolder {
 class Session {
 public:
     /// Requests under way at a time, each on a connection of its own: Graph takes four for a mailbox and an application, which RequestLimit sees to
-    /// whatever other sessions do. A place of it is held from the first octet of a request to the last of its answer.
+    /// whatever other sessions do. A place of it is held from the look for a token to the last octet of the answer.
     static constexpr std::size_t lanes = 3;
     static constexpr std::uint64_t answerLimit = 64 << 20;  ///< octets of JSON: the answer to a $batch repeats whole messages
     static constexpr std::size_t linkLimit = 32 * 1024;     ///< octets
@@ -81,15 +81,15 @@ public:
     const Settings& settings() const { return settings_; }
     const Addresses& addresses() const { return addresses_; }
     ItemIndex& index() { return index_; }
+    RequestLimit& limit() { return *limit_; }
     plugin::Log& log() { return log_; }
     plugin::Loop& loop() { return loop_; }
     const std::string& peer() const { return settings_.url; }
 
     OpenFolder folder{};
-    std::string inbox{};                                        ///< its id; "" = nobody has asked yet
-    bool hasReadMessages = false;                               ///< at least one: the right to do so is there
-    std::unordered_map<std::string, plugin::Steady> resting{};  ///< messages for which the server has asked for time, by id: until when
-    bool translates = true;                                     ///< ids of EWS: until that is refused
+    std::string inbox{};           ///< its id; "" = nobody has asked yet
+    bool hasReadMessages = false;  ///< at least one: the right to do so is there
+    bool translates = true;        ///< ids of EWS: until that is refused
 
 private:
     struct Sent {

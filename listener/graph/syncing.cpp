@@ -156,6 +156,7 @@ Task<Result<FolderView>> selectFolder(Session& session, std::string folder, std:
     session.folder.id = std::move(*id);
     session.folder.index = std::move(*index);
     session.folder.fresh = false;
+    session.folder.byId = {};  // some 40 octets a message, which only a move needs
     session.folder.byIdUpTo = 0;
     auto asking = bringUpToDate(session, std::move(stop));
     auto asked = co_await asking;

@@ -311,6 +311,9 @@ Task<Result<void>> beginTls(Session& session, bool preauthenticated, std::stop_t
 
 Task<Result<Credentials>> obtainCredentials(auth::Access& access, const Settings& settings, std::stop_token stop) {
     auto& loop = co_await plugin::thisLoop();
+    if (settings.target.tls == auth::Target::Tls::none && !plugin::isLoopback(settings.target.host))
+        co_return Error{Reaction::askOperator, Code::configPlainHttp,
+                        settings.target.host + ": nobody is signed in without TLS but at this machine: set .tls = implicit or starttls"};
     const auto kind = access.kind(settings.credential);
     if (!kind) co_return kind.error();
     Credentials credentials;

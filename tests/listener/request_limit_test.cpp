@@ -179,6 +179,33 @@ SCENARIO("nobody enters while the server has asked for time, neither who waits a
     }
 }
 
+SCENARIO("where the server asks for more time than anybody waits for, who wants in is told so at once", "[limit]") {
+    World world;
+    std::vector<Entering> inside;
+    for (int i = 0; i < 4; ++i) inside.push_back(world.enter());
+    const auto waits = world.enter();
+    const auto begun = world.loop.clock().steady();
+    world.limit->rest(24h);
+    world.settle();
+    REQUIRE(waits->isSet());
+    const auto later = world.enter();
+    REQUIRE(later->isSet());
+    for (const auto& each : {waits, later}) {
+        REQUIRE_FALSE(each->get());
+        CHECK(each->get().error().code == Code::mailboxThrottled);
+        CHECK(each->get().error().reaction == plugin::Reaction::retryLater);
+        REQUIRE(each->get().error().retryAfter);
+        CHECK(*each->get().error().retryAfter > 1min);
+        CHECK(*each->get().error().retryAfter <= 10min);  // whatever it asks for
+    }
+    CHECK(world.loop.clock().steady() == begun);
+    for (auto& each : inside) each->get()->leave();
+    world.loop.clock().pass(*later->get().error().retryAfter);
+    const auto last = world.enter(4);
+    REQUIRE(last->isSet());
+    CHECK(last->get());
+}
+
 SCENARIO("a limit is that of a server, an application and a mailbox", "[limit]") {
     simulation::ManualClock clock;
     RequestLimits limits(clock);

@@ -142,6 +142,11 @@ SCENARIO("what is wrong with proxies is found before they are used", "[proxy][ke
     CHECK(told(named + Settings{{"proxy.a.username", "u"}}) == Told{"PO-1005 proxy.a.username"});
     CHECK(told(named + Settings{{"proxy.a.password", "p"}}) == Told{"PO-1005 proxy.a.password"});
     CHECK(told(named + Settings{{"proxy.a.enabled", "false"}, {"proxy.a.default", "true"}}) == Told{"(PO-1013 proxy.a.default"});
+    const Settings withoutB{{"proxy.b.enabled", "false"}};
+    CHECK(told(named + withoutB + Settings{{"mailbox.m.proxy", "b"}}) == Told{"PO-1013 mailbox.m.proxy"});
+    CHECK(told(named + withoutB + Settings{{"mailbox.m.proxy", "a"}, {"mailbox.m.graph.proxy", "b"}, {"mailbox.m.imap.proxy", "b"}}) ==
+          Told{"PO-1013 mailbox.m.graph.proxy", "PO-1013 mailbox.m.imap.proxy"});
+    CHECK(told(named + withoutB + Settings{{"mailbox.m.enabled", "false"}, {"mailbox.m.graph.proxy", "b"}}) == Told{});
     const auto socks = [](int version, Settings more) {
         more["proxy.a.type"] = "socks" + std::to_string(version);
         return named + more;

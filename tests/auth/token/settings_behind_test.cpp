@@ -1,4 +1,5 @@
 #include "auth/settings_behind.h"
+#include "auth/token/token_want.h"
 
 #include <catch2/catch.hpp>
 
@@ -14,11 +15,13 @@ Values all() {
             {"proxy.d.host", "d"},         {"proxy.d.default", "true"},      {"proxy.d.truststore", "v"},      {"proxy.fallback_to_direct", "false"}};
 }
 
-std::string behind(const Values& values, std::string_view prefix) {
+std::shared_ptr<const plugin::Configuration> snapshot(const Values& values) {
     std::map<std::string, plugin::Configuration::Setting, std::less<>> settings;
     for (const auto& [key, value] : values) settings[key] = {value, {"x", 1}, true};
-    return auth::settingsBehind(plugin::Configuration(std::move(settings)), prefix);
+    return std::make_shared<const plugin::Configuration>(std::move(settings));
 }
+
+std::string behind(const Values& values, std::string_view prefix) { return auth::settingsBehind(*snapshot(values), prefix); }
 
 /// Whether a change of this key is a change of what stands under the prefix.
 bool counts(const std::string& key, std::string_view prefix) {
@@ -69,4 +72,28 @@ TEST_CASE("where a setting stands makes no difference, and two settings are not 
     CHECK(behind(all(), "mailbox.a.").size() == 64);
     CHECK(behind({{"mailbox.a.x", "1"}, {"mailbox.a.y", "2"}}, "mailbox.a.") !=
           behind({{"mailbox.a.x", std::string("1\0mailbox.a.\0y\0002", 17)}}, "mailbox.a."));
+}
+
+TEST_CASE("what a credential asks for is read once from a snapshot, and again from the next one", "[reload]") {
+    Values values{{"credential.c.grant", "client_credentials"},
+                  {"credential.c.client_id", "id"},
+                  {"credential.c.client_secret", "${file:/s}"},
+                  {"credential.c.scopes", "mail"},
+                  {"credential.c.token_endpoint", "https://idp.example/token"}};
+    const auto before = snapshot(values);
+    values["credential.c.scopes"] = "other";
+    values["credential.d.grant"] = "client_credentials";
+    const auto after = snapshot(values);
+    const auth::Identity one{"c", "u"}, byScope{"c", "u", "own"};
+    auth::Wants wants;
+    const auto first = wants.of(before, one);
+    REQUIRE(first);
+    CHECK((*first)->scopes == "mail");
+    CHECK(*wants.of(before, one) == *first);
+    CHECK((*wants.of(before, byScope))->scopes == "own");
+    CHECK_FALSE(wants.of(before, {"e", "u"}));
+    const auto next = wants.of(after, one);
+    REQUIRE(next);
+    CHECK((*next)->scopes == "other");
+    CHECK((*wants.of(before, one))->scopes == "mail");  // of a thread that is late
 }

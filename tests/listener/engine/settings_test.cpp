@@ -116,6 +116,14 @@ SCENARIO("how a mailbox is reached and listened to is taken as written", "[setti
     REQUIRE(settings.reconcile == std::chrono::seconds(30));
 }
 
+SCENARIO("a mailbox nobody writes to is looked into at the interval that is written, else at the time between whole looks", "[settings]") {
+    const auto quiet = [](const std::string& more) { return mailboxSettings(*validated(complete + more).configuration, "orders").quiet; };
+    CHECK(quiet("") == std::chrono::minutes(5));
+    CHECK(quiet("mailbox.orders.reconcile = 20m\n") == std::chrono::minutes(20));
+    CHECK(quiet("mailbox.orders.interval = 10s\n") == std::chrono::seconds(10));
+    CHECK(quiet("mailbox.orders.interval = 60s\nmailbox.orders.reconcile = 20m\n") == std::chrono::seconds(60));
+}
+
 SCENARIO("a mailbox whose credential names a provider needs no host", "[settings]") {
     const std::string mailbox = "mailbox.m.protocol = imap\nmailbox.m.user = u@example.com\nmailbox.m.credential = ms\nmailbox.m.deliver = s\n";
     const std::string credential = "credential.ms.tenant = t\ncredential.ms.client_id = id\ncredential.ms.client_secret = ${env:SECRET}\n";
@@ -302,6 +310,10 @@ SCENARIO("clear text is allowed to this machine only", "[settings]") {
     for (const auto* host : {"127.evil.example", "127.0.0.1.example", "127.0.0", "localhost.example", "127.0.0.256"})
         CHECK_FALSE(plugin::isLoopback(host));
     for (const auto* host : {"127.0.0.1", "127.255.3.4", "LocalHost", "::1"}) CHECK(plugin::isLoopback(host));
+    // Nor where the host is a provider's, for a mailbox that is read by another protocol until it moves.
+    CHECK(problems("credential.ms.provider = microsoft365\ncredential.ms.tenant = t\ncredential.ms.client_id = id\n"
+                   "credential.ms.client_secret = ${env:SECRET}\nmailbox.m.protocol = ews\nmailbox.m.user = u@example.com\n"
+                   "mailbox.m.credential = ms\nmailbox.m.deliver = s\nmailbox.m.imap.tls = none\n") == Told{"PO-1012 mailbox.m.imap.tls"});
     const auto local = validated(complete +
                                  "mailbox.l.tls = none\nmailbox.l.protocol = imap\nmailbox.l.host = 127.0.0.1\nmailbox.l.user = "
                                  "u\nmailbox.l.credential = c\nmailbox.l.deliver = s\n");

@@ -35,11 +35,12 @@ struct Server {
     bool pushes = true;
     bool hasNoPush = false;
     plugin::Event news{};
-    std::set<std::string> heard{};        ///< told at the next watch
-    bool lies = false;                    ///< every watch is told of arrivals at once
-    std::optional<Error> endOfSession{};  ///< answered once by the next watch
-    std::optional<Error> endOfLook{};     ///< answered once by the next select
-    std::vector<std::string> asked{};     ///< "open", "select INBOX", "watch INBOX,Orders", "close"
+    std::set<std::string> heard{};          ///< told at the next watch
+    bool lies = false;                      ///< every watch is told of arrivals at once
+    std::optional<Error> endOfSession{};    ///< answered once by the next watch
+    std::optional<Error> endOfLook{};       ///< answered once by the next select
+    std::map<std::string, Error> closed{};  ///< by protocol: nobody is let in
+    std::vector<std::string> asked{};       ///< "open", "select INBOX", "watch INBOX,Orders", "close"
 
     std::size_t count(const std::string& what) const { return static_cast<std::size_t>(std::count(asked.begin(), asked.end(), what)); }
     void arrive(const std::string& folder, bool told = true) {
@@ -52,11 +53,12 @@ struct Server {
 
 class ScriptedMailbox final : public Mailbox {
 public:
-    explicit ScriptedMailbox(Server& server) : server_(server) {}
+    ScriptedMailbox(Server& server, std::string protocol) : server_(server), protocol_(std::move(protocol)) {}
 
     void expect(std::string folder, std::uint64_t above) override { server_.asked.push_back("expect " + folder + " " + std::to_string(above)); }
     Task<Result<void>> open(std::stop_token) override {
         server_.asked.push_back("open");
+        if (const auto found = server_.closed.find(protocol_); found != server_.closed.end()) co_return found->second;
         co_return Result<void>{};
     }
     Task<Result<std::vector<std::string>>> folders(std::vector<std::string> patterns, std::stop_token) override {
@@ -147,6 +149,7 @@ public:
 private:
     std::vector<std::string>& mails() { return server_.folders.at(selected_).mails; }
     Server& server_;
+    std::string protocol_;
     std::string selected_{};
 };
 
@@ -178,7 +181,7 @@ public:
         parts_.reset(new WorkerParts{*access_, *ledger_, *outbox_, kept_, [] {}, disk_, log_, metrics, dice_, pacer_, "/staging", 90 * 24h, "1",
                                      [this](const MailboxSettings& by) {
                                          readBy.push_back(by.protocol);
-                                         return std::make_unique<ScriptedMailbox>(server);
+                                         return std::make_unique<ScriptedMailbox>(server, by.protocol);
                                      }});
         settings_.alias = "box";
         settings_.folders = {"INBOX"};
@@ -226,6 +229,14 @@ public:
         }
         REQUIRE(answer->get());
     }
+    /// The database's next write fails.
+    void failOnce() {
+        files_.judge([failed = false](auto effect, auto, const auto&) mutable {
+            const bool now = effect == simulation::SimVfs::Effect::write && !std::exchange(failed, true);
+            return now ? simulation::SimVfs::Fate::ioError : simulation::SimVfs::Fate::pass;
+        });
+    }
+    const std::string& log() const { return log_.text(); }
     std::size_t delivered() const { return disk_.files("/spool/box").size(); }
     std::string health() { return std::string(name(worker->status().view(clock_.steady()).health)); }
     std::string state() { return std::string(name(worker->status().view(clock_.steady()).state)); }
@@ -372,6 +383,16 @@ SCENARIO("where a protocol has no push, looks follow each other by seconds while
     }
 }
 
+SCENARIO("where a protocol has no push and the interval is written, looks are never further apart", "[worker]") {
+    World world([](auto& settings) { settings.quiet = settings.interval; });
+    world.server.pushes = false;
+    world.server.hasNoPush = true;
+    world.pass(5h);
+    const auto before = world.server.count("select INBOX");
+    world.pass(1h);
+    CHECK(world.server.count("select INBOX") - before == 60);
+}
+
 SCENARIO("a server that takes its word back is polled from then on", "[worker]") {
     World world;
     world.pass(10s);
@@ -382,6 +403,26 @@ SCENARIO("a server that takes its word back is polled from then on", "[worker]")
     CHECK(world.server.count("watch INBOX") == 1);
     CHECK(world.server.count("select INBOX") >= 3);
     CHECK(world.server.count("select INBOX") <= 5);
+}
+
+SCENARIO("a server that gives no push after all, and says to look, is polled from then on", "[worker]") {
+    World world;
+    world.pass(10s);
+    world.server.pushes = false;
+    world.server.heard.insert("INBOX");
+    world.server.news.set();
+    world.pass(20s);
+    world.server.arrive("INBOX", false);
+    for (int second = 0; second < 60; ++second) {
+        world.pass(1s);
+        CHECK(world.health() == "ok");
+    }
+    CHECK(world.delivered() == 1);
+    for (int minute = 0; minute < 5; ++minute) {
+        world.pass(1min);
+        CHECK(world.health() == "ok");
+    }
+    CHECK(world.server.count("watch INBOX") == 1);
 }
 
 SCENARIO("only the folders with news are looked into, and the busiest is watched first", "[worker]") {
@@ -675,11 +716,18 @@ SCENARIO("an after-action that the server refuses for good keeps no mail from be
 SCENARIO("a detour lasts until the configuration says another protocol, and does not come back", "[worker]") {
     World world([](auto& settings) {
         settings.protocol = "ews";
-        settings.others["graph"];
+        settings.session.credential = "tenant";
+        settings.others["graph"].credential = "person";
     });
     GIVEN("one that was taken instead of what is configured") {
         world.take({"graph", "ews", "EWS is blocked"});
+        world.server.closed["graph"] = Error{Reaction::askOperator, Code::tokenSignInNeeded, "nobody has signed in"};
         world.pass(1s);
+        THEN("what it is signed in with is that of the protocol it is read with") {
+            CHECK(world.worker->credential() == "person");
+            CHECK(world.log().find("postern login person") != std::string::npos);
+            CHECK(world.log().find("tenant") == std::string::npos);
+        }
         THEN("it is followed, and kept") {
             CHECK(world.readBy == std::vector<std::string>{"graph"});
             CHECK(world.detour());
@@ -693,4 +741,21 @@ SCENARIO("a detour lasts until the configuration says another protocol, and does
             CHECK_FALSE(world.detour());
         }
     }
+}
+
+SCENARIO("where EWS is blocked the mailbox is read by Graph, though the way there cannot be written down at first", "[worker]") {
+    World world([](auto& settings) {
+        settings.protocol = "ews";
+        settings.fallsBack = true;
+        settings.others["graph"];
+    });
+    world.server.closed["ews"] = Error{Reaction::askOperator, Code::mailboxEwsBlocked, "EWS is switched off"};
+    world.server.arrive("INBOX");
+    const bool fails = GENERATE(false, true);
+    if (fails) world.failOnce();
+    world.pass(10s);
+    CHECK(world.delivered() == 1);
+    CHECK(world.readBy.back() == "graph");
+    CHECK(world.readBy.size() == (fails ? 3 : 2));
+    CHECK(world.metrics.errors == (fails ? 1 : 0));
 }

@@ -96,6 +96,19 @@ SCENARIO("messages are asked for in batches of ten, and of fewer where they are 
         if (fetched) CHECK(ordinalsOf(fixture) == all);
         if (!fetched) CHECK((fetched.error().code == Code::mailboxThrottled && fetched.error().retryAfter == std::chrono::seconds{30}));
     }
+    GIVEN("a server that wants none at all for a day") {
+        fixture.server.instead = [](const servers::EwsRequest& request) -> std::optional<servers::EwsAnswer> {
+            if (request.body.find("IncludeMimeContent") == std::string::npos) return std::nullopt;
+            return servers::EwsServer::fault("ErrorExceededConnectionCount", 86'400'000);
+        };
+        const auto begun = fixture.loop.clock().steady();
+        const auto fetched = fixture.fetch(all);
+        REQUIRE_FALSE(fetched);
+        CHECK(fetched.error().code == Code::mailboxThrottled);
+        CHECK(fetched.error().what.find("ErrorExceededConnectionCount") != std::string::npos);
+        CHECK(fetched.error().retryAfter == listener::RequestLimit::longestRest);
+        CHECK(fixture.loop.clock().steady() - begun < std::chrono::minutes{1});
+    }
     GIVEN("a server for which single messages of a batch are too much at a time") {
         fixture.server.itemCodes[fixture.ids[3]] = {"ErrorExceededConnectionCount"};
         fixture.server.itemCodes[fixture.ids[5]] = {"ErrorTooManyObjectsOpened"};

@@ -64,6 +64,21 @@ SCENARIO("however many sessions read one mailbox, its server never has more than
     }
 }
 
+SCENARIO("who has waited long for a place comes with the token of that moment", "[ews]") {
+    Fixture fixture;
+    fixture.begin(1);
+    std::optional<listener::RequestLimit::Place> all;
+    all.emplace(std::move(*fixture.loop.run(fixture.limit->enter(4, {}))));
+    fixture.loop.at(fixture.loop.clock().steady() + 10min, [&] {
+        fixture.access.tokens().current = "token-2";
+        fixture.server.tokens = {"token-2"};
+        all.reset();
+    });
+    CHECK(fixture.fetch({1}));
+    CHECK(fixture.received.messages.size() == 1);
+    CHECK(fixture.access.tokens().refusedOnes.empty());
+}
+
 SCENARIO("an answer that stays open takes no place from those who ask", "[ews]") {
     Fixture fixture;
     fixture.begin();

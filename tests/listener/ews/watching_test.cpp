@@ -274,6 +274,26 @@ SCENARIO("a server that takes no more answers that stay open is asked now and th
     }
 }
 
+SCENARIO("a server that takes no more answers that stay open, and asks for a day, is not waited for in silence", "[ews]") {
+    const std::string operation = GENERATE("Subscribe", "GetStreamingEvents");
+    const bool asFault = GENERATE(true, false);
+    INFO(operation << (asFault ? ", a fault" : ", a message"));
+    Fixture fixture;
+    fixture.begin();
+    fixture.server.instead = [&](const servers::EwsRequest& request) -> std::optional<servers::EwsAnswer> {
+        if (request.operation != operation) return std::nullopt;
+        const auto* const code = "ErrorExceededConnectionCount";
+        return asFault ? servers::EwsServer::fault(code, 86'400'000) : servers::EwsServer::refusal(operation, code, 86'400'000);
+    };
+    REQUIRE(*fixture.watch() == Names{"INBOX"});
+    const auto begun = fixture.loop.clock().steady();
+    const auto selected = fixture.select("INBOX");
+    REQUIRE_FALSE(selected);
+    CHECK(selected.error().code == Code::mailboxThrottled);
+    CHECK(selected.error().retryAfter > std::chrono::minutes{1});
+    CHECK(fixture.loop.clock().steady() == begun);
+}
+
 SCENARIO("a session that ends while its server has had too much does not even take its leave", "[ews]") {
     Watched watched;
     watched.limit->rest(30s);

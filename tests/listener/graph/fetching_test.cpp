@@ -248,6 +248,46 @@ SCENARIO("throttling ends a fetch, with the time to wait", "[graph]") {
     }
 }
 
+SCENARIO("messages for which a server never has time keep nobody behind them waiting", "[graph]") {
+    Fixture fixture;
+    std::vector<std::string> ids;
+    for (int i = 0; i < 9; ++i) ids.push_back(fixture.graph.deliver(mail("m" + std::to_string(i)), "2026-11-22T08:15:0" + std::to_string(i) + "Z"));
+    const auto time = GENERATE(std::chrono::seconds{44}, std::chrono::seconds{7200});
+    for (const auto at : {0U, 1U, 2U}) fixture.graph.poison(ids[at], 503, "", {{"Retry-After", std::to_string(time.count())}});
+    fixture.enter();
+    std::size_t sessions = 1;
+    for (;; ++sessions) {
+        const auto fetched = fixture.fetch({1, 2, 3, 4, 5, 6, 7, 8, 9});
+        if (fetched || sessions == 5) break;
+        CHECK(fetched.error().code == Code::mailboxThrottled);
+        REQUIRE(fetched.error().retryAfter);
+        fixture.loop.clock().pass(*fetched.error().retryAfter);  // as a mailbox waits, before it has another session
+        fixture.renew();
+        fixture.enter();
+    }
+    CHECK(sessions == 3);
+    CHECK(fixture.ids() == Names(ids.begin() + 3, ids.end()));
+}
+
+SCENARIO("who has waited long for a place comes with the token of that moment", "[graph]") {
+    Fixture fixture;
+    fixture.graph.deliver(mail("m"));
+    fixture.enter();
+    std::optional<listener::RequestLimit::Place> all;
+    all.emplace(std::move(*fixture.loop.run(fixture.limit->enter(4, {}))));
+    fixture.loop.at(fixture.loop.clock().steady() + std::chrono::minutes{10}, [&] {
+        fixture.access.tokens().tokens = {"another"};
+        fixture.graph.token("another");
+        all.reset();
+    });
+    const bool content = GENERATE(true, false);
+    if (content)
+        CHECK(fixture.fetch({1}));
+    else
+        CHECK(fixture.list());
+    CHECK(fixture.access.tokens().refusals == 0);
+}
+
 SCENARIO("a message cut at any octet, twice, is not handed out", "[graph]") {
     const bool announced = GENERATE(true, false);
     const auto bytes = mail("m", 300);

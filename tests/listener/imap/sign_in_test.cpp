@@ -481,3 +481,14 @@ SCENARIO("a good-bye is said, and nobody waits for its answer", "[imap]") {
         }
     }
 }
+
+SCENARIO("nobody is signed in without TLS but at this machine", "[imap]") {
+    Attempt attempt{"S: * OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=XOAUTH2] ready", authenticate, "S: A1 OK done"};
+    attempt.fixture.settings.target.tls = auth::Target::Tls::none;
+    const bool password = GENERATE(false, true);
+    if (password) attempt.password();
+    const auto opened = attempt.fixture.open();
+    REQUIRE_FALSE(opened);
+    CHECK(opened.error().code == Code::configPlainHttp);
+    CHECK(opened.error().reaction == Reaction::askOperator);
+}
