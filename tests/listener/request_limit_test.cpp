@@ -36,20 +36,31 @@ struct World {
     std::shared_ptr<RequestLimit> limit = std::make_shared<RequestLimit>(loop.clock());
 };
 
-/// In, some steps of work, and out again; counts who is in. All outlive the task.
-Task<void> comeAndGo(RequestLimit& limit, std::atomic<std::size_t>& in, std::atomic<std::size_t>& most, int times) {
+/// What is in, counted by those who come and go.
+struct Count {
+    std::atomic<std::size_t> in{0}, most{0}, mostSmall{0}, turns{0};
+};
+
+void raise(std::atomic<std::size_t>& most, std::size_t now) {
+    for (auto before = most.load(); before < now && !most.compare_exchange_weak(before, now);) {
+    }
+}
+
+/// In, some steps of work, and out again. All outlive the task.
+Task<void> comeAndGo(RequestLimit& limit, Count& count, int times) {
     for (int i = 0; i < times; ++i) {
         const std::size_t worth = i % 7 == 0 ? 4 : 1;
         auto entering = limit.enter(worth, {});
         auto place = co_await entering;
         if (!place) co_return;
-        const auto now = in += worth;
-        for (auto before = most.load(); before < now && !most.compare_exchange_weak(before, now);) {
-        }
+        const auto now = count.in += worth;
+        raise(count.most, now);
+        if (worth == 1) raise(count.mostSmall, now);
         auto& loop = co_await plugin::thisLoop();
         auto moment = plugin::sleepUntil(loop.clock().steady() + 50us, {});
         co_await moment;
-        in -= worth;
+        count.in -= worth;
+        ++count.turns;
     }
 }
 
@@ -221,15 +232,17 @@ SCENARIO("sessions on several loops share a limit", "[limit]") {
     const auto workers = plugin::makeWorkerPool(1, [](std::exception_ptr) { std::terminate(); });
     const auto here = plugin::makeEpollLoop(*clock, *workers, [](std::exception_ptr) { std::terminate(); });
     const auto limit = std::make_shared<RequestLimit>(*clock);
-    std::atomic<std::size_t> in{0}, most{0};
+    Count count;
     std::vector<std::shared_ptr<plugin::Shared<Nothing>>> ends;
     {
         std::vector<std::unique_ptr<Threaded>> loops;
         for (int i = 0; i < 3; ++i) loops.push_back(std::make_unique<Threaded>(*clock, *workers));
-        for (int i = 0; i < 12; ++i) ends.push_back(plugin::startOn(*loops[static_cast<std::size_t>(i) % 3]->loop, comeAndGo(*limit, in, most, 100)));
+        for (int i = 0; i < 12; ++i) ends.push_back(plugin::startOn(*loops[static_cast<std::size_t>(i) % 3]->loop, comeAndGo(*limit, count, 100)));
         here->spawn(quitAfter(ends, *here));
         here->run();
     }
-    CHECK(in == 0);
-    CHECK(most == 4);
+    CHECK(count.turns == 1200);
+    CHECK(count.in == 0);
+    CHECK(count.most == 4);
+    CHECK(count.mostSmall == 4);  // four at a time, and not one that is worth as much
 }

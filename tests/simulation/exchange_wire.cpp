@@ -18,8 +18,6 @@ using servers::GraphStore;
 
 namespace {
 
-constexpr const char* user = "box@example.test";
-
 /// A server of tests/servers at the end of a simulated connection: what it says by itself it says when its time has come.
 class Lent final : public Peer {
 public:
@@ -64,6 +62,7 @@ std::string originOf(std::uint16_t port) { return "http://127.0.0.1:" + std::to_
 ExchangeWire::ExchangeWire(const Setting& setting) : Ground(setting.seed), protocol_(setting.protocol) {
     for (std::size_t i = 0; i < setting.mailboxes; ++i) {
         auto& box = *boxes_.emplace_back(std::make_unique<Box>());
+        box.user = alias(i) + "@example.test";
         if (protocol_ == "ews")
             makeEws(box);
         else
@@ -77,7 +76,7 @@ ExchangeWire::~ExchangeWire() { leave(); }
 void ExchangeWire::makeEws(Box& box) {
     box.ews = std::make_unique<EwsServer>();
     auto& server = *box.ews;
-    server.user = user;
+    server.user = box.user;
     server.tokens.clear();
     for (int token = 1; token < 5'000; ++token) server.tokens.insert("token-" + std::to_string(token));
     server.rendersAnew = true;
@@ -96,7 +95,7 @@ void ExchangeWire::makeEws(Box& box) {
 
 void ExchangeWire::makeGraph(Box& box, std::uint16_t port) {
     GraphServer::Options options;
-    options.user = user;
+    options.user = box.user;
     options.accepts = [this](const std::string& token) { return tokens_.valid(token); };
     options.listens = false;
     options.linesAreCut = true;
@@ -204,7 +203,7 @@ void ExchangeWire::configure(const Setting& setting) {
     for (std::size_t i = 0; i < boxes_.size(); ++i) {
         const auto key = "mailbox." + alias(i) + ".";
         const auto url = originOf(static_cast<std::uint16_t>(firstPort + i)) + (protocol_ == "ews" ? "/EWS/Exchange.asmx" : "");
-        for (const auto& words : {"protocol = " + protocol_, "url = " + url, std::string{"user = "} + user, std::string{"credential = c"},
+        for (const auto& words : {"protocol = " + protocol_, "url = " + url, "user = " + boxes_[i]->user, std::string{"credential = c"},
                                   std::string{"deliver = s,hook"}, std::string{"start = all"}})
             text += key + words + "\n";
         for (const auto& words : setting.words) text += key + words + "\n";

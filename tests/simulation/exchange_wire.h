@@ -61,6 +61,7 @@ public:
 
 private:
     struct Box {
+        std::string user{};
         std::unique_ptr<servers::EwsServer> ews{};
         std::unique_ptr<servers::GraphServer> graph{};
         std::vector<std::string> sent{};

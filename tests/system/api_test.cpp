@@ -241,16 +241,21 @@ SCENARIO("hostile requests get a refusal, and the service goes on", "[system][ap
         " HTTP/1.1\r\nHost: localhost:" + std::to_string(Poco::Net::SocketAddress{content(office.place.data() / "admin.address")}.port()) +
         "\r\nAuthorization: Bearer " + office.token() + "\r\n\r\n";
     REQUIRE(office.raw("GET /api/v1/keystores" + head).find("HTTP/1.1 200") == 0);
-    for (const auto& target :
-         {std::string("/api/v1/credentials/..%2f..%2fdata%2fadmin.token"), std::string("/api/v1/../../etc/passwd"),
-          std::string("/api/v1/%2e%2e/healthz"), std::string("/api/v1/credentials/%00"), std::string("/api/v1/credentials/a\0b", 23),
-          std::string("/api/v1/credentials/%"), std::string("/api/v1/credentials/%g1"), std::string("/api/v1/credentials/'%20OR%201=1--"),
-          "/api/v1/credentials/" + std::string(10'000, 'a'), "/api/v1/" + std::string(100'000, 'a'),
-          "/api/v1/diagnosis?text=" + std::string(100'000, 'a'), "/api/v1/diagnosis?" + std::string(5'000, '&'),
-          std::string("http://evil.example/api/v1/credentials"), std::string("*")}) {
+    struct Hostile {
+        std::string target;
+        int status;
+        bool isLonger = false;  ///< than what is read of a request: the connection ends, at times before the answer is here
+    };
+    for (const auto& [target, status, isLonger] :
+         {Hostile{"/api/v1/credentials/..%2f..%2fdata%2fadmin.token", 404}, Hostile{"/api/v1/../../etc/passwd", 404},
+          Hostile{"/api/v1/%2e%2e/healthz", 404}, Hostile{"/api/v1/credentials/%00", 404}, Hostile{std::string("/api/v1/credentials/a\0b", 23), 404},
+          Hostile{"/api/v1/credentials/%", 400}, Hostile{"/api/v1/credentials/%g1", 400}, Hostile{"/api/v1/credentials/'%20OR%201=1--", 404},
+          Hostile{"/api/v1/credentials/" + std::string(10'000, 'a'), 404}, Hostile{"/api/v1/" + std::string(100'000, 'a'), 400, true},
+          Hostile{"/api/v1/diagnosis?text=" + std::string(100'000, 'a'), 400, true}, Hostile{"/api/v1/diagnosis?" + std::string(5'000, '&'), 400},
+          Hostile{"http://evil.example/api/v1/credentials", 404}, Hostile{"*", 404}}) {
         const auto answer = office.raw("GET " + target + head);
         INFO(target.substr(0, 60) << " is answered " << answer.substr(0, 300));
-        CHECK((answer.empty() || answer.find("HTTP/1.1 4") == 0));
+        if (!isLonger || !answer.empty()) CHECK(answer.starts_with("HTTP/1.1 " + std::to_string(status) + " "));
         CHECK(answer.find(office.token()) == std::string::npos);
     }
     THEN("twenty at once are answered, or told to come again") {
@@ -265,6 +270,7 @@ SCENARIO("hostile requests get a refusal, and the service goes on", "[system][ap
             INFO(answer.body);
             CHECK((answer.status == 200 || (answer.status == 503 && errorIn(answer.body)->getValue<std::string>("code") == "PO-9005")));
         }
+        CHECK(std::any_of(answers.begin(), answers.end(), [](const auto& answer) { return answer.status == 200; }));
         CHECK(office.get("/api/v1/credentials").status == 200);
     }
     CHECK(office.service->running());

@@ -9,7 +9,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
 #include <cstdint>
+#include <cstring>
 #include <fstream>
 #include <stdexcept>
 
@@ -40,6 +44,39 @@ struct Mapping {
     bool writable = false;
 };
 
+bool isStopped(const std::filesystem::path& thread) {
+    const auto stat = servers::readFile(thread / "stat");
+    return stat.substr(stat.rfind(')')).starts_with(") T");
+}
+
+/// While it lasts, no thread of the process does anything, as when a core file is written: what is mapped stays so.
+class Stopped {
+public:
+    explicit Stopped(pid_t process) : process_(process) {
+        REQUIRE(::kill(process_, SIGSTOP) == 0);
+        const std::filesystem::directory_iterator threads("/proc/" + std::to_string(process_) + "/task");
+        for (const auto& thread : threads) REQUIRE(servers::eventually([&] { return isStopped(thread.path()); }, std::chrono::seconds{30}));
+    }
+    Stopped(const Stopped&) = delete;
+    Stopped& operator=(const Stopped&) = delete;
+    ~Stopped() { ::kill(process_, SIGCONT); }
+
+private:
+    pid_t process_;
+};
+
+/// All of it, or the test fails: what was not looked through is not clean.
+std::string read(int memory, const Mapping& mapping) {
+    std::string bytes(mapping.end - mapping.begin, '\0');
+    for (std::size_t at = 0; at < bytes.size();) {
+        const auto got = ::pread(memory, bytes.data() + at, bytes.size() - at, static_cast<off_t>(mapping.begin + at));
+        INFO(mapping.line << ": " << (got < 0 ? std::strerror(errno) : "short") << " behind " << at << " octets");
+        REQUIRE(got > 0);
+        at += static_cast<std::size_t>(got);
+    }
+    return bytes;
+}
+
 }  // namespace
 
 void addToken(Secrets& secrets, const std::string& name, std::string_view token) {
@@ -56,6 +93,7 @@ void addToken(Secrets& secrets, const std::string& name, std::string_view token)
 
 std::vector<std::string> foundInCore(pid_t process, const Secrets& secrets) {
     std::vector<std::string> found;
+    const Stopped stopped(process);
     const auto root = "/proc/" + std::to_string(process);
     std::ifstream maps(root + "/smaps");
     const int memory = ::open((root + "/mem").c_str(), O_RDONLY | O_CLOEXEC);
@@ -67,10 +105,7 @@ std::vector<std::string> foundInCore(pid_t process, const Secrets& secrets) {
         char rights[5] = "";
         if (std::sscanf(line.c_str(), "%lx-%lx %4s", &from, &to, rights) == 3) mapping = {from, to, line, rights[0] == 'r' && rights[1] == 'w'};
         if (!line.starts_with("VmFlags:") || !mapping.writable || line.find(" dd") != std::string::npos) continue;
-        std::string bytes(mapping.end - mapping.begin, '\0');
-        const auto got = ::pread(memory, bytes.data(), bytes.size(), static_cast<off_t>(mapping.begin));
-        if (got <= 0) continue;
-        bytes.resize(static_cast<std::size_t>(got));
+        const auto bytes = read(memory, mapping);
         searched += bytes.size();
         for (const auto& [name, secret] : secrets)
             if (const auto at = bytes.find(secret); at != std::string::npos) found.push_back(name + " in " + mapping.line + ": " + around(bytes, at));

@@ -59,11 +59,15 @@ SCENARIO("what a secret leaves behind is wiped", "[secret]") {
         giveSecretMemory(memory, 100);
     }
     GIVEN("one that grew while it was put together") {
+        auto* const before = static_cast<char*>(takeSecretMemory(32));
+        giveSecretMemory(before, 32);  // what was given back last is taken first
         SecretBuilder growing(32);
         growing.add(std::string(32, 'x'));
+        REQUIRE(std::string(before, 32) == std::string(32, 'x'));
         growing.add('y');  // a larger place
         auto* const memory = static_cast<char*>(takeSecretMemory(32));
         THEN("the smaller place it had is empty") {
+            CHECK(memory == before);
             CHECK(std::all_of(memory, memory + 32, [](char c) { return c == '\0'; }));
         }
         giveSecretMemory(memory, 32);
