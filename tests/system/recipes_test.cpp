@@ -112,7 +112,7 @@ private:
                                                       place.path() / "service.log",
                                                       place.path() / "service.log",
                                                       place.path()});
-            REQUIRE(eventually([&] { return !servers::readFile(place.data() / "admin.address").empty(); }, soon));
+            REQUIRE(eventually([&] { return servers::readFile(place.path() / "service.log").find(" up packages=") != std::string::npos; }, soon));
         }
         auto process = place.start(words);
         const bool device = lines.find("device_code") != std::string::npos;
