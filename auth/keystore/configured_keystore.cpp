@@ -101,7 +101,7 @@ Result<Keystore> readKeystore(const KeystoreSettings& settings, SecretReader& se
         settings.pem ? readPem(bytes, password, settings.alias, settings.name, ofKeys) : readPkcs12(bytes, password, settings.name, ofKeys);
     if (!keystore) return keystore;
     for (const auto& [alias, unused] : ofKeys)
-        if (std::none_of(keystore->begin(), keystore->end(), [&, &called = alias](const auto& each) { return each.alias == called; }))
+        if (std::none_of(keystore->begin(), keystore->end(), [&called = alias](const auto& each) { return each.isCalled(called); }))
             return named(prefix + ".key." + alias + ".password", keyCalled(*keystore, alias, settings.name).error());
     return keystore;
 }
