@@ -21,7 +21,7 @@ std::string textOf(const Configuration& configuration, const std::string& alias,
 bool isPem(const Configuration& configuration, const std::string& alias) { return textOf(configuration, alias, "type") == "pem"; }
 
 plugin::Error named(const std::string& key, plugin::Error error) {
-    error.code = plugin::Code::channelKeystore;
+    if (error.code != plugin::Code::channelStopped) error.code = plugin::Code::channelKeystore;
     error.what = key + ": " + error.what;
     return error;
 }
