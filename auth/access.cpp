@@ -20,9 +20,10 @@ class ConfiguredAccess final : public Access {
 public:
     explicit ConfiguredAccess(const AccessParts& parts)
         : configuration_(parts.configuration),
-          ownReader_(parts.secrets == nullptr ? makeSecretReader() : nullptr),
+          ownReader_(parts.secrets == nullptr ? makeSecretReader(parts.stop) : nullptr),
+          keepingReader_(parts.secrets == nullptr ? makeSecretReader(parts.stopKeeping) : nullptr),
           sealer_({configuration_, parts.secrets == nullptr ? *ownReader_ : *parts.secrets, parts.lasting ? &parts.lasting->sealKey : nullptr,
-                   parts.random}),
+                   parts.random, keepingReader_.get()}),
           secrets_(parts.secrets == nullptr ? *ownReader_ : *parts.secrets, sealer_),
           ownDialer_(parts.dialer == nullptr ? makeDialer(configuration_, secrets_, parts.log) : nullptr),
           dialer_(parts.dialer == nullptr ? *ownDialer_ : *parts.dialer),
@@ -96,7 +97,7 @@ public:
 
 private:
     plugin::CurrentConfiguration configuration_;
-    std::unique_ptr<SecretReader> ownReader_;
+    std::unique_ptr<SecretReader> ownReader_, keepingReader_;
     Sealer sealer_;
     OpeningReader secrets_;
     std::unique_ptr<Dialer> ownDialer_;

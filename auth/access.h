@@ -95,6 +95,8 @@ struct AccessParts {
     Dialer* dialer = nullptr;         ///< instead of the real one (simulation)
     SecretReader* secrets = nullptr;  ///< instead of the machine's files and environment (simulation)
     Lasting* lasting = nullptr;       ///< null: no sealed secrets, no grants with a refresh token
+    std::stop_token stop{};           ///< programs that give secrets are ended, but for the one that gives the key to seal what has to be kept
+    std::stop_token stopKeeping{};    ///< that one as well
 };
 std::unique_ptr<Access> makeAccess(AccessParts parts);
 

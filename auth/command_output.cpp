@@ -6,6 +6,7 @@
 #include <openssl/crypto.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
@@ -14,6 +15,7 @@
 #include <array>
 #include <cerrno>
 #include <optional>
+#include <stop_token>
 #include <system_error>
 #include <utility>
 
@@ -31,6 +33,10 @@ constexpr std::size_t maxOutput = 65'536;
 
 Error failed(const std::string& program, const std::string& why, Reaction reaction = Reaction::askOperator) {
     return Error{reaction, Code::configSecretSource, "the command " + program + " " + why};
+}
+
+Error stopped(const std::string& program) {
+    return Error{Reaction::retryLater, Code::channelStopped, "the command " + program + " was ended: the service is stopping"};
 }
 
 std::string reason(int error) { return std::generic_category().message(error); }
@@ -69,15 +75,20 @@ struct Wiped {
     ~Wiped() { OPENSSL_cleanse(piece.data(), piece.size()); }
 };
 
-/// Everything up to the end of the output; nothing: the time is over. `tooMuch` when it is more than any secret.
-std::optional<Secret> readAll(int output, int timer, bool& tooMuch) {
+/// What ends the wait for a program: a timer, and the word that nobody waits any more.
+struct Over {
+    int timer, told;
+};
+
+/// Everything up to the end of the output; nothing: the wait is over. `tooMuch` when it is more than any secret.
+std::optional<Secret> readAll(int output, Over over, bool& tooMuch) {
     SecretBuilder all(1024);
     std::array<char, 4096> piece;
     const Wiped wiped{piece};
     for (std::size_t total = 0;;) {
-        std::array<pollfd, 2> wait{pollfd{output, POLLIN, 0}, pollfd{timer, POLLIN, 0}};
+        std::array<pollfd, 3> wait{pollfd{output, POLLIN, 0}, pollfd{over.timer, POLLIN, 0}, pollfd{over.told, POLLIN, 0}};
         if (::poll(wait.data(), wait.size(), -1) < 0) continue;  // interrupted
-        if (wait[1].revents != 0) return std::nullopt;
+        if (wait[1].revents != 0 || wait[2].revents != 0) return std::nullopt;
         const auto count = ::read(output, piece.data(), piece.size());
         if (count < 0) continue;  // interrupted
         if (count == 0) return all.finish();
@@ -88,10 +99,10 @@ std::optional<Secret> readAll(int output, int timer, bool& tooMuch) {
     }
 }
 
-/// It may close its output long before it ends. False: the time is over.
-bool hasEnded(int child, int timer) {
+/// It may close its output long before it ends. False: the wait is over.
+bool hasEnded(int child, Over over) {
     for (;;) {
-        std::array<pollfd, 2> wait{pollfd{child, POLLIN, 0}, pollfd{timer, POLLIN, 0}};
+        std::array<pollfd, 3> wait{pollfd{child, POLLIN, 0}, pollfd{over.timer, POLLIN, 0}, pollfd{over.told, POLLIN, 0}};
         if (::poll(wait.data(), wait.size(), -1) < 0) continue;  // interrupted
         if (wait[0].revents != 0) return true;
         return false;
@@ -100,16 +111,22 @@ bool hasEnded(int child, int timer) {
 
 }  // namespace
 
-Result<Secret> commandOutput(const std::vector<std::string>& words) {
+Result<Secret> commandOutput(const std::vector<std::string>& words, std::stop_token stop) {
     const auto& program = words.front();
+    if (stop.stop_requested()) return stopped(program);
     int ends[2] = {-1, -1};
     if (::pipe2(ends, O_CLOEXEC) != 0) return failed(program, "cannot be run: " + reason(errno), Reaction::retryLater);
     const Handle output(ends[0]);
     Handle theirs(ends[1]);
     const Handle timer(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC));
+    const Handle told(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (told.get() < 0) return failed(program, "cannot be run: " + reason(errno), Reaction::retryLater);
     const itimerspec patience{{0, 0}, {patienceSeconds, 0}};
     if (timer.get() < 0 || ::timerfd_settime(timer.get(), 0, &patience, nullptr) != 0)
         return failed(program, "cannot be run: " + reason(errno), Reaction::retryLater);
+
+    const Over over{timer.get(), told.get()};
+    const std::stop_callback tell(stop, [end = told.get()] { static_cast<void>(::eventfd_write(end, 1)); });
 
     pid_t id = -1;
     if (const int error = spawn({.words = words, .output = theirs.get()}, id); error != 0) return failed(program, "cannot be run: " + reason(error));
@@ -118,10 +135,11 @@ Result<Secret> commandOutput(const std::vector<std::string>& words) {
     theirs.close();
 
     bool tooMuch = false;
-    auto all = readAll(output.get(), timer.get(), tooMuch);
+    auto all = readAll(output.get(), over, tooMuch);
     if (tooMuch) return failed(program, "wrote more than " + std::to_string(maxOutput) + " octets: that is no secret");
-    if (!all || (process.get() >= 0 && !hasEnded(process.get(), timer.get())))
-        return failed(program, "was not done after " + std::to_string(patienceSeconds) + " s and was ended", Reaction::retryLater);
+    const bool ended = all && (process.get() < 0 || hasEnded(process.get(), over));
+    if (!ended && stop.stop_requested()) return stopped(program);
+    if (!ended) return failed(program, "was not done after " + std::to_string(patienceSeconds) + " s and was ended", Reaction::retryLater);
     const auto status = child.wait();
     if (!status) return failed(program, "ended, but nobody can tell how: SIGCHLD is ignored");
     if (WIFSIGNALED(*status)) return failed(program, "was ended by signal " + std::to_string(WTERMSIG(*status)));

@@ -23,10 +23,13 @@ std::optional<Error> tokenAnswer(std::string_view text) {
     return verdict ? std::nullopt : std::optional(verdict.error());
 }
 
+/// As a mail server's challenge after a refused token; nothing: it is none. Its code is that of anything a mail server says: other programs' JSON
+/// has a status, too, so what the challenge says must be known.
 std::optional<Error> refusedToken(std::string_view text) {
-    const auto challenge = sasl::describe(sasl::challenge(text));
-    if (challenge.empty()) return std::nullopt;
-    return Error{Reaction::reauthenticate, Code::mailboxSignInRefused, "(" + challenge + ")"};
+    const auto object = JsonObject::parse(text);
+    const auto challenge = sasl::challenge(text);
+    if (challenge.status.empty() || (object && (object->string("error") || object->string("access_token")))) return std::nullopt;
+    return Error{Reaction::reauthenticate, Code::mailboxProtocol, "(" + sasl::describe(challenge) + ")"};
 }
 
 /// Codes under which nothing is known but by what the text says: as a token endpoint's, then as a mail server's.

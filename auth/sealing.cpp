@@ -139,13 +139,15 @@ std::string Sealer::where() const {
 
 Error Sealer::noKey(std::string what) const { return Error{Reaction::askOperator, Code::storeSealed, std::move(what)}; }
 
-Result<std::optional<SealKey>> Sealer::key() {
+Result<std::optional<SealKey>> Sealer::key() { return keyFrom(parts_.secrets); }
+
+Result<std::optional<SealKey>> Sealer::keyFrom(SecretReader& secrets) {
     std::optional<Secret> text;
     if (const auto written = parts_.configuration.get()->text("server.seal_key"); !written.empty()) {
         const auto source = parseSecretSource(written);
         if (!source) return source.error();
         if (source->kind == SecretSource::Kind::sealed) return noKey("server.seal_key cannot be sealed itself");
-        auto read = readSecret(*source, parts_.secrets);
+        auto read = readSecret(*source, secrets);
         if (!read) return read.error();
         text.emplace(std::move(*read));
     } else if (parts_.file != nullptr) {
@@ -172,7 +174,7 @@ Result<Secret> Sealer::open(std::string_view sealed, std::string_view boundTo, c
 }
 
 Result<std::string> Sealer::seal(std::string_view plain, std::string_view boundTo, bool mayMake) {
-    auto found = key();
+    auto found = keyFrom(parts_.toSeal == nullptr ? parts_.secrets : *parts_.toSeal);
     if (!found) return found.error();
     if (!*found) {
         if (!mayMake || parts_.file == nullptr)

@@ -54,6 +54,7 @@ public:
         SecretReader& secrets;
         SealKeyFile* file;  ///< null: there is no place for one
         plugin::Random& random;
+        SecretReader* toSeal = nullptr;  ///< what the key is read with to seal something; null: `secrets`
     };
     explicit Sealer(Parts parts) : parts_(std::move(parts)) {}
 
@@ -64,6 +65,7 @@ public:
     plugin::Result<std::optional<SealKey>> key();  ///< nothing: there is none yet
 
 private:
+    plugin::Result<std::optional<SealKey>> keyFrom(SecretReader& secrets);
     std::string where() const;
     plugin::Error noKey(std::string what) const;
 

@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <system_error>
+#include <utility>
 
 namespace auth {
 
@@ -50,6 +51,7 @@ SecretReader::Stamp stampIn(const struct ::stat& status) {
 
 class PosixSecretReader final : public SecretReader {
 public:
+    explicit PosixSecretReader(std::stop_token stop) : stop_(std::move(stop)) {}
     Result<Content> file(const std::string& path) override {
         const OpenFile file(path);
         if (file.fd() < 0) return fileFailed(path, errno);
@@ -83,13 +85,14 @@ public:
         return Secret(value);
     }
 
-    Result<Secret> command(const std::vector<std::string>& words) override { return commandOutput(words); }
+    Result<Secret> command(const std::vector<std::string>& words) override { return commandOutput(words, stop_); }
 
 private:
     struct Wiped {
         std::array<char, 4096>& piece;
         ~Wiped() { OPENSSL_cleanse(piece.data(), piece.size()); }
     };
+    const std::stop_token stop_;
 };
 
 std::string_view withoutLineEnd(std::string_view text) {
@@ -221,6 +224,6 @@ std::optional<SecretReader::Stamp> stampOf(const SecretSource& source, SecretRea
     return reader.stamp(*path);
 }
 
-std::unique_ptr<SecretReader> makeSecretReader() { return std::make_unique<PosixSecretReader>(); }
+std::unique_ptr<SecretReader> makeSecretReader(std::stop_token stop) { return std::make_unique<PosixSecretReader>(std::move(stop)); }
 
 }  // namespace auth

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -49,7 +50,7 @@ public:
     virtual plugin::Result<Content> file(const std::string& path) = 0;
     virtual std::optional<Stamp> stamp(const std::string& path) = 0;  ///< nothing: no such file
     virtual std::optional<Secret> environment(const std::string& name) = 0;
-    /// As commandOutput() (command_output.h): up to 10 s.
+    /// As commandOutput() (command_output.h): up to 10 s, less where it is stopped.
     virtual plugin::Result<Secret> command(const std::vector<std::string>& words) = 0;
     /// What was sealed for the configuration. Errors storeSealed. A reader that has no key refuses.
     virtual plugin::Result<Secret> sealed(std::string_view bytes) {
@@ -57,12 +58,13 @@ public:
         return plugin::Error{plugin::Reaction::askOperator, plugin::Code::storeSealed, "sealed secrets cannot be read here"};
     }
 };
-std::unique_ptr<SecretReader> makeSecretReader();
+/// When `stop` is requested the programs that run are ended, and none is started any more.
+std::unique_ptr<SecretReader> makeSecretReader(std::stop_token stop = {});
 
 /// Reads a secret now. Of a file and of a command's output one final LF or CRLF is dropped. Blocks for a file, and for a command up to 10 s.
 /// `stamp`, if given, becomes the stamp of the file that was read.
-/// Errors PO-1011: the source cannot be read or is empty (askOperator), the command was not done in time (retryLater); the text names the
-/// source, never the value.
+/// Errors PO-1011: the source cannot be read or is empty (askOperator), the command was not done in time (retryLater); PO-2010: it was stopped
+/// (retryLater). The text names the source, never the value.
 plugin::Result<Secret> readSecret(const SecretSource& source, SecretReader& reader, std::optional<SecretReader::Stamp>* stamp = nullptr);
 
 /// Of a source that is a file (`file:`, `credential:`): whether another content could be told by a stamp.

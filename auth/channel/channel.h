@@ -59,6 +59,12 @@ struct Target {
     bool operator==(const Target&) const = default;
 };
 
+/// What came of dialling.
+struct Dialled {
+    plugin::Result<std::unique_ptr<Channel>> channel;
+    std::string passedBy{};  ///< Channel::passedBy(), also of a way that failed
+};
+
 /// Thread-safe; the Channel belongs to the loop of the caller.
 /// Errors name host and port and what to do: 2xxx; askOperator for certificates, truststores, keystores and names, else reconnect. A server that
 /// wants a client certificate may say so only at the first read (TLS 1.3).
@@ -66,6 +72,13 @@ class Dialer {
 public:
     virtual ~Dialer() = default;
     virtual plugin::Task<plugin::Result<std::unique_ptr<Channel>>> dial(Target target, plugin::Deadline deadline, std::stop_token stop) = 0;
+    /// The same for whoever shows people the way that was tried.
+    virtual plugin::Task<Dialled> dialTelling(Target target, plugin::Deadline deadline, std::stop_token stop) {
+        auto dialling = dial(std::move(target), deadline, std::move(stop));
+        auto channel = co_await dialling;
+        auto passedBy = channel ? (*channel)->passedBy() : std::string{};
+        co_return Dialled{std::move(channel), std::move(passedBy)};
+    }
 };
 
 /// Names come from the system's resolver, trust from `truststore.<alias>.path` or the system's roots, client certificates from

@@ -96,14 +96,20 @@ public:
           log_(log) {}
 
     Task<Result<std::unique_ptr<Channel>>> dial(Target target, Deadline deadline, std::stop_token stop) override {
+        auto dialling = dialTelling(std::move(target), deadline, std::move(stop));
+        auto dialled = co_await dialling;
+        co_return std::move(dialled.channel);
+    }
+
+    Task<Dialled> dialTelling(Target target, Deadline deadline, std::stop_token stop) override {
         const auto name = hostAndPort(target.host, target.port);
-        if (!isPossible(target.host)) co_return noSuchHost(target.host);
-        if (stop.stop_requested()) co_return givenUp(name);
+        if (!isPossible(target.host)) co_return Dialled{noSuchHost(target.host)};
+        if (stop.stop_requested()) co_return Dialled{givenUp(name)};
         const auto configuration = configuration_.get();
         auto way = wayTo(*configuration, target);
-        if (!way) co_return way.error();
-        if (way->proxy && !isHostText(target.host)) co_return noSuchHost(target.host);
-        if (way->proxy && !isPossible(way->proxy->host)) co_return noSuchHost(way->proxy->host);
+        if (!way) co_return Dialled{way.error()};
+        if (way->proxy && !isHostText(target.host)) co_return Dialled{noSuchHost(target.host)};
+        if (way->proxy && !isPossible(way->proxy->host)) co_return Dialled{noSuchHost(way->proxy->host)};
 
         auto reached = co_await reach(target, *way, deadline, stop);
         if (!reached && way->mayGoDirect && isProxys(reached.error())) {
@@ -111,15 +117,15 @@ public:
             log_.warning("auth.channel", "the default proxy is passed by", {{"to", name}, {"error", plugin::describe(reached.error())}});
             way = Way{};
             reached = co_await reach(target, *way, deadline, stop);
-            if (!reached) co_return withoutProxy(reached.error(), why);
+            if (!reached) co_return Dialled{withoutProxy(reached.error(), why), why};
             (*reached)->passBy(std::move(why));
         }
-        if (!reached) co_return reached.error();
+        if (!reached) co_return Dialled{reached.error()};
         auto channel = std::move(*reached);
+        const auto why = channel->passedBy();
         if (target.tls == Target::Tls::implicit) {
             auto agreed = co_await channel->beginTls(deadline, stop);
-            const auto why = channel->passedBy();
-            if (!agreed) co_return why.empty() ? agreed.error() : withoutProxy(agreed.error(), why);
+            if (!agreed) co_return Dialled{why.empty() ? agreed.error() : withoutProxy(agreed.error(), why), why};
         }
         if (log_.enabled(plugin::Level::debug))
             log_.debug("auth.channel", "connected",
@@ -127,7 +133,7 @@ public:
                         {"proxy", way->proxy ? way->proxy->alias : "none"},
                         {"security", channel->security()},
                         {"resumed", channel->resumed() ? "yes" : "no"}});
-        co_return std::unique_ptr<Channel>(std::move(channel));
+        co_return Dialled{std::unique_ptr<Channel>(std::move(channel)), why};
     }
 
 private:

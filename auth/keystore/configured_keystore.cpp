@@ -21,7 +21,7 @@ std::string textOf(const Configuration& configuration, const std::string& alias,
 bool isPem(const Configuration& configuration, const std::string& alias) { return textOf(configuration, alias, "type") == "pem"; }
 
 plugin::Error named(const std::string& key, plugin::Error error) {
-    error.code = plugin::Code::channelKeystore;
+    if (error.code != plugin::Code::channelStopped) error.code = plugin::Code::channelKeystore;
     error.what = key + ": " + error.what;
     return error;
 }
@@ -101,7 +101,7 @@ Result<Keystore> readKeystore(const KeystoreSettings& settings, SecretReader& se
         settings.pem ? readPem(bytes, password, settings.alias, settings.name, ofKeys) : readPkcs12(bytes, password, settings.name, ofKeys);
     if (!keystore) return keystore;
     for (const auto& [alias, unused] : ofKeys)
-        if (std::none_of(keystore->begin(), keystore->end(), [&, &called = alias](const auto& each) { return each.alias == called; }))
+        if (std::none_of(keystore->begin(), keystore->end(), [&called = alias](const auto& each) { return each.isCalled(called); }))
             return named(prefix + ".key." + alias + ".password", keyCalled(*keystore, alias, settings.name).error());
     return keystore;
 }

@@ -27,7 +27,7 @@ plugin::Result<KeystoreSettings> keystoreSettings(const plugin::Configuration& c
 /// Reads the file and its passwords now, through `secrets`. Blocks, for a password from a command up to 10 s.
 /// `stamp`, if given, becomes that of the file that was read.
 /// Errors channelKeystore, which name the key of the configuration and never a password: askOperator; retryLater (a command was not done in
-/// time). A keystore of Java's own kind is refused with the line that converts it.
+/// time); retryLater channelStopped (it was stopped). A keystore of Java's own kind is refused with the line that converts it.
 plugin::Result<Keystore> readKeystore(const KeystoreSettings& settings, SecretReader& secrets, std::optional<SecretReader::Stamp>* stamp = nullptr);
 
 /// The same from the alias.

@@ -70,7 +70,7 @@ plugin::Result<KeyEntry> keyCalled(const Keystore& keystore, std::string_view al
         if (keystore.size() == 1) return keystore.front();
         return keystoreError(name, "it holds several keys: say which with .key_alias (" + aliasesOf(keystore) + ")");
     }
-    const auto called = [&](const KeyEntry& each) { return each.alias == alias; };
+    const auto called = [&](const KeyEntry& each) { return each.isCalled(alias); };
     const auto found = std::find_if(keystore.begin(), keystore.end(), called);
     if (found == keystore.end()) return keystoreError(name, "it holds no key called '" + plugin::printable(alias) + "', but " + aliasesOf(keystore));
     if (std::count_if(keystore.begin(), keystore.end(), called) > 1)

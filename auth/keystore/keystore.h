@@ -23,6 +23,9 @@ struct KeyEntry {
     std::shared_ptr<EVP_PKEY> key;
     std::shared_ptr<X509> certificate;
     Certificates chain{};
+    std::string otherAlias{};  ///< it may be asked for by this as well; "": by none
+
+    bool isCalled(std::string_view name) const { return !name.empty() && (alias == name || otherAlias == name); }
 };
 using Keystore = std::vector<KeyEntry>;
 
@@ -40,8 +43,8 @@ plugin::Result<Certificates> readPkcs12Certificates(std::string_view bytes, cons
 
 /// PEM: any number of private keys (PKCS#8 or the older forms, encrypted or not) and certificates, in any order. The alias of a key is the
 /// friendlyName of the "Bag Attributes" before it, as `openssl pkcs12` writes them; without one it is `alias` where there is one key, else the
-/// key's number in the file, from 1. Of several certificates for a key the first is its own. `password` is for all but those in `ofKeys`.
-/// Errors as above. Pure.
+/// key's number in the file, from 1. The only key may be asked for as `alias` though it has a name. Of several certificates for a key the first is
+/// its own. `password` is for all but those in `ofKeys`. Errors as above. Pure.
 plugin::Result<Keystore> readPem(std::string_view bytes, const Secret& password, const std::string& alias, const std::string& name,
                                  const KeyPasswords& ofKeys = {});
 

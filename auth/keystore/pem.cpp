@@ -164,13 +164,15 @@ plugin::Result<Keystore> readPem(std::string_view bytes, const Secret& password,
     for (auto& key : keys) {
         const bool single = keys.size() == 1;
         const auto called = single ? "its key" : "its key '" + plugin::printable(key.name) + "'";
-        const auto found = ofKeys.find(key.name);
+        auto found = ofKeys.find(key.name);
+        if (single && found == ofKeys.end()) found = ofKeys.find(alias);
         const bool own = found != ofKeys.end();
         const auto& opens = own ? found->second : password;
         auto opened = openKey(key.text, opens);
         if (!opened.key) return keyError(name, called, opened, opens, own || single ? "" : ".key." + plugin::printable(key.name) + ".password");
         auto entry = entryOf(std::move(key.name), std::move(opened.key), *certificates);
         if (!entry) return keystoreError(name, "none of its certificates is for " + called);
+        if (single) entry->otherAlias = alias;
         all.push_back(std::move(*entry));
     }
     return all;

@@ -1,6 +1,6 @@
 #include "auth/token/credential_state.h"
 
-#include "auth/token/credential.h"
+#include "auth/token/credential_case.h"
 
 #include <algorithm>
 #include <map>
@@ -57,12 +57,7 @@ Result<void> addStored(Transaction& transaction, States& states, const Basis& ba
 DiagnosedResult diagnosed(TokenResult result, const Configuration& configuration) {
     DiagnosedResult all{std::move(result)};
     if (all.code == 0) return all;
-    diagnosis::Case seen{.error = {Reaction::askOperator, static_cast<Code>(all.code), all.cause}, .credential = all.credential};
-    if (const auto settings = credential(configuration, all.credential)) {
-        seen.application = settings->clientId;
-        seen.tokenEndpoint = settings->tokenEndpoint;
-    }
-    all.diagnosis = diagnosis::diagnose(seen);
+    all.diagnosis = diagnosis::diagnose(caseOf(configuration, all.credential, {Reaction::askOperator, static_cast<Code>(all.code), all.cause}));
     return all;
 }
 

@@ -69,6 +69,12 @@ const ProviderPreset* presetCalled(std::string_view name) {
     return found == presets.end() ? nullptr : found;
 }
 
+bool isGraphScope(std::string_view scope) {
+    return std::any_of(presets.begin(), presets.end(), [&](const ProviderPreset& each) {
+        return each.microsoft && (scope == each.graph || scope.starts_with(std::string(each.graph) + "/"));
+    });
+}
+
 const ProviderPreset* presetOfAuthority(std::string_view host) {
     const auto* const found = std::find_if(presets.begin(), presets.end(), [&](const ProviderPreset& each) {
         return each.microsoft && each.authority == "https://" + std::string(host);

@@ -35,5 +35,7 @@ struct ProviderPreset {
 const ProviderPreset* presetCalled(std::string_view name);
 /// The first whose tokens come from there; null: none. GCC High and DoD have one authority: it is GCC High.
 const ProviderPreset* presetOfAuthority(std::string_view host);
+/// Whether it is for Microsoft Graph, of any cloud.
+bool isGraphScope(std::string_view scope);
 
 }  // namespace auth

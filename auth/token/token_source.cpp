@@ -1,6 +1,7 @@
 #include "auth/token/token_source.h"
 
 #include "auth/diagnosis/diagnosis.h"
+#include "auth/token/credential_case.h"
 #include "auth/token/either_secret.h"
 #include "auth/token/grant_parameters.h"
 #include "auth/token/renewal.h"
@@ -48,13 +49,9 @@ std::string_view resultName(Code code) {
     return "unusable";
 }
 
-std::vector<plugin::Field> failureFields(const Credential& credential, const Error& error) {
-    std::vector<plugin::Field> fields{{"credential", credential.name}, {"error", plugin::describe(error)}};
-    diagnosis::Case seen{.error = error, .credential = credential.name};
-    seen.application = credential.clientId;
-    seen.tokenEndpoint = credential.tokenEndpoint;
-    seen.provider = credential.provider;
-    for (auto& field : diagnosis::logFields(seen)) fields.push_back(std::move(field));
+std::vector<plugin::Field> failureFields(const plugin::Configuration& configuration, const std::string& credential, const Error& error) {
+    std::vector<plugin::Field> fields{{"credential", credential}, {"error", plugin::describe(error)}};
+    for (auto& field : diagnosis::logFields(caseOf(configuration, credential, error))) fields.push_back(std::move(field));
     return fields;
 }
 
@@ -431,7 +428,7 @@ void State::tell(const Want& want, const Landed& landed, const std::optional<Err
         parts_.metrics.add(requestsMetric, {{"credential", name}, {"result", std::string(result)}}, 1);
     }
     if (error && error->code == Code::channelStopped) return;  // we are going: whoever asked is told
-    if (error) return parts_.log.warning(logger, "no token", failureFields(*want.credential, *error));
+    if (error) return parts_.log.warning(logger, "no token", failureFields(*configuration(), name, *error));
     const auto end = std::chrono::duration_cast<std::chrono::seconds>((*landed.answer).expiresAt.time_since_epoch());
     parts_.metrics.set(expiryMetric, {{"credential", name}}, static_cast<double>(end.count()));
     parts_.log.write(failuresBefore > 0 ? plugin::Level::notice : plugin::Level::debug, logger,

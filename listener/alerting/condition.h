@@ -19,7 +19,7 @@ inline constexpr std::array<std::string_view, 9> alertKinds{"mailbox-stalled", "
 /// Something that an administrator has to know, for as long as it is true.
 struct Condition {
     std::string kind;     ///< one of alertKinds
-    std::string subject;  ///< mailbox, sink, mailbox/folder, or what ends and how soon
+    std::string subject;  ///< mailbox, sink, mailbox/folder, or what ends and how soon; "" where it is not known: each of the kind
     plugin::Code code{};
     std::string what;  ///< no secret, no mail content
     /// False: whether it is true cannot be told yet, as of a mailbox that has not answered since the start. What was raised stays raised, nothing is

@@ -37,10 +37,11 @@ std::vector<Tracker::Change> Tracker::observe(const std::vector<Condition>& now,
     for (auto entry = known_.begin(); entry != known_.end();) {
         auto& [key, known] = *entry;
         const auto found = current.find(key);
-        if (found == current.end())
-            absent(known, steady, wall, changes);
-        else if (!found->second->known)
+        const bool hidden = found == current.end() ? current.contains({key.kind, {}}) : !found->second->known;
+        if (hidden)
             known.seen.reset(), known.away.reset();
+        else if (found == current.end())
+            absent(known, steady, wall, changes);
         const bool forgettable = !known.raised && !known.seen && (!known.cleared || steady - *known.cleared > flapping);
         entry = forgettable ? known_.erase(entry) : std::next(entry);
     }

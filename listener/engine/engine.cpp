@@ -144,9 +144,10 @@ Task<void> Engine::supervise(Mode mode, std::function<void(int status)> ended) {
     for (const auto& [alias, post] : posts_) begin(*post, mode);
     const auto over = std::make_shared<plugin::Event>();
     const auto watching = plugin::start(home, watchOperator(over));
-    std::shared_ptr<plugin::Shared<plugin::Nothing>> alerting;
+    std::shared_ptr<plugin::Shared<plugin::Nothing>> alerting, dating;
     if (mode == Mode::service) {
         alerting = plugin::start(home, watchAlerts(over));
+        dating = plugin::start(home, watchDates(over));
         co_await followConfiguration();
     }
     bool all = co_await mailboxesEnded();
@@ -161,6 +162,7 @@ Task<void> Engine::supervise(Mode mode, std::function<void(int status)> ended) {
     over->set();
     co_await watching->wait(plugin::Deadline::max(), {});
     if (alerting) co_await alerting->wait(plugin::Deadline::max(), {});
+    if (dating) co_await dating->wait(plugin::Deadline::max(), {});
     co_await recordVerified();
     const bool nothingWaits = co_await outlets_.nothingWaits();
     ended(mode == Mode::once && !(all && nothingWaits) ? tryAgain : allSettled);
@@ -319,18 +321,25 @@ std::vector<Condition> Engine::conditions() {
                                std::to_string(count) + " messages stand in the folder of which the ledger knows nothing"});
     for (auto& condition : outlets_.conditions()) all.push_back(std::move(condition));
     for (auto& condition : conditionsOf(host_.access().endings(), host_.clock().wall())) all.push_back(std::move(condition));
+    if (!datesKnown_) all.push_back({.kind = "credential-ending", .subject = {}, .known = false});
     return all;
+}
+
+/// Beside the alerts, which are not to wait for it: it may wait for programs that give passwords of keystores.
+Task<void> Engine::watchDates(std::shared_ptr<plugin::Event> over) {
+    auto& loop = co_await plugin::thisLoop();
+    for (;;) {
+        auto looking = host_.access().lookAtDates();
+        co_await looking;
+        datesKnown_ = datesKnown_ || !finish_.stop_requested();
+        auto pause = over->wait(loop.clock().steady() + datesGlance, {});
+        if (co_await pause == plugin::Wake::done) co_return;
+    }
 }
 
 Task<void> Engine::watchAlerts(std::shared_ptr<plugin::Event> over) {
     auto& loop = co_await plugin::thisLoop();
-    auto datesAt = loop.clock().steady();
     for (;;) {
-        if (loop.clock().steady() >= datesAt) {
-            auto looking = host_.access().lookAtDates();
-            co_await looking;
-            datesAt = loop.clock().steady() + datesGlance;
-        }
         auto observing = alerts_.observe(conditions());
         co_await observing;
         auto pause = over->wait(loop.clock().steady() + conditionsGlance, {});

@@ -65,6 +65,7 @@ private:
     plugin::Task<plugin::Result<void>> blockAfterLoss();
     plugin::Task<void> watchOperator(std::shared_ptr<plugin::Event> over);
     plugin::Task<void> wakeSignedIn();
+    plugin::Task<void> watchDates(std::shared_ptr<plugin::Event> over);
     plugin::Task<void> watchAlerts(std::shared_ptr<plugin::Event> over);
     std::vector<Condition> conditions();
     plugin::Task<void> recordVerified();
@@ -85,6 +86,7 @@ private:
     std::map<std::string, std::int64_t> signIns_{};         // of mailboxes that wait for one: the version of the grant last seen
     std::atomic<bool> fetchedAgain_{false};                 // for the outbox, after it had its turn
     std::size_t filled_ = 0;
+    bool datesKnown_ = false;   // of the home loop: they have been looked at
     plugin::Event reloaded_{};  // of the home loop
     int collector_ = 0;
 };

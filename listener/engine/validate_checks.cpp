@@ -34,9 +34,10 @@ bool isTls(Code code) {
 /// The steps of a way to a server, and which of them an error of the Dialer belongs to.
 struct Route {
     std::vector<std::string> steps{};
+    bool throughProxy = false;
     std::string failed(Code code) const {
         if (isTls(code)) return "TLS";
-        if (std::find(steps.begin(), steps.end(), "proxy") != steps.end()) return "proxy";
+        if (throughProxy) return "proxy";
         return code == Code::channelNameNotFound ? "name" : "connection";
     }
 };
@@ -51,14 +52,17 @@ Task<Result<bool>> tryWay(plugin::Host& host, auth::Target target, std::chrono::
         co_return false;
     }
     const bool encrypted = target.tls == auth::Target::Tls::implicit;
-    Route route{{"name"}};
-    if (way->proxy) route.steps.push_back("proxy");
-    route.steps.push_back("connection");
-    if (encrypted) route.steps.push_back("TLS");
     auto& loop = co_await plugin::thisLoop();
     const auto deadline = loop.clock().steady() + patience;
     const std::string name = target.host, truststore = target.truststore;
-    auto channel = co_await host.access().dialer().dial(std::move(target), deadline, std::stop_token{});
+    auto dialling = host.access().dialer().dialTelling(std::move(target), deadline, std::stop_token{});
+    const auto dialled = co_await dialling;
+    const auto& channel = dialled.channel;
+    const auto& passedBy = dialled.passedBy;
+    Route route{{"name"}, way->proxy && passedBy.empty()};
+    if (way->proxy) route.steps.insert(route.throughProxy ? route.steps.end() : route.steps.begin(), "proxy");  // passed by: before all else
+    route.steps.push_back("connection");
+    if (encrypted) route.steps.push_back("TLS");
     if (!channel &&
         (channel.error().code == Code::channelTruststore || channel.error().code == Code::channelKeystore)) {  // found out before anything is sent
         steps.failed("TLS", channel.error());
@@ -67,16 +71,15 @@ Task<Result<bool>> tryWay(plugin::Host& host, auth::Target target, std::chrono::
         co_return false;
     }
     const auto failed = channel ? std::string{} : route.failed(channel.error().code);
-    const auto passedBy = channel ? (*channel)->passedBy() : std::string{};
     for (auto at = route.steps.begin(); at != route.steps.end(); ++at) {
         if (*at == failed) {
             steps.failed(*at, channel.error());
             steps.notTried({at + 1, route.steps.end()});
             co_return false;
         }
-        if (*at == "name") steps.ok("name", way->proxy && passedBy.empty() ? name + ": the proxy resolves it" : name);
-        if (*at == "proxy" && passedBy.empty()) steps.ok("proxy", way->proxy->name() + (way->mayGoDirect ? " (where it fails: directly)" : ""));
-        if (*at == "proxy" && !passedBy.empty()) steps.ok("proxy", "passed by: directly, as proxy.fallback_to_direct allows, since " + passedBy);
+        if (*at == "name") steps.ok("name", route.throughProxy ? name + ": the proxy resolves it" : name);
+        if (*at == "proxy" && route.throughProxy) steps.ok("proxy", way->proxy->name() + (way->mayGoDirect ? " (where it fails: directly)" : ""));
+        if (*at == "proxy" && !route.throughProxy) steps.ok("proxy", "passed by: directly, as proxy.fallback_to_direct allows, since " + passedBy);
         if (*at == "connection") steps.ok("connection");
         if (*at == "TLS")
             steps.ok("TLS", (*channel)->security() + ", trusted by " + (truststore.empty() ? "the system's roots" : "truststore " + truststore));

@@ -123,7 +123,8 @@ struct Port {
         if (auto* const refusal = std::get_if<ApiAnswer>(&parsed)) return ofApi(std::move(*refusal));
         if (!turns.try_acquire()) {
             response.set("Retry-After", "1");
-            return ofApi(apiError(HTTPResponse::HTTP_SERVICE_UNAVAILABLE, Code::adminBusy, "it answers others already"));
+            return ofApi(apiError(HTTPResponse::HTTP_SERVICE_UNAVAILABLE, Code::adminBusy, "it answers others already",
+                                  "ask again in a second, and fewer things at a time"));
         }
         struct Turn {
             std::counting_semaphore<mostOfApi>& turns;

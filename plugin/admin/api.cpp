@@ -63,10 +63,10 @@ std::optional<ApiAnswer> takeParameters(std::string_view query, ApiQuestion& que
 
 }  // namespace
 
-ApiAnswer apiError(int status, Code code, std::string_view text) {
-    const auto* const entry = findCode(code);
-    return {status, "{\"error\": {\"code\": " + jsonText(codeName(code)) + ", \"text\": " + jsonText(text) +
-                        ", \"next\": " + jsonText(entry == nullptr ? std::string_view{} : entry->next) + "}}\n"};
+ApiAnswer apiError(int status, Code code, std::string_view text, std::string_view next) {
+    if (const auto* const entry = findCode(code); next.empty() && entry != nullptr) next = entry->next;
+    return {status,
+            "{\"error\": {\"code\": " + jsonText(codeName(code)) + ", \"text\": " + jsonText(text) + ", \"next\": " + jsonText(next) + "}}\n"};
 }
 
 bool isApi(std::string_view path) { return path.starts_with(every); }

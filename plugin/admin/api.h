@@ -22,8 +22,8 @@ struct ApiAnswer {
     std::string body{};
 };
 
-/// {"error": {"code", "text", "next"}}, the next step being the code's.
-ApiAnswer apiError(int status, Code code, std::string_view text);
+/// {"error": {"code", "text", "next"}}; without `next` the step is the code's.
+ApiAnswer apiError(int status, Code code, std::string_view text, std::string_view next = {});
 
 /// Whether a path belongs to the API, so that whatever is said of it is JSON.
 bool isApi(std::string_view path);

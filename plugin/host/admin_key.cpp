@@ -13,7 +13,10 @@ constexpr std::chrono::seconds retryAfter{55};  // looked at every few seconds: 
 }  // namespace
 
 AdminKey::AdminKey(Parts parts)
-    : parts_(std::move(parts)), sealer_({parts_.configuration, *machine_, &parts_.sealKey, parts_.random}), secrets_(*machine_, sealer_) {}
+    : parts_(std::move(parts)),
+      machine_(auth::makeSecretReader(parts_.stop)),
+      sealer_({parts_.configuration, *machine_, &parts_.sealKey, parts_.random}),
+      secrets_(*machine_, sealer_) {}
 
 /// What tells that there is something to be read: the configuration, the keystore's file, and that of its password.
 AdminKey::Seen AdminKey::now() {
@@ -53,6 +56,7 @@ void AdminKey::look() {
     const auto time = parts_.clock.steady();
     if (seen == taken_ || (seen == tried_ && time < again_)) return;
     auto identity = read(*seen.configuration);
+    if (!identity && identity.error().code == Code::channelStopped) return;
     if (!identity) {
         tried_ = std::move(seen);
         again_ = time + retryAfter;

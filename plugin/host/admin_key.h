@@ -9,6 +9,7 @@
 
 #include <memory>
 #include <optional>
+#include <stop_token>
 
 namespace plugin::host {
 
@@ -23,6 +24,7 @@ public:
         Random& random;
         Log& log;
         Clock& clock;
+        std::stop_token stop;  ///< programs that give passwords are ended
     };
     explicit AdminKey(Parts parts);
 
@@ -40,7 +42,7 @@ private:
     Result<admin::TlsIdentity> read(const Configuration& configuration);
 
     Parts parts_;
-    std::unique_ptr<auth::SecretReader> machine_ = auth::makeSecretReader();
+    std::unique_ptr<auth::SecretReader> machine_;
     auth::Sealer sealer_;
     auth::OpeningReader secrets_;
     std::shared_ptr<admin::TlsKey> key_{};

@@ -83,7 +83,7 @@ ApiAnswer diagnosis(const admin::ApiQuestion& question) {
 
 }  // namespace
 
-Api::Api(Host& host, std::vector<Command> commands) : host_(host) {
+Api::Api(Host& host, std::vector<Command> commands, SlowAnswers::Limits ofKeystores) : host_(host), keystores_(ofKeystores) {
     for (auto& each : ownCommands()) commands.push_back(std::move(each));
     for (auto& each : commands)
         if (each.served) commands_.insert_or_assign(each.name, std::move(each));
@@ -94,7 +94,11 @@ ApiAnswer Api::answer(const admin::ApiQuestion& question) {
     const auto command = commands_.find(question.what);
     if (command == commands_.end()) return apiError(notFound, Code::adminRequest, "there is nothing at this address");
     if (!question.parameters.empty()) return apiError(badRequest, Code::adminRequest, question.what + " takes no parameters");
-    return run(command->second, question.name);
+    if (question.what != "keystores") return run(command->second, question.name);
+    auto answer = keystores_.ask(question.name, [this, &asked = command->second, name = question.name] { return run(asked, name); });
+    if (answer) return std::move(*answer);
+    return apiError(unavailable, Code::adminBusy, "the keystores are still being read: a program that gives a password of theirs takes its time",
+                    "ask again in a few seconds; `postern keystores` names a program that is not done in time");
 }
 
 ApiAnswer Api::run(const Command& command, const std::string& name) {

@@ -3,6 +3,7 @@
 #include "plugin/admin/api.h"
 #include "plugin/contract/host.h"
 #include "plugin/contract/package.h"
+#include "plugin/host/slow_answers.h"
 
 #include <functional>
 #include <map>
@@ -15,9 +16,12 @@ namespace plugin::host {
 /// are served and only read, and what auth/explain makes of a text. Thread-safe.
 class Api {
 public:
+    /// Below the 10 s a connection to the admin port has, and so few that the other commands are answered meanwhile.
+    static constexpr SlowAnswers::Limits patience{std::chrono::seconds(8), 3};
     /// Both outlive it, and so do the packages whose commands these are.
-    Api(Host& host, std::vector<Command> commands);
-    /// Blocks for the database, files and secrets. 400: it is not asked like that; 404: no such thing; 503: of the store, or it passes.
+    Api(Host& host, std::vector<Command> commands, SlowAnswers::Limits ofKeystores = patience);
+    /// Blocks for the database, and for keystores: their passwords may come from programs that take their time. 400: it is not asked like that; 404:
+    /// no such thing; 503: of the store, or it passes.
     admin::ApiAnswer answer(const admin::ApiQuestion& question);
 
 private:
@@ -25,6 +29,7 @@ private:
 
     Host& host_;
     std::map<std::string, Command> commands_{};
+    SlowAnswers keystores_;
 };
 
 }  // namespace plugin::host

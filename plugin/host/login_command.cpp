@@ -3,6 +3,7 @@
 #include "auth/diagnosis/diagnosis.h"
 #include "auth/login/callback_desk.h"
 #include "auth/login/connector.h"
+#include "auth/token/credential_case.h"
 #include "plugin/contract/exit_status.h"
 #include "plugin/contract/log.h"
 #include "plugin/host/interruption.h"
@@ -161,12 +162,7 @@ void lookForService(const SignInDesk& desk, const std::string& name) {
 
 /// What mends it, as `doctor` would say.
 void tellFix(const SignInDesk& desk, const std::string& name, const Error& error) {
-    auth::diagnosis::Case seen{.error = error, .credential = name};
-    if (const auto credential = auth::credential(desk.configuration, name)) {
-        seen.application = credential->clientId;
-        seen.tokenEndpoint = credential->tokenEndpoint;
-    }
-    if (const auto found = auth::diagnosis::diagnose(seen))
+    if (const auto found = auth::diagnosis::diagnose(auth::caseOf(desk.configuration, name, error)))
         for (const auto& line : found->fix) desk.error << "    " << line << '\n';
 }
 

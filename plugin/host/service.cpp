@@ -31,6 +31,7 @@
 #include <filesystem>
 #include <mutex>
 #include <ostream>
+#include <stop_token>
 #include <thread>
 
 namespace plugin::host {
@@ -126,6 +127,8 @@ private:
     std::atomic<bool> refreshing_{false};
     std::atomic<bool> looking_{false};  // for the admin port's key, by a worker
     std::atomic<Deadline> leaveBy_{};   // the guard's
+    // Of programs that give secrets, whoever waits for them: of all but the one without which nothing is sealed, and of that one.
+    std::stop_source stop_{}, stopKeeping_{};
 
     // In the order they need one another; shutDown() takes them down from the end.
     std::unique_ptr<Clock> clock_ = makeSystemClock();
@@ -178,7 +181,7 @@ Result<void> Service::openAdmin() {
     if (mode() == Mode::once || !address) return {};
     auto token = directory_.adminToken(*random_);
     if (!token) return token.error();
-    adminKey_.emplace(AdminKey::Parts{configuration_, *vault_, *random_, *log_, *clock_});
+    adminKey_.emplace(AdminKey::Parts{configuration_, *vault_, *random_, *log_, *clock_, stop_.get_token()});
     auto key = adminKey_->first();
     if (!key) return key.error();
     const bool tls = *key != nullptr;
@@ -235,7 +238,8 @@ Result<void> Service::bringUp(const std::vector<Problem>& warnings) {
     phase_.set("starting: the packages are not up yet");
     if (auto migrated = database_->migrate(auth::schemaOwner, auth::migrations()); !migrated) return migrated;
     lasting_.emplace(auth::Lasting{*database_, *vault_, *vault_});
-    access_ = auth::makeAccess({configuration_, *clock_, *random_, *log_, *metrics_, nullptr, nullptr, &*lasting_});
+    access_ = auth::makeAccess(
+        {configuration_, *clock_, *random_, *log_, *metrics_, nullptr, nullptr, &*lasting_, stop_.get_token(), stopKeeping_.get_token()});
     if (auto* const callbacks = access_->callbacks())
         if (auto cleared = waitFor(*loops_->all().front(), callbacks->clearAway()); !cleared) return cleared.error();
     host_ = std::make_unique<LentHost>(LentParts{configuration_, loops_->all(), *clock_, *random_, *disk_, *database_, *log_, *metrics_, *access_,
@@ -439,7 +443,8 @@ int Service::stop() {
     std::thread guard([this, refreshed = clock_->steady() + timeToRefresh] { leaveWhenLate(refreshed); });
     access_->tokens().beginNoMore();
     lookForRefreshes();
-    runner_->stop();
+    runner_->stop();  // first: what is not known because a program was ended is not to count
+    stop_.request_stop();
     awaitPackages();
     finishRefreshes();
     int status = mode() == Mode::once ? runner_->status() : 0;
@@ -459,6 +464,8 @@ int Service::stop() {
 }
 
 void Service::shutDown() {
+    stop_.request_stop();
+    stopKeeping_.request_stop();
     admin_.reset();
     directory_.removeAdminAddress();
     api_.reset();

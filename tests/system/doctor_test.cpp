@@ -379,6 +379,9 @@ SCENARIO("what is to be pasted is of the provider's own cloud, also where clouds
             told += line.find(" mailbox=m") != std::string::npos ? "mailbox " : line.find(" credential=c") != std::string::npos ? "credential " : "";
     CHECK(told.find("credential ") != std::string::npos);
     CHECK(told.find("mailbox ") != std::string::npos);
+    const auto credentials = place.postern({"credentials", "c"});
+    INFO(credentials.output << credentials.error);
+    CHECK(credentials.output.find("set credential.c.scopes = https://outlook-dod.office365.us/.default") != std::string::npos);
 }
 
 SCENARIO("a credential whose tokens belong to users is validated with the first mailbox's", "[system][validate]") {
@@ -421,8 +424,8 @@ SCENARIO("validate says that the default proxy was passed by, and why", "[system
     Workplace place;
     const auto proxy = "proxy.office.type = http\nproxy.office.host = 127.0.0.1\nproxy.office.port = " + std::to_string(servers::closedPort()) +
                        "\nproxy.office.default = true\n";
-    const auto steps = [&](const std::string& more) {
-        place.configure(tenant(entra, exchange, place) + proxy + more);
+    const auto stepsOf = [&](const std::string& own) {
+        place.configure(own + proxy);
         const auto outcome = place.postern({"validate", "mailbox", "m"});
         INFO(outcome.output << outcome.error);
         std::map<std::string, std::string> lines;
@@ -434,6 +437,7 @@ SCENARIO("validate says that the default proxy was passed by, and why", "[system
         }
         return lines;
     };
+    const auto steps = [&](const std::string& more) { return stepsOf(tenant(entra, exchange, place) + more); };
     GIVEN("a proxy nobody answers for, and leave to go without it") {
         auto told = steps("proxy.fallback_to_direct = true\n");
         CHECK(told["proxy"].find("ok") != std::string::npos);
@@ -441,6 +445,28 @@ SCENARIO("validate says that the default proxy was passed by, and why", "[system
         CHECK(told["proxy"].find("cannot be reached through proxy office 127.0.0.1:") != std::string::npos);
         CHECK(told["name"].find("the proxy resolves it") == std::string::npos);
         CHECK(told["sign-in"].find("ok") != std::string::npos);
+    }
+    GIVEN("leave to go without it, to a server that is not there, is unknown, or shows a certificate nobody trusts") {
+        servers::TlsServer untrusted({.chain = {servers::makeCertificate({.commonName = "x", .names = {"127.0.0.1"}})}},
+                                     [](auto& stream) { stream.read(); });
+        const auto port = std::to_string(servers::closedPort());
+        struct Row {
+            std::string failed, key, value, why;
+            bool tls = false;
+        };
+        const auto row = GENERATE_REF(Row{"connection", "mailbox.m.port", port, "127.0.0.1:" + port},
+                                      Row{"name", "mailbox.m.host", "nowhere.invalid", "nowhere.invalid", true},
+                                      Row{"TLS", "mailbox.m.port", "", "certificate", true});
+        auto own = replaced(tenant(entra, exchange, place), row.key, row.value.empty() ? std::to_string(untrusted.port()) : row.value);
+        if (row.tls) own = replaced(own, "mailbox.m.tls", "implicit");
+        auto told = stepsOf(own + "proxy.fallback_to_direct = true\n");
+        std::string all;
+        for (const auto& [name, line] : told) all += line + "\n";
+        INFO(all);
+        CHECK(told["proxy"].find("ok") != std::string::npos);
+        CHECK(told["proxy"].find("passed by: directly, as proxy.fallback_to_direct allows, since ") != std::string::npos);
+        CHECK(told[row.failed].find("failed") != std::string::npos);
+        CHECK(told[row.failed].find(row.why) != std::string::npos);
     }
     GIVEN("no leave") {
         auto told = steps("");

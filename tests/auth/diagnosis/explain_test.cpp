@@ -26,6 +26,9 @@ SCENARIO("a provider's text alone leads to its cause", "[diagnosis]") {
                      "google-delegation"},
                  Row{R"({"status":"401","schemes":"bearer","scope":"https://mail.google.com/"})", "challenge-token"},
                  Row{"eyJzdGF0dXMiOiI0MDEiLCJzY2hlbWVzIjoiYmVhcmVyIiwic2NvcGUiOiJodHRwczovL21haWwuZ29vZ2xlLmNvbS8ifQ==", "challenge-token"},
+                 Row{R"({"token_type":"Bearer","scope":"https://graph.microsoft.com/.default","access_token":"eyJ0"})", ""},
+                 Row{R"({"status":"401","access_token":"eyJ0"})", ""}, Row{R"({"status":"ok"})", ""}, Row{R"({"scope":"mail"})", ""},
+                 Row{R"({"schemes":"bearer"})", ""}, Row{R"({"status":"insufficient_scope","scope":"mail"})", "challenge-scope"},
                  Row{"NO [AUTHORIZATIONFAILED] no", "imap-authorization"}, Row{"good morning", ""}, Row{"", ""}, Row{"{", ""}, Row{"AADSTS", ""});
     CAPTURE(row.text);
     CHECK(ids(row.text) == row.ids);

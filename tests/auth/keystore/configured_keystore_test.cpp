@@ -67,6 +67,15 @@ SCENARIO("a keystore is read as the configuration says", "[keystore]") {
         CHECK(configuredKeystore(
             fakes::configuration({{"keystore.k.type", "pem"}, {"keystore.k.path", "/two.pem"}, {"keystore.k.key.k.password", "${file:/another}"}}),
             "k", machine));
+        machine.put("/named.pem", "Bag Attributes\n    friendlyName: mine\n" + servers::encryptedKeyPem(client, "another") + client.pem());
+        for (const auto* called : {"k", "mine"}) {
+            const auto settings = std::string("keystore.k.key.") + called + ".password";
+            const auto named = configuredKeystore(
+                fakes::configuration({{"keystore.k.type", "pem"}, {"keystore.k.path", "/named.pem"}, {settings.c_str(), "${file:/another}"}}), "k",
+                machine);
+            INFO(settings);
+            CHECK(named);
+        }
     }
     GIVEN("a PEM file with two keys, each with a password of its own") {
         const auto other = servers::makeCertificate({.commonName = "other"});

@@ -92,6 +92,19 @@ SCENARIO("a PEM file holds several keys by their names", "[keystore][pem]") {
         const auto keystore = readPem(attributes("mine") + client.keyPem() + client.pem(), {}, "k", name);
         CHECK(aliases(keystore) == "mine|");
         CHECK(same(*keyCalled(*keystore, "", name), client));
+        THEN("it is found as the keystore as well, and by nothing else") {
+            CHECK(same(*keyCalled(*keystore, "mine", name), client));
+            CHECK(same(*keyCalled(*keystore, "k", name), client));
+            CHECK(keyCalled(*keystore, "other", name).error().what == name + ": it holds no key called 'other', but 'mine'");
+        }
+        THEN("so is a password of its own") {
+            auth::KeyPasswords ofKeys;
+            ofKeys.emplace("k", Secret("hunter2"));
+            const auto encrypted = attributes("mine") + encryptedKeyPem(client, "hunter2") + client.pem();
+            CHECK(aliases(readPem(encrypted, {}, "k", name, ofKeys)) == "mine|");
+            ofKeys.emplace("mine", Secret("another"));  // its name comes first
+            CHECK(refusal(encrypted, "", ofKeys) == "the password does not fit its key, or the key is damaged");
+        }
     }
     GIVEN("lines that end as on Windows, and parameters before a key") {
         std::string text;

@@ -147,3 +147,15 @@ SCENARIO("the key may come from a secret source", "[sealing]") {
         CHECK(world.file.made == 0);
     }
 }
+
+SCENARIO("what has to be kept is sealed although nobody is to wait for other secrets any more", "[sealing]") {
+    fakes::SecretReader stopped, toSeal;
+    toSeal.setEnvironment("KEY", keyText);
+    Counting random;
+    Sealer sealer({std::make_shared<const plugin::Configuration>(fakes::configuration({{"server.seal_key", "${env:KEY}"}})), stopped, nullptr, random,
+                   &toSeal});
+    const auto sealed = sealer.seal("refresh", "here", false);
+    REQUIRE(sealed);
+    CHECK(key().open(*sealed, "here")->reveal() == "refresh");
+    CHECK_FALSE(sealer.open(*sealed, "here", "it"));
+}

@@ -10,7 +10,9 @@
 
 #include <filesystem>
 #include <fstream>
+#include <stop_token>
 #include <string>
+#include <thread>
 
 using namespace auth;
 using plugin::Code;
@@ -44,6 +46,12 @@ plugin::Result<Secret> read(const std::string& written) {
     if (!source) return source.error();
     const auto reader = makeSecretReader();
     return readSecret(*source, *reader);
+}
+
+bool hasGone(pid_t id) {
+    std::ifstream stat("/proc/" + std::to_string(id) + "/stat");
+    std::string number, program, state;
+    return !(stat >> number >> program >> state) || state == "Z";
 }
 
 }  // namespace
@@ -243,6 +251,39 @@ SCENARIO("a command's standard output is a secret", "[secret][command]") {
     }
 }
 
+SCENARIO("a command that nobody waits for any more is ended, with what it has started", "[secret][command]") {
+    const Folder folder;
+    const auto pids = folder.path("pids"), begun = folder.path("begun");
+    const auto way =
+        GENERATE(as<std::string>{}, "sleep 600 & echo $! >PIDS; echo half; : >BEGUN; wait", "exec >&-; echo $$ >PIDS; : >BEGUN; sleep 600");
+    auto text = way;
+    text.replace(text.find("PIDS"), 4, pids);
+    text.replace(text.find("BEGUN"), 5, begun);
+    const auto path = folder.put("program", "#!/bin/sh\n" + text);
+    REQUIRE(::chmod(path.c_str(), 0755) == 0);
+    std::stop_source stop;
+    const auto reader = makeSecretReader(stop.get_token());
+    const std::jthread telling([&] {
+        while (!std::filesystem::exists(begun)) ::usleep(1'000);
+        stop.request_stop();
+    });
+    const auto secret = reader->command({path});
+    REQUIRE_FALSE(secret);
+    CHECK(secret.error().what == "the command " + path + " was ended: the service is stopping");
+    CHECK(secret.error().code == Code::channelStopped);
+    CHECK(secret.error().reaction == Reaction::retryLater);
+    std::ifstream file(pids);
+    pid_t id = 0;
+    REQUIRE(file >> id);
+    for (int i = 0; i < 1000 && !hasGone(id); ++i) ::usleep(10'000);
+    CHECK(hasGone(id));
+    THEN("none is begun any more") {
+        std::filesystem::remove(begun);
+        CHECK(reader->command({path}).error().code == Code::channelStopped);
+        CHECK_FALSE(std::filesystem::exists(begun));
+    }
+}
+
 // It takes the ten seconds it is about.
 SCENARIO("a command that does not end is ended, with what it has started", "[secret][command][.slow]") {
     const Folder folder;
@@ -260,11 +301,6 @@ SCENARIO("a command that does not end is ended, with what it has started", "[sec
     std::ifstream file(pids);
     pid_t id = 0;
     REQUIRE(file >> id);
-    const auto gone = [id] {
-        std::ifstream stat("/proc/" + std::to_string(id) + "/stat");
-        std::string number, program, state;
-        return !(stat >> number >> program >> state) || state == "Z";
-    };
-    for (int i = 0; i < 100 && !gone(); ++i) ::usleep(10'000);
-    CHECK(gone());
+    for (int i = 0; i < 100 && !hasGone(id); ++i) ::usleep(10'000);
+    CHECK(hasGone(id));
 }

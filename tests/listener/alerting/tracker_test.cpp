@@ -55,6 +55,14 @@ SCENARIO("what must settle is raised when it has been true for so long without a
     REQUIRE(raised.raised == plugin::Wall{} + 1000h + begun + 10s);
 }
 
+SCENARIO("where nothing is known of a kind, each of it that was raised stays so", "[alerts]") {
+    Watch watch;
+    REQUIRE(watch.pass({stalled("orders"), {"sink-disabled", "archive"}}) == Changes{"raised orders", "raised archive"});
+    REQUIRE(watch.pass({unknown("")}, 100s) == Changes{"cleared archive"});
+    REQUIRE(watch.pass({unknown(""), stalled("sales")}, 100s) == Changes{"raised sales"});
+    REQUIRE(watch.pass({stalled("sales")}, 100s) == Changes{"cleared orders"});
+}
+
 SCENARIO("what is not known raises nothing and clears nothing", "[alerts]") {
     Watch watch;
     REQUIRE(watch.pass({unknown("orders")}, 100s).empty());

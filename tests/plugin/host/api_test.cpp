@@ -100,6 +100,17 @@ SCENARIO("where a command has nothing to show, its status says what is wrong and
     CHECK_FALSE(answer.of("next").empty());
 }
 
+SCENARIO("keystores that are not read in time are asked for again", "[api]") {
+    NoHost host;
+    Api api(host, {}, {std::chrono::milliseconds(0), 0});
+    const auto answer = api.answer({"keystores"});
+    const Answer told{answer.status, answer.body};
+    CHECK(told.status == 503);
+    CHECK(told.of("code") == "PO-9005");
+    CHECK(told.of("text").find("still being read") != std::string::npos);
+    CHECK(told.of("next").find("ask again in a few seconds") == 0);
+}
+
 SCENARIO("the API runs nothing that writes, takes options, or is not for it", "[api]") {
     CHECK(ask(command("what", "", 0), "act").status == 404);
     CHECK(ask(command("what", "", 0), "-x").status == 404);

@@ -88,12 +88,12 @@ struct Place {
                                provider.endpoint() + "\ncredential.c.refresh_token = ${file:" + (directory / "first").string() + "}\n" + more);
     }
     /// With an admin port, whose end takes its time too.
-    void configureMailbox() const {
-        configure(
-            "mailbox.m.protocol = imap\nmailbox.m.host = localhost\nmailbox.m.user = u@example.test\nmailbox.m.credential = c\n"
-            "mailbox.m.deliver = s\nmailbox.m.truststore = test\nmailbox.m.port = " +
-                std::to_string(servers::closedPort()) + "\nsink.s.type = spool\nsink.s.path = " + (directory / "spool").string() + "\n",
-            "127.0.0.1:0");
+    void configureMailbox(const std::string& more = "") const {
+        configure(more +
+                      "mailbox.m.protocol = imap\nmailbox.m.host = localhost\nmailbox.m.user = u@example.test\nmailbox.m.credential = c\n"
+                      "mailbox.m.deliver = s\nmailbox.m.truststore = test\nmailbox.m.port = " +
+                      std::to_string(servers::closedPort()) + "\nsink.s.type = spool\nsink.s.path = " + (directory / "spool").string() + "\n",
+                  "127.0.0.1:0");
     }
     std::vector<std::string> words(std::vector<std::string> own) const {
         own.insert(own.end(), {"--config", (directory / "postern.properties").string()});
@@ -233,6 +233,21 @@ SCENARIO("a command that a signal ends leaves no temporary database behind", "[e
     command.signal(SIGINT);
     CHECK(command.wait() == 75);
     CHECK(std::filesystem::is_empty(temporary));
+}
+
+SCENARIO("what comes for a refresh token is stored at the end, although the key to seal it comes from a program", "[ending][program]") {
+    Place place;
+    const auto program = place.directory / "seal_key.sh";
+    servers::writeFile(program, "#!/bin/sh\necho " + std::string(64, 'a') + "\n");
+    std::filesystem::permissions(program, std::filesystem::perms::owner_all);
+    place.configureMailbox("server.seal_key = ${command:" + program.string() + "}\n");
+    Program service(place.words({"run"}));
+    place.provider.awaitRequest();
+    service.signal(SIGTERM);
+    service.awaitError("stopping");
+    place.provider.letAnswer();
+    CHECK(service.wait() == 0);
+    place.isStored();
 }
 
 SCENARIO("the service waits for a refresh as long as its request may take", "[ending][program]") {
