@@ -94,7 +94,7 @@ SCENARIO("exchangelib reads a mailbox of the server of these tests", "[servers][
                            "subscribed True\ntold ") == 0);
     CHECK(told.output.find("then 1 create\n") != std::string::npos);
     CHECK(mailbox.server.problems() == Names{});
-    CHECK(mailbox.server.schemaProblems() == Names{});
+    if (servers::EwsServer::checksSchema()) CHECK(mailbox.server.schemaProblems() == Names{});
 }
 
 SCENARIO("Microsoft's Managed API in JavaScript reads a mailbox of the server of these tests, hears of mail, and marks, moves and deletes",
@@ -117,7 +117,7 @@ SCENARIO("Microsoft's Managed API in JavaScript reads a mailbox of the server of
     CHECK(mailbox.in("deleteditems") == Names{mail("3")});
     CHECK(mailbox.server.subscriptions() == 0);
     CHECK(mailbox.server.problems() == Names{});
-    CHECK(mailbox.server.schemaProblems() == Names{});
+    if (servers::EwsServer::checksSchema()) CHECK(mailbox.server.schemaProblems() == Names{});
 }
 
 SCENARIO("what DavMail hands out by IMAP is what lies in a mailbox of the server of these tests, and what is done there is done here",
@@ -150,5 +150,5 @@ SCENARIO("what DavMail hands out by IMAP is what lies in a mailbox of the server
     CHECK(mailbox.in("junkemail") == Names{mail("2")});
     CHECK(mailbox.server.store().item(mailbox.ids[2]) == nullptr);
     CHECK(mailbox.server.problems() == Names{});
-    CHECK(mailbox.server.schemaProblems() == Names{});
+    if (servers::EwsServer::checksSchema()) CHECK(mailbox.server.schemaProblems() == Names{});
 }

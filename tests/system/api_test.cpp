@@ -116,67 +116,68 @@ SCENARIO("the API of a running service says what the commands beside it say, and
     const auto closed = troubleOf(office, "closed"), poor = troubleOf(office, "poor");
     REQUIRE(eventually([&] { return office.place.countDelivered("well") == 3; }, soon));
 
-    // Each is the same document, but for what happens in between.
-    const auto same = [&](const std::string& path, const std::vector<std::string>& words) {
-        const bool equal = eventually([&] { return office.get(path).body == office.shown(words); }, soon);
-        INFO(path << " answers " << office.get(path).body << "\nand the command says " << office.shown(words));
-        CHECK(equal);
-        return office.get(path).status == 200;
-    };
-    CHECK(same("/api/v1/credentials", {"credentials"}));
-    CHECK(same("/api/v1/credentials/wrong", {"credentials", "wrong"}));
-    CHECK(same("/api/v1/keystores", {"keystores"}));
-    CHECK(same("/api/v1/keystores/client", {"keystores", "client"}));
-    const auto sameBut = [&](const std::string& path, const std::vector<std::string>& words) {
-        return eventually([&] { return withoutNow(office.get(path).body) == withoutNow(office.shown(words)); }, soon);
-    };
-    CHECK(sameBut("/api/v1/mailboxes", {"mailboxes"}));
-    CHECK(sameBut("/api/v1/mailboxes/well", {"mailboxes", "well"}));
-    CHECK(list(office.shown({"mailboxes", "well"}))->getObject(0)->isNull("now"));
-
-    // A client the provider refuses: the result, with its cause and how it is mended.
     const auto wrong = list(office.get("/api/v1/credentials/wrong").body)->getObject(0);
-    const auto result = wrong->getArray("results")->getObject(0);
-    CHECK(result->getValue<std::string>("status") == "failed");
-    CHECK(result->getValue<std::string>("error_code") == "PO-3001");
-    CHECK(result->getValue<std::string>("cause").find("invalid_client") != std::string::npos);
-    CHECK(result->getObject("diagnosis")->getValue<std::string>("id") == "client-refused");
-    CHECK(result->getObject("diagnosis")->getArray("fix")->getElement<std::string>(0).find("compare client_id") == 0);
-    const auto table = office.place.postern({"credentials", "wrong"}).output;
-    CHECK(table.find("likely cause    the token endpoint does not take this client id") != std::string::npos);
-    CHECK(table.find("fix             compare client_id") != std::string::npos);
-
-    // Ends, with their stage.
-    const auto good = list(office.get("/api/v1/credentials/good").body)->getObject(0);
-    CHECK(good->getArray("results")->getObject(0)->isNull("diagnosis"));
-    REQUIRE(good->getArray("endings")->size() == 1);
-    const auto secret = good->getArray("endings")->getObject(0);
-    CHECK(secret->getValue<std::string>("of") == "secret");
-    CHECK(secret->getValue<std::string>("ends") == "2020-01-31T00:00:00Z");
-    CHECK(secret->getValue<int>("within_days") == 0);
-    CHECK(secret->getValue<std::string>("next").find("client_secret_next") != std::string::npos);
-    CHECK(wrong->getArray("endings")->size() == 0);
-    CHECK(list(office.get("/api/v1/keystores/client").body)->getObject(0)->getArray("keys")->getObject(0)->getValue<int>("within_days") == 30);
-
-    // Mailboxes: one is well, one stays closed, one has no token.
-    REQUIRE(eventually([&] { return nowOf(office, "well")->getValue<std::string>("health") == "ok"; }, soon));
-    CHECK(nowOf(office, "well")->isNull("trouble"));
-    CHECK(closed->getValue<std::string>("code") == "PO-4002");
-    CHECK_FALSE(closed->getValue<std::string>("text").empty());
-    CHECK_FALSE(closed->getValue<std::string>("next").empty());
-    CHECK(closed->getObject("diagnosis")->getValue<std::string>("id") == "challenge-token");
-    CHECK(closed->getObject("diagnosis")->getArray("fix")->getElement<std::string>(0).find("nobody@example.test") != std::string::npos);
-    CHECK(poor->getValue<std::string>("code") == "PO-3001");
-    CHECK(poor->getObject("diagnosis")->getValue<std::string>("id") == "client-refused");
-    CHECK(nowOf(office, "poor")->getValue<std::string>("health") == "blocked");
-
-    // No answer holds a secret.
-    for (const auto* path : {"/api/v1/credentials", "/api/v1/keystores", "/api/v1/mailboxes"})
-        for (const auto& text : {std::string("not~the~secret"), std::string("Pa55word~"), servers::IdentityProvider::basicSecret(), office.token(),
-                                 std::string("PRIVATE KEY")}) {
-            INFO(path << " " << text);
-            CHECK(office.get(path).body.find(text) == std::string::npos);
-        }
+    THEN("each answer is the document the command prints, but for what only a service knows") {
+        const auto checkSame = [&](const std::string& path, const std::vector<std::string>& words) {
+            const bool equal = eventually([&] { return office.get(path).body == office.shown(words); }, soon);
+            INFO(path << " answers " << office.get(path).body << "\nand the command says " << office.shown(words));
+            CHECK(equal);
+            CHECK(office.get(path).status == 200);
+        };
+        checkSame("/api/v1/credentials", {"credentials"});
+        checkSame("/api/v1/credentials/wrong", {"credentials", "wrong"});
+        checkSame("/api/v1/keystores", {"keystores"});
+        checkSame("/api/v1/keystores/client", {"keystores", "client"});
+        const auto sameBut = [&](const std::string& path, const std::vector<std::string>& words) {
+            return eventually([&] { return withoutNow(office.get(path).body) == withoutNow(office.shown(words)); }, soon);
+        };
+        CHECK(sameBut("/api/v1/mailboxes", {"mailboxes"}));
+        CHECK(sameBut("/api/v1/mailboxes/well", {"mailboxes", "well"}));
+        CHECK(list(office.shown({"mailboxes", "well"}))->getObject(0)->isNull("now"));
+    }
+    THEN("a client the provider refuses has its cause, and how it is mended") {
+        const auto result = wrong->getArray("results")->getObject(0);
+        CHECK(result->getValue<std::string>("status") == "failed");
+        CHECK(result->getValue<std::string>("error_code") == "PO-3001");
+        CHECK(result->getValue<std::string>("cause").find("invalid_client") != std::string::npos);
+        CHECK(result->getObject("diagnosis")->getValue<std::string>("id") == "client-refused");
+        CHECK(result->getObject("diagnosis")->getArray("fix")->getElement<std::string>(0).find("compare client_id") == 0);
+        const auto table = office.place.postern({"credentials", "wrong"}).output;
+        CHECK(table.find("likely cause    the token endpoint does not take this client id") != std::string::npos);
+        CHECK(table.find("fix             compare client_id") != std::string::npos);
+    }
+    THEN("what ends is there, with how near it is") {
+        const auto good = list(office.get("/api/v1/credentials/good").body)->getObject(0);
+        CHECK(good->getArray("results")->getObject(0)->isNull("diagnosis"));
+        REQUIRE(good->getArray("endings")->size() == 1);
+        const auto secret = good->getArray("endings")->getObject(0);
+        CHECK(secret->getValue<std::string>("of") == "secret");
+        CHECK(secret->getValue<std::string>("ends") == "2020-01-31T00:00:00Z");
+        CHECK(secret->getValue<int>("within_days") == 0);
+        CHECK(secret->getValue<std::string>("next").find("client_secret_next") != std::string::npos);
+        CHECK(wrong->getArray("endings")->size() == 0);
+        CHECK(list(office.get("/api/v1/keystores/client").body)->getObject(0)->getArray("keys")->getObject(0)->getValue<int>("within_days") == 30);
+    }
+    THEN("one mailbox is well, one stays closed, one has no token") {
+        REQUIRE(eventually([&] { return nowOf(office, "well")->getValue<std::string>("health") == "ok"; }, soon));
+        CHECK(nowOf(office, "well")->isNull("trouble"));
+        CHECK(closed->getValue<std::string>("code") == "PO-4002");
+        CHECK_FALSE(closed->getValue<std::string>("text").empty());
+        CHECK_FALSE(closed->getValue<std::string>("next").empty());
+        CHECK(closed->getObject("diagnosis")->getValue<std::string>("id") == "challenge-token");
+        CHECK(closed->getObject("diagnosis")->getArray("fix")->getElement<std::string>(0).find("nobody@example.test") != std::string::npos);
+        CHECK(poor->getValue<std::string>("code") == "PO-3001");
+        CHECK(poor->getObject("diagnosis")->getValue<std::string>("id") == "client-refused");
+        CHECK(nowOf(office, "poor")->getValue<std::string>("health") == "blocked");
+    }
+    THEN("no answer holds a secret") {
+        for (const auto* path : {"/api/v1/credentials", "/api/v1/keystores", "/api/v1/mailboxes"})
+            for (const auto& text : {std::string("not~the~secret"), std::string("Pa55word~"), servers::IdentityProvider::basicSecret(),
+                                     office.token(), std::string("PRIVATE KEY")}) {
+                INFO(path << " " << text);
+                CHECK(office.get(path).body.find(text) == std::string::npos);
+            }
+    }
 }
 
 SCENARIO("the API lets nobody in without the token, and knows nothing but what it shows", "[system][api]") {

@@ -104,7 +104,7 @@ SCENARIO("a drain that is cut behind any line of its dialogue is made good by th
                 REQUIRE(line > 40);
                 wired.checkDelivered();
                 const auto copies = wired.checkHeld("Done");
-                WARN(way.name() << ": cut behind " << cuts << " lines, " << copies << " copies too many");
+                INFO(way.name() << ": cut behind " << cuts << " lines, " << copies << " copies too many");
                 CHECK(copies == (way.move ? 0 : 3));  // without MOVE the one COPY nobody heard the end of is done again
                 for (const auto& mail : wired.box->in("Done")) CHECK(mail.seen);
             }

@@ -36,6 +36,24 @@ std::string mail(int number) {
 
 std::string received(int number) { return "2026-11-22T08:" + std::to_string(10 + number) + ":00Z"; }
 
+/// A mailbox with the same five messages at an EWS endpoint and at Microsoft Graph.
+struct SameAtBoth {
+    SameAtBoth() {
+        ews.user = user;
+        ews.rendersAnew = true;
+        graph.rendersAnew(true);
+        for (int number = 0; number < 5; ++number) {
+            ews.deliver(ews.inbox(), mail(number), received(number));
+            graph.deliver(mail(number), received(number));
+        }
+    }
+    EwsServer ews{};
+    std::string endpoint = "http://127.0.0.1:" + std::to_string(ews.listen()) + "/EWS/Exchange.asmx";
+    GraphServer graph{};
+    TokenEndpoint ewsTokens{"token-1"}, graphTokens{"graph-token-of-this-test"};
+    Workplace place{};
+};
+
 std::size_t ledgerRows(const Workplace& place) {
     const auto shown = place.postern({"ledger", "--limit", "1000", "--json"});
     return Poco::JSON::Parser().parse(shown.output).extract<Poco::JSON::Array::Ptr>()->size();
@@ -46,18 +64,8 @@ std::size_t ledgerRows(const Workplace& place) {
 SCENARIO("the built program reads mailboxes of Exchange, and goes from EWS to Microsoft Graph without delivering anything twice",
          "[system][exchange]") {
     GIVEN("the same five messages at an EWS endpoint and at Microsoft Graph") {
-        EwsServer ews;
-        ews.user = user;
-        ews.rendersAnew = true;
-        const auto endpoint = "http://127.0.0.1:" + std::to_string(ews.listen()) + "/EWS/Exchange.asmx";
-        GraphServer graph;
-        graph.rendersAnew(true);
-        TokenEndpoint ewsTokens("token-1"), graphTokens("graph-token-of-this-test");
-        for (int number = 0; number < 5; ++number) {
-            ews.deliver(ews.inbox(), mail(number), received(number));
-            graph.deliver(mail(number), received(number));
-        }
-        Workplace place;
+        SameAtBoth same;
+        auto& [ews, endpoint, graph, ewsTokens, graphTokens, place] = same;
         place.configure(lines(place, "ews", endpoint, ewsTokens));
         WHEN("it is tried first") {
             const auto tried = place.postern({"validate", "mailbox", "m"});
@@ -105,18 +113,8 @@ SCENARIO("the built program reads mailboxes of Exchange, and goes from EWS to Mi
 }
 
 SCENARIO("where EWS is blocked a mailbox goes over to Microsoft Graph if it is told to, and on no other refusal", "[system][exchange]") {
-    EwsServer ews;
-    ews.user = user;
-    ews.rendersAnew = true;
-    const auto endpoint = "http://127.0.0.1:" + std::to_string(ews.listen()) + "/EWS/Exchange.asmx";
-    GraphServer graph;
-    graph.rendersAnew(true);
-    TokenEndpoint ewsTokens("token-1"), graphTokens("graph-token-of-this-test");
-    for (int number = 0; number < 5; ++number) {
-        ews.deliver(ews.inbox(), mail(number), received(number));
-        graph.deliver(mail(number), received(number));
-    }
-    Workplace place;
+    SameAtBoth same;
+    auto& [ews, endpoint, graph, ewsTokens, graphTokens, place] = same;
     const auto graphCredential = "credential.g.client_id = app\ncredential.g.client_secret = ${file:" + place.file("secret", "s3cret").string() +
                                  "}\ncredential.g.scopes = mail\ncredential.g.token_endpoint = " + graphTokens.url() + "\n";
     place.configure(lines(place, "ews", endpoint, ewsTokens) + graphCredential + "mailbox.m.graph.url = " + graph.url() +
@@ -125,7 +123,7 @@ SCENARIO("where EWS is blocked a mailbox goes over to Microsoft Graph if it is t
     REQUIRE(place.countDelivered("m") == 5);
     graph.deliver(mail(5), received(5));
     ews.deliver(ews.inbox(), mail(5), received(5));
-    const auto refuse = [&ews](std::map<std::string, std::string> headers) {
+    const auto refuse = [&ews = ews](std::map<std::string, std::string> headers) {
         ews.instead = [headers](const servers::EwsRequest&) { return std::optional(EwsServer::plain(403, headers)); };
     };
     WHEN("the server says that EWS is blocked, in either of its ways") {

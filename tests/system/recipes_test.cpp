@@ -412,38 +412,38 @@ TEST_CASE("what a recipe says of each mistake is what the program says", "[syste
     for (const auto& file : recipeFiles()) {
         const auto recipe = readRecipe(file);
         for (const auto& wrong : recipe.wrongs) {
-            INFO(recipe.name << ": " << wrong.what);
-            const auto all = mistakes();
-            const auto found =
-                std::find_if(all.begin(), all.end(), [&](const Mistake& each) { return each.recipe == recipe.name && each.what == wrong.what; });
-            CHECK(found != all.end());
-            if (found == all.end()) continue;
-            Stage stage(recipe.configurations[wrong.configuration]);
-            found->make(stage);
-            stage.begin();
-            if (needsSignIn(stage.lines) && found->signedIn) {
-                const auto refuses = std::exchange(stage.providers.entraRefuses, std::nullopt);
-                const auto said = stage.run({"login", "me", "--user", stage.providers.signsIn});
-                INFO(said);
-                REQUIRE(stage.status == 0);
-                stage.providers.entraRefuses = refuses;
-                if (refuses)
-                    REQUIRE(eventually(
-                        [&] {
-                            return stage.place.postern({"credentials", "me"}).output.find("which is over") != std::string::npos;
-                        },
-                        soon));
+            DYNAMIC_SECTION(recipe.name << ": " << wrong.what) {
+                const auto all = mistakes();
+                const auto found =
+                    std::find_if(all.begin(), all.end(), [&](const Mistake& each) { return each.recipe == recipe.name && each.what == wrong.what; });
+                REQUIRE(found != all.end());
+                Stage stage(recipe.configurations[wrong.configuration]);
+                found->make(stage);
+                stage.begin();
+                if (needsSignIn(stage.lines) && found->signedIn) {
+                    const auto refuses = std::exchange(stage.providers.entraRefuses, std::nullopt);
+                    const auto said = stage.run({"login", "me", "--user", stage.providers.signsIn});
+                    INFO(said);
+                    REQUIRE(stage.status == 0);
+                    stage.providers.entraRefuses = refuses;
+                    if (refuses)
+                        REQUIRE(eventually(
+                            [&] {
+                                return stage.place.postern({"credentials", "me"}).output.find("which is over") != std::string::npos;
+                            },
+                            soon));
+                }
+                const auto words = found->words.empty() ? firstDoctor(recipe, wrong.configuration) : found->words;
+                REQUIRE_FALSE(words.empty());
+                const auto output = asShown(stage.run(words), stage);
+                INFO(output);
+                CHECK(stage.status != 0);
+                for (const auto& quote : filled(wrong.says)) {
+                    INFO("quoted: " << quote);
+                    CHECK(output.find(quote) != std::string::npos);
+                }
+                CHECK(output.find(Providers::secret) == std::string::npos);
             }
-            const auto words = found->words.empty() ? firstDoctor(recipe, wrong.configuration) : found->words;
-            REQUIRE_FALSE(words.empty());
-            const auto output = asShown(stage.run(words), stage);
-            INFO(output);
-            CHECK(stage.status != 0);
-            for (const auto& quote : filled(wrong.says)) {
-                INFO("quoted: " << quote);
-                CHECK(output.find(quote) != std::string::npos);
-            }
-            CHECK(output.find(Providers::secret) == std::string::npos);
         }
     }
 }
