@@ -121,12 +121,14 @@ inline Unsharing unshare() {
     return all;
 }
 
-/// May a scenario be skipped for want of namespaces? Where the machine forbids them (EPERM; ENOSPC: the most it allows of them is none), or
-/// POSTERN_MAY_SKIP names "namespaces".
+/// May a scenario be skipped for want of namespaces? Where the machine forbids them (EPERM; ENOSPC: the most it allows of them is none) or its kernel
+/// has no such cable, or POSTERN_MAY_SKIP names "namespaces".
 inline bool mayBeSkipped(const std::string& said) {
     const auto* const may = std::getenv("POSTERN_MAY_SKIP");
     if (may != nullptr && std::string(may).find("namespaces") != std::string::npos) return true;
-    return said.find("Operation not permitted") != std::string::npos || said.find("No space left on device") != std::string::npos;
+    for (const auto* const forbidden : {"Operation not permitted", "No space left on device", "Unknown device type", "Operation not supported"})
+        if (said.find(forbidden) != std::string::npos) return true;
+    return false;
 }
 
 /// Runs the scenarios of this binary with that tag in a network namespace of its own; skips, by name, where none may be made.
