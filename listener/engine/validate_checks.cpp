@@ -269,17 +269,18 @@ std::string said(auth::ClientAuthentication authentication) {
     return std::string(auth::authenticationName(authentication)) + (body ? " (meant for servers that cannot do Basic)" : "");
 }
 
-/// What the first mailbox says that signs in with a credential: .user, for tokens that belong to one; .protocol, for scopes that depend on it. "":
-/// there is none.
-std::string inMailboxOf(const plugin::Configuration& configuration, const std::string& credential, const std::string& key) {
+struct Use {
+    std::string user, protocol;
+};
+
+/// How the first mailbox signs in that does so with a credential: its user, for tokens that belong to one, and its protocol, for scopes that depend
+/// on it. Empty: none does.
+Use useOf(const plugin::Configuration& configuration, const std::string& credential) {
     for (const auto& alias : configuration.aliases("mailbox")) {
-        const auto prefix = "mailbox." + alias + ".";
-        if (configuration.text(prefix + "credential") == credential) return configuration.text(prefix + key);
-        for (const std::string protocol : {"imap", "ews", "graph"}) {
-            if (configuration.text(prefix + protocol + ".credential") != credential) continue;
-            const auto own = configuration.text(prefix + protocol + "." + key);
-            return key == "protocol" ? protocol : own.empty() ? configuration.text(prefix + key) : own;
-        }
+        const auto settings = mailboxSettings(configuration, alias);
+        if (settings.session.credential == credential) return {settings.session.user, settings.protocol};
+        for (const auto& [protocol, session] : settings.others)
+            if (session.credential == credential) return {session.user, protocol};
     }
     return {};
 }
@@ -319,9 +320,9 @@ Task<Result<void>> checkCredential(plugin::Host& host, std::string name, Steps& 
         steps.notTried({"token"});
         co_return Result<void>{};
     }
-    auto user = auth::belongsToUser(*credential) ? inMailboxOf(*configuration, name, "user") : std::string{};
-    auto protocol = inMailboxOf(*configuration, name, "protocol");
-    auto token = co_await trySecret(host, name, std::move(user), std::move(protocol), steps, seen);
+    auto use = useOf(*configuration, name);
+    if (!auth::belongsToUser(*credential)) use.user.clear();
+    auto token = co_await trySecret(host, name, std::move(use.user), std::move(use.protocol), steps, seen);
     if (!token) co_return token.error();
     co_return Result<void>{};
 }

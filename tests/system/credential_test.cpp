@@ -42,10 +42,14 @@ class StrictEndpoint {
 public:
     enum class Takes { header, body };
     explicit StrictEndpoint(Takes takes, std::string grants)
-        : server_({}, [takes, grants = std::move(grants)](TlsServer::Stream& stream) {
+        : server_({}, [this, takes, grants = std::move(grants)](TlsServer::Stream& stream) {
               const auto head = stream.readUntil("\r\n\r\n");
               const auto length = head.find("Content-Length: ");
               const auto body = length == head.npos ? std::string() : stream.readExactly(std::stoul(head.substr(length + 16)));
+              {
+                  const std::lock_guard lock(mutex_);
+                  asked_ = body;
+              }
               const bool inHeader = head.find("Authorization: Basic YXBwOnMzY3JldA==\r\n") != head.npos;  // app:s3cret
               const bool inBody = body.find("client_id=app") != body.npos && body.find("client_secret=s3cret") != body.npos;
               const bool fits = takes == Takes::header ? inHeader && body.find("client_secret") == body.npos : inBody && !inHeader;
@@ -60,7 +64,15 @@ public:
                "\ncredential.c.token_endpoint = http://127.0.0.1:" + std::to_string(server_.port()) + "/token\n";
     }
 
+    std::string url() const { return "http://127.0.0.1:" + std::to_string(server_.port()) + "/token"; }
+    std::string lastBody() const {
+        const std::lock_guard lock(mutex_);
+        return asked_;
+    }
+
 private:
+    mutable std::mutex mutex_{};
+    std::string asked_{};
     TlsServer server_;
 };
 
@@ -141,6 +153,28 @@ SCENARIO("a secret in the wrong place is found out, and nothing else is changed 
     CHECK(right.status == 0);
     const bool isBody = row.other == std::string("body");
     CHECK((right.output.find("meant for servers that cannot do Basic") != std::string::npos) == isBody);
+}
+
+SCENARIO("a credential is tried with the scopes of the protocol that signs in with it", "[system][validate]") {
+    StrictEndpoint endpoint(StrictEndpoint::Takes::body, plainGrant);
+    Workplace place;
+    const auto credential = [&](const std::string& name) {
+        const auto prefix = "credential." + name + ".";
+        return prefix + "provider = microsoft365\n" + prefix + "tenant = 00000000-0000-0000-0000-000000000000\n" + prefix + "client_id = app\n" +
+               prefix + "client_secret = ${file:" + place.file("secret", "s3cret").string() + "}\n" + prefix + "token_endpoint = " + endpoint.url() +
+               "\n";
+    };
+    place.configure(credential("plain") + credential("own") +
+                    "mailbox.m.protocol = graph\nmailbox.m.user = intake@contoso.com\nmailbox.m.credential = plain\n"
+                    "mailbox.m.graph.credential = own\nmailbox.m.deliver = spool\n");
+    const auto own = place.postern({"validate", "credential", "own"});
+    INFO(own.output << own.error);
+    CHECK(own.status == 0);
+    CHECK(endpoint.lastBody().find("scope=https%3A%2F%2Fgraph.microsoft.com%2F.default") != std::string::npos);
+    const auto plain = place.postern({"validate", "credential", "plain"});
+    INFO(plain.output << plain.error);
+    CHECK(plain.status == 0);
+    CHECK(endpoint.lastBody().find("scope=https%3A%2F%2Foutlook.office365.com%2F.default") != std::string::npos);  // never by Graph
 }
 
 SCENARIO("what was asked of a provider and how it ended is shown", "[system][credentials]") {
