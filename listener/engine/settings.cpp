@@ -51,18 +51,18 @@ void addMailboxKeys(std::vector<Key>& keys) {
          .doc = "ews: the endpoint (.../EWS/Exchange.asmx); graph: the root; may be left out where the credential's provider has one"});
     for (const std::string protocol : {"imap", "ews", "graph"}) {
         const auto of = "mailbox.<alias>." + protocol + ".";
-        const auto also = protocol + ": the same where it is read by " + protocol + ", which another protocol may be now: ";
+        const auto also = "while it is read by " + protocol + ": ";
         if (protocol == "imap") {
-            add({.pattern = of + "host", .type = KeyType::host, .doc = also + "goes before .host"});
-            add({.pattern = of + "port", .type = KeyType::integer, .doc = also + "goes before .port", .minimum = 1, .maximum = 65535});
-            add({.pattern = of + "tls", .type = KeyType::choice, .doc = also + "goes before .tls", .choices = {"implicit", "starttls", "none"}});
+            add({.pattern = of + "host", .type = KeyType::host, .doc = also + "in place of .host"});
+            add({.pattern = of + "port", .type = KeyType::integer, .doc = also + "in place of .port", .minimum = 1, .maximum = 65535});
+            add({.pattern = of + "tls", .type = KeyType::choice, .doc = also + "in place of .tls", .choices = {"implicit", "starttls", "none"}});
         } else {
-            add({.pattern = of + "url", .type = KeyType::url, .doc = also + "goes before .url"});
+            add({.pattern = of + "url", .type = KeyType::url, .doc = also + "in place of .url"});
         }
-        add({.pattern = of + "user", .doc = also + "goes before .user"});
-        add({.pattern = of + "credential", .reference = "credential", .doc = also + "goes before .credential"});
-        add({.pattern = of + "truststore", .reference = "truststore", .doc = also + "goes before .truststore"});
-        add({.pattern = of + "proxy", .reference = "proxy", .doc = also + "goes before .proxy"});
+        add({.pattern = of + "user", .doc = also + "in place of .user"});
+        add({.pattern = of + "credential", .reference = "credential", .doc = also + "in place of .credential"});
+        add({.pattern = of + "truststore", .reference = "truststore", .doc = also + "in place of .truststore"});
+        add({.pattern = of + "proxy", .reference = "proxy", .doc = also + "in place of .proxy"});
     }
     add({.pattern = "mailbox.<alias>.fallback",
          .type = KeyType::choice,
