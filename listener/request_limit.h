@@ -87,8 +87,8 @@ private:
 class RequestLimits {
 public:
     explicit RequestLimits(plugin::Clock& clock) : clock_(clock) {}  ///< outlives it
-    /// server: the address that is asked, so each protocol and each Exchange has its own. application: its client id, or what else tells whose budget it
-    /// is. Addresses of mailboxes are the same in any case of letters.
+    /// server: the address that is asked, so each protocol and each Exchange has its own. application: its client id, or what else tells whose budget
+    /// it is. Addresses of mailboxes are the same in any case of letters.
     std::shared_ptr<RequestLimit> of(std::string_view server, std::string_view application, std::string_view mailbox);
 
 private:

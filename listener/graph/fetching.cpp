@@ -18,7 +18,7 @@ constexpr std::string_view logger = "listener.graph";
 /// In a row: then it is the server, not these messages. Where it asks for time, soon; else later, so that a few bad ones in a row hold up nobody.
 constexpr std::size_t slowInARow = 3, failuresInARow = 20;
 
-/// What came of one message. Neither: it is gone, or not asked for now.
+/// What came of one message. Neither: it is gone, or the server has asked for time with it.
 struct Outcome {
     std::optional<Fetched> message{};
     std::optional<Error> failure{};

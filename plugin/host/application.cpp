@@ -41,25 +41,25 @@ int dispatch(const std::vector<std::string>& arguments, const std::string& progr
     if (const auto* wrong = std::get_if<UsageError>(&parsed)) return misused(*wrong, setup.packages, error);
     const auto& line = std::get<CommandLine>(parsed);
     const bool json = line.common.json;
-    return std::visit(
-        Overloaded{[&](const RunArguments& run) { return runService(setup, run, error); },
-                   [&](const CheckArguments&) {
-                       return runCheck({setup.source, setup.rules, packageProblems(setup.packages), probeSource, probeDirectory, json, sealedProblems},
-                                       out, error);
-                   },
-                   [&](const TokenArguments& token) { return runTokenCommand(setup, token, json, out, error); },
-                   [&](const KeystoresArguments& keystores) { return runKeystoresCommand(setup, keystores, json, out, error); },
-                   [&](const LoginArguments& login) { return runLoginCommand(setup, login, json, out, error); },
-                   [&](const OauthArguments& oauth) { return runOauthCommand(setup, oauth, json, out, error); },
-                   [&](const CredentialsArguments& credentials) { return runCredentialsCommand(setup, credentials, json, out, error); },
-                   [&](const SealArguments&) { return runSealCommand(setup, std::cin, out, error); },
-                   [&](const VersionArguments&) { return runVersionCommand(setup, json, out); },
-                   [&](const HelpArguments& help) {
-                       out << usageText(commandInfos(setup.packages), help.command);
-                       return 0;
-                   },
-                   [&](const PackageArguments& package) { return runPackageCommand(setup, package, json, out, error); }},
-        line.command);
+    return std::visit(Overloaded{[&](const RunArguments& run) { return runService(setup, run, error); },
+                                 [&](const CheckArguments&) {
+                                     return runCheck({setup.source, setup.rules, packageProblems(setup.packages), probeSource, probeDirectory, json,
+                                                      sealedProblems},
+                                                     out, error);
+                                 },
+                                 [&](const TokenArguments& token) { return runTokenCommand(setup, token, json, out, error); },
+                                 [&](const KeystoresArguments& keystores) { return runKeystoresCommand(setup, keystores, json, out, error); },
+                                 [&](const LoginArguments& login) { return runLoginCommand(setup, login, json, out, error); },
+                                 [&](const OauthArguments& oauth) { return runOauthCommand(setup, oauth, json, out, error); },
+                                 [&](const CredentialsArguments& credentials) { return runCredentialsCommand(setup, credentials, json, out, error); },
+                                 [&](const SealArguments&) { return runSealCommand(setup, std::cin, out, error); },
+                                 [&](const VersionArguments&) { return runVersionCommand(setup, json, out); },
+                                 [&](const HelpArguments& help) {
+                                     out << usageText(commandInfos(setup.packages), help.command);
+                                     return 0;
+                                 },
+                                 [&](const PackageArguments& package) { return runPackageCommand(setup, package, json, out, error); }},
+                      line.command);
 }
 
 }  // namespace

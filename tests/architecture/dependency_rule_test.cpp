@@ -135,7 +135,8 @@ SCENARIO("the listener touches files and the network only through what it was gi
 SCENARIO("programs are started in one place, and run for secrets and for messages alone", "[architecture]") {
     CHECK(offenders({"auth/", "listener/", "plugin/"}, std::regex("<spawn\\.h>|posix_spawn\\("), {"auth/spawn.cpp"}) == None{});
     const std::regex processes(
-        "auth/spawn\\.h|<spawn\\.h>|<sys/wait\\.h>|posix_spawn\\(|waitpid\\(|pidfd_open|::kill\\(|\\bv?fork\\(|\\bexecv|popen\\(|\\bsystem\\(|Poco/Process");
+        "auth/spawn\\.h|<spawn\\.h>|<sys/wait\\.h>|posix_spawn\\(|waitpid\\(|pidfd_open|::kill\\(|\\bv?fork\\(|\\bexecv|popen\\(|\\bsystem\\(|Poco/"
+        "Process");
     CHECK(offenders({"auth/", "listener/", "plugin/contract/", "plugin/runtime/", "plugin/store/", "plugin/admin/"}, processes,
                     {"auth/command_output.cpp", "auth/spawn.cpp", "listener/delivery/program.cpp"}) == None{});
 }

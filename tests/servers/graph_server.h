@@ -90,7 +90,7 @@ public:
     void linksLeadTo(std::string root);               ///< "https://evil.example" instead of url(); "" = url()
     void rendersAnew(bool anew);                      ///< each $value has other octets
     void onContent(std::function<void(const std::string& kept, const std::string& shown)> hook);  ///< each $value: as it was put in, as it goes out
-    void mayTranslate(bool may);                      ///< translateExchangeIds: the application has User.Read.All; at first it has not
+    void mayTranslate(bool may);  ///< translateExchangeIds: the application has User.Read.All; at first it has not
     /// Exchange calls a message so by EWS: GraphStore::find() need not find it any more.
     void callByEws(const std::string& ewsId, const std::string& id);
     /// What is answered to translateExchangeIds (source, target; "" = an error) is changed before it goes.

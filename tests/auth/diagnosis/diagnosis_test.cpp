@@ -175,17 +175,16 @@ TEST_CASE("what is to be pasted names the cloud the token comes from", "[diagnos
     struct Row {
         std::string endpoint, protocol, resource, provider{};
     };
-    const auto row = GENERATE(Row{"https://login.microsoftonline.com/t/oauth2/v2.0/token", "imap", "https://outlook.office365.com/.default"},
-                              Row{"https://login.microsoftonline.us/t/oauth2/v2.0/token", "imap", "https://outlook.office365.us/.default"},
-                              Row{"https://login.microsoftonline.us/t/oauth2/v2.0/token", "graph", "https://graph.microsoft.us/.default"},
-                              Row{"https://login.microsoftonline.us/t/oauth2/v2.0/token", "imap", "https://outlook-dod.office365.us/.default",
-                                  "microsoft365-dod"},
-                              Row{"https://login.microsoftonline.us/t/oauth2/v2.0/token", "graph", "https://dod-graph.microsoft.us/.default",
-                                  "microsoft365-dod"},
-                              Row{"https://login.microsoftonline.us/t/oauth2/v2.0/token", "ews", "https://outlook.office365.us/.default", "custom"},
-                              Row{"https://idp.example/token", "ews", "https://outlook.office365.com/.default", "google"},
-                              Row{"https://login.chinacloudapi.cn/t/oauth2/v2.0/token", "ews", "https://partner.outlook.cn/.default"},
-                              Row{"https://idp.example/token", "imap", "https://outlook.office365.com/.default"});
+    const auto row =
+        GENERATE(Row{"https://login.microsoftonline.com/t/oauth2/v2.0/token", "imap", "https://outlook.office365.com/.default"},
+                 Row{"https://login.microsoftonline.us/t/oauth2/v2.0/token", "imap", "https://outlook.office365.us/.default"},
+                 Row{"https://login.microsoftonline.us/t/oauth2/v2.0/token", "graph", "https://graph.microsoft.us/.default"},
+                 Row{"https://login.microsoftonline.us/t/oauth2/v2.0/token", "imap", "https://outlook-dod.office365.us/.default", "microsoft365-dod"},
+                 Row{"https://login.microsoftonline.us/t/oauth2/v2.0/token", "graph", "https://dod-graph.microsoft.us/.default", "microsoft365-dod"},
+                 Row{"https://login.microsoftonline.us/t/oauth2/v2.0/token", "ews", "https://outlook.office365.us/.default", "custom"},
+                 Row{"https://idp.example/token", "ews", "https://outlook.office365.com/.default", "google"},
+                 Row{"https://login.chinacloudapi.cn/t/oauth2/v2.0/token", "ews", "https://partner.outlook.cn/.default"},
+                 Row{"https://idp.example/token", "imap", "https://outlook.office365.com/.default"});
     auth::diagnosis::Case seen{.error = {plugin::Reaction::askOperator, Code::tokenScopeRefused, "AADSTS28002"}};
     seen.credential = "m365";
     seen.protocol = row.protocol;

@@ -16,16 +16,16 @@
 
 namespace graphtest {
 
-using plugin::Code;
-using plugin::Reaction;
-using servers::GraphServer;
-using servers::GraphStore;
 using listenertest::bytesOf;
 using listenertest::KeptIndex;
 using listenertest::MemoryIndex;
 using listenertest::Names;
 using listenertest::Numbers;
 using listenertest::Received;
+using plugin::Code;
+using plugin::Reaction;
+using servers::GraphServer;
+using servers::GraphStore;
 
 /// The same numbers in each run.
 class CountingRandom final : public plugin::Random {
