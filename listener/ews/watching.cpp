@@ -77,15 +77,17 @@ Task<Result<std::vector<std::string>>> Notifications::watch(Endpoint& main, Watc
         const auto now = loop.clock().steady();
         if (stop.stop_requested()) co_return stoppedError(session_);
         if (watching.wake.stop_requested() || now >= until) break;
-        if (!idle && now >= begun + idleTime && state_ == State::told) {
+        const bool mayIdle = !idle && state_ == State::told;
+        if (mayIdle && now >= begun + idleTime) {
             main.abandon();
             idle = true;
+            continue;
         }
         if (!unknown_.empty() && now >= begun + watching.sweep) {
             news_.insert(unknown_.begin(), unknown_.end());
             break;
         }
-        const auto pause = std::min({until, idle ? until : begun + idleTime, unknown_.empty() ? until : begun + watching.sweep});
+        const auto pause = std::min({until, mayIdle ? begun + idleTime : until, unknown_.empty() ? until : begun + watching.sweep});
         auto stepping = step(main, watching, pause, stop, either.token());
         auto done = co_await stepping;
         if (done && session_.pushAgainAt) news_.insert(watching.folders.begin(), watching.folders.end());

@@ -49,6 +49,24 @@ SCENARIO("a mail is told of when it comes, over an answer that stays open", "[ew
     CHECK(watched.watch()->empty());  // and not of the same twice
 }
 
+SCENARIO("an open answer may take longer to say its first word than an idle connection is kept", "[ews]") {
+    Fixture fixture;
+    fixture.begin();
+    fixture.server.heartbeat = 70s;
+    fixture.server.instead = [&fixture](const servers::EwsRequest& request) -> std::optional<servers::EwsAnswer> {
+        if (request.operation != "GetStreamingEvents") return std::nullopt;
+        const std::string before = "<t:SubscriptionId>";
+        const auto at = request.body.find(before) + before.size();
+        fixture.server.instead = {};
+        return servers::EwsAnswer{.body = "\n", .streams = request.body.substr(at, request.body.find('<', at) - at)};
+    };
+    const auto begun = fixture.loop.clock().steady();
+    REQUIRE(*fixture.watch() == Names{"INBOX"});  // what comes from now on is told
+    CHECK(fixture.loop.clock().steady() - begun >= 70s);
+    CHECK(fixture.loop.clock().steady() - begun < 75s);
+    CHECK(fixture.server.operations().back() == "GetStreamingEvents");
+}
+
 SCENARIO("the folders that are told of are those where something came", "[ews]") {
     Fixture fixture;
     auto& store = fixture.server.store();
