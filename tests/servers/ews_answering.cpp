@@ -353,6 +353,7 @@ std::string EwsServer::Answering::onItem(const std::string& id, Element& operati
     // Servers before Exchange 2013 SP1 do not know the attribute
     if (name_ != "MoveItem" && !isOld() && attribute(&operation, "SuppressReadReceipts") != "true") server_.note("a read receipt is sent");
     if (name_ != "MoveItem" && isOld() && operation.hasAttribute("SuppressReadReceipts")) return failure("ErrorSchemaValidation");
+    if (server_.acts) server_.acts(name_, *server_.store_.item(id));
     if (name_ == "DeleteItem") {
         if (attribute(&operation, "DeleteType") != "MoveToDeletedItems") server_.note("a message is deleted for good");
         server_.store_.move(id, server_.store_.distinguished("deleteditems"));

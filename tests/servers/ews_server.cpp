@@ -203,7 +203,8 @@ EwsAnswer EwsServer::answer(EwsRequest request) {
 std::optional<EwsAnswer> EwsServer::refuseEntry(const EwsRequest& request, int sameId) {
     if (!anyClient) checkHeaders(request, sameId);
     const auto given = request.header("authorization");
-    const bool good = basicUser.empty() ? given.rfind("Bearer ", 0) == 0 && tokens.contains(given.substr(7))
+    const auto accepted = [this](const std::string& token) { return accepts ? accepts(token) : tokens.contains(token); };
+    const bool good = basicUser.empty() ? given.rfind("Bearer ", 0) == 0 && accepted(given.substr(7))
                                         : given == "Basic " + ewsBase64(basicUser + ":" + basicPassword);
     if (good) return std::nullopt;
     if (!basicUser.empty()) return plain(401, {{"WWW-Authenticate", "Basic realm=\"mail.contoso.example\""}});

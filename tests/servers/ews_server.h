@@ -44,8 +44,9 @@ public:
     bool anyClient = false;
     enum class Impersonation { required, forbidden, denied };
     std::string user = "intake@contoso.example";
-    std::set<std::string> tokens{"token-1"};   ///< that are good
-    std::string basicUser{}, basicPassword{};  ///< instead of tokens
+    std::set<std::string> tokens{"token-1"};                  ///< that are good
+    std::function<bool(const std::string& token)> accepts{};  ///< which are, instead
+    std::string basicUser{}, basicPassword{};                 ///< instead of tokens
     Impersonation impersonation = Impersonation::required;
     std::string serverVersion = "V2018_01_08";
     std::string newestSchema = "Exchange2016";  ///< of those a request may name: "Exchange2010_SP2" for an old one
@@ -61,6 +62,7 @@ public:
     bool tellsTwice = false, tellsNothing = false;
     std::function<int()> tellings{};                                                    ///< asked at each arrival: how many times it is told of
     std::function<void(const std::string& kept, const std::string& shown)> handsOut{};  ///< each content: as it was put in, as it goes out
+    std::function<void(const std::string& operation, const EwsItem& item)> acts{};      ///< before UpdateItem, MoveItem or DeleteItem of one
     bool wrongNamespace = true;                                                         ///< m:Notification, as real servers write
     std::string oddText{};                         ///< stands in the name of every folder and the subject of every message, as it is
     std::chrono::seconds heartbeat{45};            ///< 0: none

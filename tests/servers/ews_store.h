@@ -28,6 +28,7 @@ struct EwsItem {
     bool isRead = false;
     std::map<std::string, std::string> named{};  ///< properties of somebody's own, by namedProperty()
     std::optional<std::uint64_t> size{};         ///< as told; else that of the MIME content
+    std::uint64_t serial = 0;                    ///< of the test's own: it goes with a move
 };
 
 /// What has happened in a folder, in order; a SyncState is a place in it.

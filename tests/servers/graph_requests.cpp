@@ -197,6 +197,7 @@ GraphServer::Reply GraphServer::change(Asked& asked, const std::string& id) {
     const auto body = parsed(asked.body);
     if (!body || body->size() != 1 || !body->has("isRead") || !body->get("isRead").isBoolean())
         return problem("of a message only isRead is changed: " + asked.body);
+    if (acts_) acts_("read", *store_.find(id));
     store_.markRead(id, body->getValue<bool>("isRead"));
     if (asked.header("prefer").find("return=minimal") == std::string::npos) return Reply::of(shownWhole(*store_.find(id)));
     Reply nothing;
@@ -209,6 +210,7 @@ GraphServer::Reply GraphServer::move(Asked& asked, const std::string& id) {
     if (!body || body->size() != 1 || !body->has("destinationId")) return problem("a move has a destinationId alone: " + asked.body);
     const auto target = body->getValue<std::string>("destinationId");
     if (store_.findFolder(target) == nullptr) return Reply::error(404, "ErrorItemNotFound", "The specified object was not found in the store.");
+    if (acts_) acts_("moved", *store_.find(id));
     store_.move(id, target);
     return Reply::of(shownWhole(*store_.find(id)), 201);
 }

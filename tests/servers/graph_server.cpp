@@ -98,6 +98,10 @@ void GraphServer::fail(Fault fault) {
     const std::lock_guard lock(mutex_);
     faults_.push_back(std::move(fault));
 }
+void GraphServer::moods(std::function<std::optional<Fault>(const std::string&)> refuses) {
+    const std::lock_guard lock(mutex_);
+    moods_ = std::move(refuses);
+}
 void GraphServer::token(std::string token) {
     const std::lock_guard lock(mutex_);
     token_ = std::move(token);
@@ -175,6 +179,10 @@ void GraphServer::onRequest(std::function<void(const std::string&, GraphStore&)>
 void GraphServer::onContent(std::function<void(const std::string&, const std::string&)> hook) {
     const std::lock_guard lock(mutex_);
     handsOut_ = std::move(hook);
+}
+void GraphServer::onAction(std::function<void(const std::string&, const GraphStore::Mail&)> hook) {
+    const std::lock_guard lock(mutex_);
+    acts_ = std::move(hook);
 }
 std::vector<std::string> GraphServer::requests() const {
     const std::lock_guard lock(mutex_);
@@ -256,12 +264,17 @@ std::optional<GraphServer::Reply> GraphServer::scripted(const std::string& line)
             continue;
         }
         --fault.times;
-        auto reply = Reply::error(fault.status, fault.code, fault.message);
-        if (fault.body) reply.body = *fault.body, reply.type = "text/html";
-        reply.headers = fault.headers;
-        return reply;
+        return refused(fault);
     }
+    if (const auto fault = moods_ ? moods_(line) : std::nullopt) return refused(*fault);
     return std::nullopt;
+}
+
+GraphServer::Reply GraphServer::refused(const Fault& fault) {
+    auto reply = Reply::error(fault.status, fault.code, fault.message);
+    if (fault.body) reply.body = *fault.body, reply.type = "text/html";
+    reply.headers = fault.headers;
+    return reply;
 }
 
 std::optional<GraphServer::Reply> GraphServer::throttled() {

@@ -81,6 +81,7 @@ public:
         std::chrono::seconds window{600};
         std::function<std::chrono::steady_clock::time_point()> now{};
     };
+    void moods(std::function<std::optional<Fault>(const std::string&)> refuses);  ///< asked about each request, as Fault::what names it
     void limit(Limit limit);
     void token(std::string token);                    ///< the only one that is good from now on
     void rename(std::string user);                    ///< the mailbox: its old name is nobody's any more, in links neither
@@ -98,8 +99,9 @@ public:
     void onTranslation(std::function<void(Translations&)> change);
     using Headers = std::vector<std::pair<std::string, std::string>>;
     void poison(const std::string& id, int status = 500, std::string code = "ErrorInternalServerError", Headers headers = {});  ///< $value, always
-    void contentLength(bool announced);  ///< of $value: else chunked
-    void untilTheEnd();                  ///< $value ends with the connection, as nobody may do
+    void onAction(std::function<void(const std::string& what, const GraphStore::Mail&)> hook);  ///< before one is changed ("read") or moved ("moved")
+    void contentLength(bool announced);                                                         ///< of $value: else chunked
+    void untilTheEnd();                                                                         ///< $value ends with the connection, as nobody may do
     /// The next answers to such requests end after so many octets of them, head and all.
     void cut(std::string what, std::size_t octets, std::size_t times = 1);
     void gather(std::size_t requests);           ///< on loopback: nothing is answered until so many are under way at a time, once
@@ -141,6 +143,7 @@ private:
     Reply translate(Asked& asked);
     Reply problem(const std::string& what);
     std::optional<Reply> scripted(const std::string& line);
+    static Reply refused(const Fault& fault);
     std::optional<Reply> throttled();
     bool wellFormed(Asked& asked);
     std::string origin() const;
@@ -171,6 +174,8 @@ private:
     std::chrono::milliseconds delay_{0};
     std::function<void(const std::string&, GraphStore&)> hook_{};
     std::function<void(const std::string&, const std::string&)> handsOut_{};
+    std::function<void(const std::string&, const GraphStore::Mail&)> acts_{};
+    std::function<std::optional<Fault>(const std::string&)> moods_{};
     std::uint16_t port_ = 0;
     std::unique_ptr<TlsServer> server_{};
 };

@@ -6,7 +6,6 @@
 #include <catch2/catch.hpp>
 
 #include <algorithm>
-#include <ctime>
 #include <set>
 
 namespace simulation {
@@ -18,14 +17,6 @@ using servers::GraphServer;
 using servers::GraphStore;
 
 namespace {
-
-std::string dateOf(plugin::Wall moment) {
-    const auto seconds = std::chrono::system_clock::to_time_t(moment);
-    std::tm parts{};
-    ::gmtime_r(&seconds, &parts);
-    char text[32];
-    return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts)};
-}
 
 std::string originOf(std::uint16_t port) { return "http://127.0.0.1:" + std::to_string(port); }
 
@@ -106,9 +97,9 @@ void ExchangeWire::arrive(std::size_t mailbox) {
     const auto bytes = "Message-ID: <" + number + "@example.test>\r\nSubject: mail " + number + "\r\n\r\nbody\r\nof " + number + "\r\n";
     box.sent.push_back(bytes);
     if (box.ews)
-        box.ews->deliver(box.inbox, bytes, dateOf(clock_.wall()));
+        box.ews->deliver(box.inbox, bytes, utc(clock_.wall()));
     else
-        box.graph->deliver(bytes, dateOf(clock_.wall()));
+        box.graph->deliver(bytes, utc(clock_.wall()));
 }
 
 void ExchangeWire::checkAllDelivered() const {

@@ -18,15 +18,14 @@ using plugin::Steady;
 
 namespace {
 
-constexpr std::uint16_t imapPort = 1143, tokenPort = 9400, hookPort = 9500, latePort = 9600;
+constexpr std::uint16_t tokenPort = 9400, hookPort = 9500, latePort = 9600;
 
 class History final : JudgedHistory {
 public:
-    History(std::uint64_t seed, bool trace) : JudgedHistory(seed, trace) {
+    History(const std::string& protocol, std::uint64_t seed, bool trace) : JudgedHistory(protocol, seed, trace) {
         files_.useClock(clock_);
         choose();
         configure();
-        mail_.touched = [this](const std::string& what, const std::string& folder, const Mail& mail) { checkTouch(what, folder, mail); };
     }
 
     Verdict play() {
@@ -37,7 +36,7 @@ public:
         calm();
         check();
         verdict_.mails = sent_.size();
-        verdict_.signIns = mail_.signIns;
+        verdict_.dialogues = mailbox_->dialogues();
         return std::move(verdict_);
     }
 
@@ -53,23 +52,18 @@ private:
         if (has("run") && dice_.oneIn(3)) programs_.neverTakesOneIn = 2 + dice_.below(8);
         givesUp_ = has("hook") && dice_.oneIn(8);
         disorder_ = dice_.oneIn(2);
-        for (const auto* capability : {"SASL-IR", "UIDPLUS", "MOVE", "ESEARCH", "LITERAL+", "ID", "IDLE", "NOTIFY", "LIST-STATUS"})
-            if (!dice_.oneIn(3)) mail_.capabilities.insert(capability);
-        for (const auto& folder : split(folders_, ',')) mail_.folders[folder].validity = 1 + static_cast<std::uint32_t>(dice_.below(1'000'000));
-        mail_.folders["Done"];
+        const auto server = mailbox_->make(split(folders_, ','));
         tokens_.life = std::chrono::seconds(20 + dice_.below(dice_.oneIn(2) ? 100 : 3600));
         verdict_.plot = std::string(disorder_ ? "disorder " : "") + "folders=" + patterns_ + " start=" + start_ + " after=" + after_ +
-                        " sinks=" + sinks_ + (givesUp_ ? " gives up" : "") + " metadata=" + metadata_ +
-                        " capabilities=" + joined(mail_.capabilities, ",") + " token_life=" + std::to_string(tokens_.life.count()) + "s";
+                        " sinks=" + sinks_ + (givesUp_ ? " gives up" : "") + " metadata=" + metadata_ + " " + server +
+                        " token_life=" + std::to_string(tokens_.life.count()) + "s";
     }
 
     void configure() {
         const auto text =
             "credential.c.grant = client_credentials\ncredential.c.client_id = app\ncredential.c.client_secret = " + std::string(secret) +
-            "\ncredential.c.token_endpoint = http://127.0.0.1:9400/token\ncredential.c.scopes = mail\n"
-            "mailbox.box.protocol = imap\nmailbox.box.host = 127.0.0.1\nmailbox.box.port = 1143\nmailbox.box.tls = none\nmailbox.box.user = "
-            "box@example.test\n"
-            "mailbox.box.credential = c\nsink.s.type = spool\nsink.s.path = /spool\nsink.hook.type = http\nsink.hook.url = "
+            "\ncredential.c.token_endpoint = http://127.0.0.1:9400/token\ncredential.c.scopes = mail\n" + mailboxLines() +
+            "sink.s.type = spool\nsink.s.path = /spool\nsink.hook.type = http\nsink.hook.url = "
             "http://127.0.0.1:9500/hook\nsink.late.type = http\nsink.late.url = http://127.0.0.1:9600/hook\nsink.run.type = exec\nsink.run.command = "
             "/usr/bin/consume\n" +
             (givesUp_ ? "sink.hook.retry.give_up = 10m\n" : "") + "mailbox.box.deliver = " + sinks_ + "\nsink.s.metadata = " + metadata_ +
@@ -86,25 +80,33 @@ private:
         configuration_ = validated.configuration;
     }
 
+    std::string mailboxLines() const {
+        std::string lines;
+        for (const auto& line : split(mailbox_->settings() + "credential = c", '\n')) lines += "mailbox.box." + line + "\n";
+        return lines;
+    }
+
     // ---- what happens in the mailbox
 
     std::string anyWatched() {
         const auto names = watched();
         return names[dice_.below(names.size())];
     }
-    /// A mail that is in a watched folder now; none: there is none.
-    std::optional<std::pair<std::string, std::uint32_t>> anyMail() {
+    /// A mail that is in a watched folder now, by its serial; none: there is none.
+    std::optional<std::pair<std::string, std::uint64_t>> anyMail() {
         const auto name = anyWatched();
-        const auto& mails = mail_.folders.at(name).mails;
+        const auto mails = mailbox_->messages(name);
         if (mails.empty()) return std::nullopt;
-        return std::pair(name, mails[dice_.below(mails.size())].uid);
+        return std::pair(name, mails[dice_.below(mails.size())].serial);
     }
 
-    /// The same head, second and size as another mail, and other octets: nobody can tell them apart without both (see matching_test).
+    /// The same head, second and (where that tells) size as another mail, and other octets: nobody can tell them apart without both (see
+    /// matching_test).
     bool looksLikeAnother(const std::string& bytes, plugin::Wall received) const {
         const auto head = bytes.substr(0, bytes.find("\r\n\r\n"));
         return std::any_of(sent_.begin(), sent_.end(), [&](const Sent& other) {
-            return other.received == received && other.bytes.size() == bytes.size() && other.bytes.starts_with(head) && other.bytes != bytes;
+            const bool sameSize = other.bytes.size() == bytes.size() || !mailbox_->tellsBySize();
+            return other.received == received && sameSize && other.bytes.starts_with(head) && other.bytes != bytes;
         });
     }
 
@@ -122,49 +124,53 @@ private:
             const bool same = dice_.oneIn(2);
             if (!same) bytes.back() = static_cast<char>('A' + dice_.below(26));
             if (same || dice_.oneIn(2)) received = other.received;  // the same octets of another second are the same mail in a rebuilt folder
-            while (looksLikeAnother(bytes, received)) bytes += "!";
+            while (looksLikeAnother(bytes, received))
+                if (mailbox_->tellsBySize())
+                    bytes += "!";
+                else
+                    received += 1s;
         }
-        const auto serial = mail_.arrive(folder, bytes, received);
+        const auto serial = mailbox_->arrive(folder, bytes, received);
         sent_.push_back({.serial = serial, .folder = folder, .bytes = std::move(bytes), .received = received});
     }
 
     void removeOne() {
         const auto mail = anyMail();
         if (!mail) return;
-        bySerial(mail_.folders.at(mail->first).find(mail->second)->serial).removed = true;
-        mail_.removeByOthers(mail->first, mail->second);
+        bySerial(mail->second).removed = true;
+        mailbox_->remove(mail->first, mail->second);
     }
 
     void moveOne() {
         const auto mail = anyMail();
         const auto target = anyWatched();
         if (!mail || after_ == "delete" || after_.find("move:") != std::string::npos) return;  // what we take away nobody else moves
-        auto& sent = bySerial(mail_.folders.at(mail->first).find(mail->second)->serial);
+        auto& sent = bySerial(mail->second);
         sent.moved = true;
         if (dice_.oneIn(2)) {
-            if (target != mail->first) mail_.moveByOthers(mail->first, mail->second, target);
+            if (target != mail->first) mailbox_->move(mail->first, mail->second, target);
             return;
         }
         Sent copy = sent;
         copy.copy = true;
         copy.folder = target;
-        copy.serial = mail_.copyByOthers(mail->first, mail->second, target);
+        copy.serial = mailbox_->copy(mail->first, mail->second, target);
         sent_.push_back(std::move(copy));
     }
 
     void rebuildOne() {
         ++verdict_.rebuilds;
-        mail_.rebuild(anyWatched(), ++validity_, dice_.oneIn(2));
+        mailbox_->rebuild(anyWatched(), ++validity_, dice_.oneIn(2));
     }
 
     /// To and fro between two values: each is looked at in between. (A validity that comes back unseen, with other UIDs, is beyond detection.)
     void alternate(Process& process) {
         const auto name = anyWatched();
-        const auto other = ++validity_, first = mail_.folders.at(name).validity;
+        const auto other = ++validity_, first = mailbox_->validity(name);
         for (int i = 0; i < 4; ++i)
             process.loop().at(clock_.steady() + std::chrono::minutes(15 + 8 * i), [this, name, value = i % 2 == 0 ? other : first] {
                 ++verdict_.rebuilds;
-                mail_.rebuild(name, value, dice_.oneIn(2));
+                mailbox_->rebuild(name, value, dice_.oneIn(2));
                 if (dice_.oneIn(2)) arrive();
             });
     }
@@ -173,21 +179,17 @@ private:
         const auto name = anyWatched();
         if (!patterns_.ends_with("*") || name == "INBOX") return;
         ++verdict_.rebuilds;
-        const auto validity = mail_.folders.at(name).validity;
+        const auto validity = mailbox_->validity(name);
         auto target = "Orders/" + std::string(1, static_cast<char>('a' + dice_.below(4)));
         if (dice_.oneIn(3)) target = "Orders";
-        if (mail_.folders.contains(target)) return;
-        mail_.renameByOthers(name, target, dice_.oneIn(2) ? validity : ++validity_);
+        const auto names = mailbox_->folders();
+        if (std::find(names.begin(), names.end(), target) != names.end()) return;
+        mailbox_->rename(name, target, dice_.oneIn(2) ? validity : ++validity_);
     }
 
-    /// Nothing arrives in between: a UIDNEXT that has grown past what is known again cannot be told from one that never fell.
     void fallBackOne() {
-        const auto name = anyWatched();
-        const auto& folder = mail_.folders.at(name);
-        if (folder.next < 3) return;
         ++verdict_.rebuilds;
-        for (const auto serial : mail_.fallBack(name, folder.next - 1 - static_cast<std::uint32_t>(dice_.below(std::min(folder.next - 2, 20u)))))
-            bySerial(serial).removed = true;
+        for (const auto serial : mailbox_->fallBack(anyWatched())) bySerial(serial).removed = true;
     }
 
     void disturb() {
@@ -234,7 +236,7 @@ private:
                 log_,
                 configuration_,
                 [this](SimNetwork& network) {
-                    network.listen(imapPort, [this] { return mail_.accept(); });
+                    network.listen(HistoryMailbox::port, [this] { return mailbox_->accept(); });
                     network.listen(tokenPort, [this] { return tokens_.accept(); });
                     network.listen(hookPort, [this] { return hookServer_.accept(); });
                     network.listen(latePort, [this] { return lateServer_.accept(); });
@@ -281,8 +283,8 @@ private:
             const bool failures = stormy && dice_.oneIn(2);
             judgeEffects(process, stormy && !dice_.oneIn(3) ? effects_ + 1 + dice_.below(dice_.oneIn(2) ? 60 : 1500) : 0, failures);
             if (stormy) process.network().setWeather({dice_.below(8), dice_.below(6), dice_.below(20), 200 + dice_.below(40'000)});
-            mail_.moodOneIn = stormy ? dice_.below(60) : 0;
-            mail_.forgetOneIn = stormy ? dice_.below(4) : 0;
+            const auto refuseOneIn = stormy ? dice_.below(60) : 0, forgetOneIn = stormy ? dice_.below(4) : 0;
+            mailbox_->setMoods(refuseOneIn, forgetOneIn);
             tokens_.moodOneIn = stormy ? dice_.below(6) : 0;
             hook_.moodOneIn = stormy ? dice_.below(4) : 0;
             programs_.moodOneIn = stormy ? dice_.below(4) : 0;
@@ -358,13 +360,13 @@ private:
     std::uint64_t effects_ = 0;
     Steady calmSince_{};
 
-    friend Verdict simulation::playHistory(std::uint64_t seed, bool trace);
+    friend Verdict simulation::playHistory(const std::string& protocol, std::uint64_t seed, bool trace);
 };
 
 }  // namespace
 
-Verdict playHistory(std::uint64_t seed, bool trace) {
-    History history(seed, trace);
+Verdict playHistory(const std::string& protocol, std::uint64_t seed, bool trace) {
+    History history(protocol, seed, trace);
     auto verdict = history.play();
     verdict.effects = history.effects_;
     return verdict;

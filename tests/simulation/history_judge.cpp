@@ -2,7 +2,6 @@
 
 #include "listener/ledger/outbox.h"
 #include "listener/ledger/stored_form.h"
-#include "listener/message/sha256.h"
 #include "tests/simulation/sim_text.h"
 
 #include <algorithm>
@@ -25,8 +24,14 @@ struct Equals {
 
 }  // namespace
 
-JudgedHistory::JudgedHistory(std::uint64_t seed, bool trace)
-    : dice_(seed), log_(trace, clock_), disk_(seed), mail_(clock_, dice_, [this](const auto&, const auto& token) { return tokens_.valid(token); }) {}
+JudgedHistory::JudgedHistory(const std::string& protocol, std::uint64_t seed, bool trace)
+    : dice_(seed),
+      log_(trace, clock_),
+      disk_(seed),
+      protocol_(protocol),
+      mailbox_(makeHistoryMailbox(protocol, clock_, dice_, [this](const auto& token) { return tokens_.valid(token); })) {
+    mailbox_->touched = [this](const auto& what, const auto& folder, const auto& mail) { checkTouch(what, folder, mail); };
+}
 
 void JudgedHistory::fail(const std::string& what) {
     if (verdict_.failures.size() < 10) verdict_.failures.push_back(what);
@@ -39,7 +44,7 @@ bool JudgedHistory::isWatched(const std::string& name) const {
 
 std::vector<std::string> JudgedHistory::watched() const {
     std::vector<std::string> names;
-    for (const auto& [name, folder] : mail_.folders)
+    for (const auto& name : mailbox_->folders())
         if (isWatched(name)) names.push_back(name);
     return names;
 }
@@ -62,15 +67,15 @@ std::map<std::string, std::string> JudgedHistory::arrived() const {
 }
 
 /// Promise 1: the mailbox is touched only once the message is durable behind the sink.
-void JudgedHistory::checkTouch(const std::string& what, const std::string& folder, const Mail& mail) {
+void JudgedHistory::checkTouch(const std::string& what, const std::string& folder, const HistoryMailbox::Message& mail) {
     if (folder == "Done" || folder == "New/Done") return;
-    const auto holds = [&mail](const auto& each) { return each.second == mail.bytes; };
+    const auto holds = [&](const auto& each) { return mailbox_->original(each.second) == mail.bytes; };
     const auto durable = disk_.durableFiles(spool);
     bool safe =
         !has("s") || std::any_of(durable.begin(), durable.end(), [&](const auto& file) { return file.first.ends_with(".eml") && holds(file); });
     if (has("hook")) safe = safe && std::any_of(hook_.taken.begin(), hook_.taken.end(), holds);
     if (has("run")) safe = safe && std::any_of(programs_.taken.begin(), programs_.taken.end(), holds);
-    if (!safe) fail("uid " + std::to_string(mail.uid) + " of " + folder + " was " + what + " before every sink had it");
+    if (!safe) fail(mail.position + " of " + folder + " was " + what + " before every sink had it");
 }
 
 /// The last look at the process that had all the time it needed.
@@ -81,7 +86,7 @@ void JudgedHistory::last(Process& process) {
     replay(process);
     checkOutbox(process);
     for (const auto& name : watched()) {
-        auto record = process.wait(ledger->folder("box", "imap", name));
+        auto record = process.wait(ledger->folder("box", protocol_, name));
         if (!record || !*record) fail("folder " + name + " has no record");
     }
     auto records = process.wait(ledger->records("box"));
@@ -93,7 +98,8 @@ void JudgedHistory::last(Process& process) {
     if (!summaries) return fail("the ledger cannot be read: " + summaries.error().what);
     for (const auto& row : *summaries) {
         verdict_.delivered += row.delivered;
-        if (!mail_.folders.contains(row.folder)) continue;  // renamed: nothing can be done there any more
+        const auto names = mailbox_->folders();
+        if (std::find(names.begin(), names.end(), row.folder) == names.end()) continue;  // renamed: nothing can be done there any more
         if (row.openBatches != 0) fail("a batch is still open in " + row.folder);
         if (row.dueActions != 0) fail(std::to_string(row.dueActions) + " after-actions are still due in " + row.folder);
     }
@@ -108,7 +114,8 @@ void JudgedHistory::replay(Process& process) {
     process.run(clock_.steady() + 50min);
     const auto files = arrived();
     for (const auto& [id, bytes] : late_.taken)
-        if (!files.contains(id) || files.at(id) != bytes) fail("replayed under another id, or with other bytes: " + id);
+        if (!files.contains(id) || mailbox_->original(files.at(id)) != mailbox_->original(bytes))
+            fail("replayed under another id, or with other bytes: " + id);
     if (late_.taken.size() > replayed->kept + replayed->toFetch) fail("more was replayed than asked for");
     if (!disorder_ && late_.taken.size() < replayed->kept) fail("less was replayed than the outbox has");
     verdict_.replayed += late_.taken.size();
@@ -147,7 +154,7 @@ bool JudgedHistory::isDue(const Sent& sent) const {
 bool JudgedHistory::mayBeDelivered(const Sent& sent) const { return isDue(sent) || !sent.before || sent.moved; }
 
 void JudgedHistory::check() {
-    for (const auto& what : mail_.violations) fail("the mail server refused: " + what);
+    for (const auto& what : mailbox_->violations()) fail("the mail server refused: " + what);
     for (const auto& what : tokens_.violations) fail("the token server refused: " + what);
     if (log_.text().find(secret) != std::string::npos || log_.text().find("token-") != std::string::npos) fail("a secret is in the log");
     std::map<std::pair<std::string, plugin::Wall>, Equals> classes;
@@ -164,7 +171,7 @@ void JudgedHistory::check() {
     std::map<std::pair<std::string, plugin::Wall>, std::size_t> found;
     for (const auto& [id, bytes] : files) {
         ++delivered;
-        const std::pair of(bytes, listener::stored::second(id));
+        const std::pair of(mailbox_->original(bytes), listener::stored::second(id));
         if (!classes.contains(of)) fail("delivered, and nobody knows why, or not as the server holds it: " + id);
         ++found[of];
         if (has("s") && metadata_ == "json" && !spooled.contains(id + ".json")) fail("no metadata beside " + id);
@@ -199,12 +206,11 @@ void JudgedHistory::check() {
         fail("the ledger counts " + std::to_string(verdict_.delivered) + " deliveries, the spool has " + std::to_string(delivered));
 }
 
-/// Of these bytes some message was set aside by the only sink, or given up.
+/// Of a mail with these octets some message was set aside by the only sink, or given up.
 bool JudgedHistory::excusedClass(const std::string& bytes) const {
-    const auto hash = listener::sha256(bytes);
     return std::any_of(rows_.begin(), rows_.end(), [&](const auto& each) {
         const auto& row = each.second;
-        if (row.sha256 != hash) return false;
+        if (!mailbox_->isOf(row.sha256, bytes)) return false;
         return (row.state == listener::MessageState::dead && givesUp_) ||
                (row.state == listener::MessageState::quarantined && programs_.neverTakes(row.id));
     });
@@ -223,8 +229,9 @@ void JudgedHistory::checkSinks(const std::map<std::string, std::string>& files) 
         if (state == State::quarantined) ++verdict_.setAside;
         if (state == State::dead) ++verdict_.givenUp;
         // One sink had it, the verdict was never written, and then somebody else took it out of the mailbox.
-        const bool gone =
-            state == State::pending && std::any_of(sent_.begin(), sent_.end(), [&](const Sent& sent) { return sent.removed && sent.bytes == bytes; });
+        const bool gone = state == State::pending && std::any_of(sent_.begin(), sent_.end(), [&](const Sent& sent) {
+                              return sent.removed && sent.bytes == mailbox_->original(bytes);
+                          });
         return gone || state == State::missing || (state == State::quarantined && programs_.neverTakes(id)) || (state == State::dead && givesUp_);
     };
     const auto compare = [&](const char* name, const std::map<std::string, std::string>& has, const std::map<std::string, std::string>& wants) {
@@ -244,54 +251,47 @@ void JudgedHistory::checkSinks(const std::map<std::string, std::string>& files) 
 /// were exchanged unseen (what our own after-action took away is never taken for moved).
 bool JudgedHistory::staysMarked() const {
     const bool moves = after_.find("move:") != std::string::npos;
-    const bool removes = mail_.capabilities.contains("UIDPLUS") || (moves && mail_.capabilities.contains("MOVE"));
-    return disorder_ && patterns_.ends_with("*") && (moves || after_ == "delete") && !removes;
+    return disorder_ && patterns_.ends_with("*") && (moves || after_ == "delete") && !mailbox_->takesAway(moves);
 }
 
 /// A mail that stands in a watched folder and was delivered: its row is at its place, with the id its file has.
 void JudgedHistory::checkRows(const std::map<std::string, std::string>& files) {
     for (const auto& name : watched()) {
-        const auto& folder = mail_.folders.at(name);
-        for (const auto& mail : folder.mails) {
+        for (const auto& mail : mailbox_->messages(name)) {
             if (!isDue(bySerial(mail.serial))) continue;
-            const auto position = std::to_string(folder.validity) + ":" + std::to_string(mail.uid);
-            const auto [from, to] = rows_.equal_range({name, position});
+            const auto [from, to] = rows_.equal_range({name, mail.position});
             const bool known = std::any_of(from, to, [&](const auto& each) {
                 const auto& row = each.second;
                 if (row.state == listener::MessageState::dead && givesUp_) return true;
                 if (row.state == listener::MessageState::quarantined && programs_.neverTakes(row.id)) return true;
                 const auto file = files.find(row.id);
-                return row.state == listener::MessageState::delivered && file != files.end() && file->second == mail.bytes;
+                return row.state == listener::MessageState::delivered && file != files.end() && mailbox_->original(file->second) == mail.bytes;
             });
-            if (!known) fail("no row tells of what stands at " + position + " of " + name);
+            if (!known) fail("no row tells of what stands at " + mail.position + " of " + name);
         }
     }
 }
 
-const Mail* JudgedHistory::findBySerial(std::uint64_t serial, bool watchedOnly) const {
-    for (const auto& [name, folder] : mail_.folders) {
-        if (watchedOnly != isWatched(name)) continue;
-        for (const auto& mail : folder.mails)
-            if (mail.serial == serial) return &mail;
-    }
-    return nullptr;
+std::optional<HistoryMailbox::Message> JudgedHistory::findWatched(std::uint64_t serial) const {
+    for (const auto& name : watched())
+        for (const auto& mail : mailbox_->messages(name))
+            if (mail.serial == serial) return mail;
+    return std::nullopt;
 }
 
 void JudgedHistory::checkAfter(const Sent& sent) {
     if (sent.moved || sent.copy || !isDue(sent) || excusedClass(sent.bytes)) return;
     const auto what = "mail " + std::to_string(sent.serial);
-    const auto* mail = findBySerial(sent.serial, true);
-    const bool expunges = mail_.capabilities.contains("UIDPLUS");
+    const auto mail = findWatched(sent.serial);
     const bool moves = after_.find("move:") != std::string::npos;
-    const bool leaves = moves ? expunges || mail_.capabilities.contains("MOVE") : after_ == "delete" && expunges;
-    if ((mail == nullptr) != leaves) return fail("after=" + after_ + ", but " + what + (mail ? " is still there" : " is gone"));
-    if (mail != nullptr && mail->flags.contains("\\Seen") != (after_.starts_with("seen")))
-        fail("after=" + after_ + ", but \\Seen is wrong on " + what);
+    const bool leaves = (moves || after_ == "delete") && mailbox_->takesAway(moves);
+    if (mail.has_value() == leaves) return fail("after=" + after_ + ", but " + what + (mail ? " is still there" : " is gone"));
+    if (mail && mail->seen != after_.starts_with("seen")) fail("after=" + after_ + ", but it is wrong whether " + what + " has been seen");
     if (!moves) return;
-    const auto& target = mail_.folders[after_.substr(after_.find("move:") + 5)].mails;
-    const auto copies = std::count_if(target.begin(), target.end(), [&](const Mail& each) { return each.serial == sent.serial; });
+    const auto target = mailbox_->messages(after_.substr(after_.find("move:") + 5));
+    const auto copies = std::count_if(target.begin(), target.end(), [&](const auto& each) { return each.serial == sent.serial; });
     if (copies == 0) fail("after=" + after_ + ", but " + what + " is not in the target");
-    if (copies > 1 && mail_.capabilities.contains("MOVE")) fail(what + " is in the target " + std::to_string(copies) + " times");
+    if (copies > 1 && mailbox_->movesAtOnce()) fail(what + " is in the target " + std::to_string(copies) + " times");
 }
 
 }  // namespace simulation

@@ -2,12 +2,15 @@
 
 #include "listener/ledger/ledger.h"
 #include "tests/simulation/history.h"
+#include "tests/simulation/history_mailbox.h"
 #include "tests/simulation/process.h"
 #include "tests/simulation/sim_mail_server.h"
 #include "tests/simulation/sim_sinks.h"
 
 #include <cstdint>
 #include <map>
+#include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -32,7 +35,7 @@ protected:
     static constexpr const char* secret = "s3cret~value";
     static constexpr const char* basic = "YXBwOnMzY3JldCU3RXZhbHVl";  // base64 of app:s3cret%7Evalue, form-urlencoded as RFC 6749 2.3.1 wants it
 
-    JudgedHistory(std::uint64_t seed, bool trace);
+    JudgedHistory(const std::string& protocol, std::uint64_t seed, bool trace);
     ~JudgedHistory() = default;
 
     void fail(const std::string& what);
@@ -44,7 +47,7 @@ protected:
 
     Sent& bySerial(std::uint64_t serial);
 
-    void checkTouch(const std::string& what, const std::string& folder, const Mail& mail);
+    void checkTouch(const std::string& what, const std::string& folder, const HistoryMailbox::Message& mail);
     void last(Process& process);
     void check();
 
@@ -52,8 +55,9 @@ protected:
     WorldClock clock_{};
     KeptLog log_;
     SimDisk disk_;
-    MailServer mail_;
     TokenServer tokens_{clock_, dice_, basic};
+    const std::string protocol_;
+    std::unique_ptr<HistoryMailbox> mailbox_;
     Consumer hook_{dice_}, late_{dice_}, programs_{dice_};
     std::string sinks_{}, patterns_{}, folders_{}, after_{}, metadata_{};
     bool givesUp_ = false;
@@ -70,7 +74,7 @@ private:
     void checkSinks(const std::map<std::string, std::string>& files);
     bool staysMarked() const;
     void checkRows(const std::map<std::string, std::string>& files);
-    const Mail* findBySerial(std::uint64_t serial, bool watchedOnly) const;
+    std::optional<HistoryMailbox::Message> findWatched(std::uint64_t serial) const;
     void checkAfter(const Sent& sent);
 
     listener::Start startOf_{};

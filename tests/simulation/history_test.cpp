@@ -1,4 +1,5 @@
-// Plays seeded histories: `history_test` plays POSTERN_HISTORIES (2000) from POSTERN_SEED (1); `history_test SEED` replays one with its log.
+// Plays seeded histories: `history_test PROTOCOL` (imap, ews, graph) plays POSTERN_HISTORIES (2000; by ews and graph 500) from POSTERN_SEED (1);
+// `history_test PROTOCOL SEED` replays one with its log.
 #include "tests/simulation/history.h"
 
 #include <algorithm>
@@ -22,23 +23,28 @@ void show(std::uint64_t seed, const simulation::Verdict& verdict) {
 }  // namespace
 
 int main(int count, char** arguments) {
-    if (count == 2) {
-        const auto seed = std::stoull(arguments[1]);
-        const auto verdict = simulation::playHistory(seed, true);
+    const std::string protocol = count < 2 ? "" : arguments[1];
+    if (protocol != "imap" && protocol != "ews" && protocol != "graph") {
+        std::cerr << "usage: " << arguments[0] << " imap|ews|graph [SEED]\n";
+        return 64;
+    }
+    if (count > 2) {
+        const auto seed = std::stoull(arguments[2]);
+        const auto verdict = simulation::playHistory(protocol, seed, true);
         show(seed, verdict);
         return verdict.failures.empty() ? 0 : 1;
     }
-    const auto histories = setting("POSTERN_HISTORIES", 2000), first = setting("POSTERN_SEED", 1);
+    const auto histories = setting("POSTERN_HISTORIES", protocol == "imap" ? 2000 : 500), first = setting("POSTERN_SEED", 1);
     simulation::Verdict total;
     std::uint64_t failed = 0;
     for (std::uint64_t seed = first; seed < first + histories; ++seed) {
-        const auto verdict = simulation::playHistory(seed);
+        const auto verdict = simulation::playHistory(protocol, seed);
         total.mails += verdict.mails;
         total.delivered += verdict.delivered;
         total.kills += verdict.kills;
         total.powerCuts += verdict.powerCuts;
         total.effects += verdict.effects;
-        total.signIns += verdict.signIns;
+        total.dialogues += verdict.dialogues;
         total.rebuilds += verdict.rebuilds;
         total.repeats += verdict.repeats;
         total.setAside += verdict.setAside;
@@ -47,11 +53,12 @@ int main(int count, char** arguments) {
         if (verdict.failures.empty()) continue;
         if (++failed <= 10) show(seed, verdict);
     }
-    std::cout << histories << " histories from seed " << first << ": " << total.mails << " mails, " << total.delivered << " delivered, "
-              << total.kills << " kills, " << total.powerCuts << " power cuts, " << total.effects << " effects, " << total.signIns << " sign-ins, "
-              << total.rebuilds << " folders rebuilt or renamed, " << total.repeats << " repeats, " << total.setAside << " set aside, "
-              << total.givenUp << " given up, " << total.replayed << " replayed; " << failed << " failed\n";
-    if (failed > 0) std::cout << "replay one with: " << arguments[0] << " SEED\n";
+    std::cout << histories << " histories by " << protocol << " from seed " << first << ": " << total.mails << " mails, " << total.delivered
+              << " delivered, " << total.kills << " kills, " << total.powerCuts << " power cuts, " << total.effects << " effects, " << total.dialogues
+              << (protocol == "imap" ? " sign-ins, " : " requests, ") << total.rebuilds << " folders rebuilt or renamed, " << total.repeats
+              << " repeats, " << total.setAside << " set aside, " << total.givenUp << " given up, " << total.replayed << " replayed; " << failed
+              << " failed\n";
+    if (failed > 0) std::cout << "replay one with: " << arguments[0] << " " << protocol << " SEED\n";
     // Histories in which nothing happens prove nothing.
     const bool busy = histories < 100 || (total.delivered > histories && total.kills > histories / 4 && total.powerCuts > histories / 10);
     if (!busy) std::cout << "too little happened in these histories\n";

@@ -1,8 +1,12 @@
 #pragma once
 
+#include "plugin/contract/clock.h"
+
 #include <algorithm>
 #include <cctype>
+#include <chrono>
 #include <cstdint>
+#include <ctime>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +21,15 @@ inline std::vector<std::string> split(std::string_view text, char separator) {
         from = to + 1;
     }
     return pieces;
+}
+
+/// "2026-11-22T08:15:00Z"
+inline std::string utc(plugin::Wall moment) {
+    const auto seconds = std::chrono::system_clock::to_time_t(moment);
+    std::tm parts{};
+    ::gmtime_r(&seconds, &parts);
+    char text[32];
+    return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts)};
 }
 
 inline std::string upper(std::string text) {
