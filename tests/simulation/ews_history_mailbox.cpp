@@ -27,17 +27,18 @@ public:
         server_.acts = [this](const std::string& operation, const EwsItem& item) { touched(operation, nameOf(item.folder), message(item)); };
     }
 
-    std::string make(const std::vector<std::string>& folders) override {
+    std::string make(const std::vector<std::string>& folders, Kind kind) override {
         names_ = {folders.begin(), folders.end()};
         names_.insert("Done");
         for (const auto& name : names_) makeFolder(name);
+        if (kind == Kind::usual) return {};
         if (dice_.oneIn(2)) server_.changesAtOnce = 2 + dice_.below(8);
         if (dice_.oneIn(4)) server_.newestSchema = "Exchange2010_SP2";
         if (dice_.oneIn(4)) server_.oneStopsAll = true;
         server_.wrongNamespace = dice_.oneIn(2);
         return "changes=" + std::to_string(server_.changesAtOnce) + " schema=" + server_.newestSchema;
     }
-    std::string settings() const override { return "protocol = ews\n" + urlAt("/EWS/Exchange.asmx") + "user = box@example.test\n"; }
+    std::string listenAt(std::uint16_t port) override { return "protocol = ews\n" + urlAt(port, "/EWS/Exchange.asmx") + "user = box@example.test\n"; }
     std::unique_ptr<Peer> accept() override { return std::make_unique<Lent>(server_.connect()); }
 
     std::vector<std::string> folders() const override { return {names_.begin(), names_.end()}; }

@@ -38,7 +38,7 @@ protected:
         return refuseOneIn_ != 0 && dice_.oneIn(refuseOneIn_);
     }
     bool forgets() { return forgetOneIn_ != 0 && dice_.oneIn(forgetOneIn_); }
-    static std::string urlAt(const std::string& path) { return "url = http://127.0.0.1:" + std::to_string(port) + path + "\n"; }
+    static std::string urlAt(std::uint16_t port, const std::string& path) { return "url = http://127.0.0.1:" + std::to_string(port) + path + "\n"; }
 
     Dice& dice_;
     std::set<std::string> names_{};  ///< of the folders of the history

@@ -15,17 +15,17 @@ namespace {
 class GraphHistoryMailbox final : public ExchangeHistoryMailbox {
 public:
     GraphHistoryMailbox(Dice& dice, Accepts accepts) : ExchangeHistoryMailbox(dice), server_(options(std::move(accepts))) {
-        server_.linksLeadTo("http://127.0.0.1:" + std::to_string(port));
         server_.rendersAnew(true);
         server_.onContent([this](const auto& kept, const auto& shown) { handOut(kept, shown); });
         server_.moods([this](const auto&) { return refuses() ? std::optional(fault()) : std::nullopt; });
         server_.onAction([this](const std::string& what, const GraphStore::Mail& mail) { touched(what, nameOf(mail.folder), message(mail)); });
     }
 
-    std::string make(const std::vector<std::string>& folders) override {
+    std::string make(const std::vector<std::string>& folders, Kind kind) override {
         names_ = {folders.begin(), folders.end()};
         names_.insert("Done");
         for (const auto& name : names_) makeFolder(name);
+        if (kind == Kind::usual) return {};
         const auto page = dice_.oneIn(2) ? 2 + dice_.below(8) : 1000;
         server_.pages(page);
         store().replays = dice_.oneIn(3) ? dice_.below(4) : 0;
@@ -33,7 +33,10 @@ public:
         server_.contentLength(dice_.oneIn(2));
         return "pages=" + std::to_string(page) + " replays=" + std::to_string(store().replays) + " empty=" + std::to_string(store().emptyPages);
     }
-    std::string settings() const override { return "protocol = graph\n" + urlAt("") + "user = box@example.test\n"; }
+    std::string listenAt(std::uint16_t port) override {
+        server_.linksLeadTo("http://127.0.0.1:" + std::to_string(port));
+        return "protocol = graph\n" + urlAt(port, "") + "user = box@example.test\n";
+    }
     std::unique_ptr<Peer> accept() override { return std::make_unique<Lent>(server_.connect()); }
 
     std::vector<std::string> folders() const override { return {names_.begin(), names_.end()}; }

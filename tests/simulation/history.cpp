@@ -18,7 +18,7 @@ using plugin::Steady;
 
 namespace {
 
-constexpr std::uint16_t tokenPort = 9400, hookPort = 9500, latePort = 9600;
+constexpr std::uint16_t mailPort = 1143, tokenPort = 9400, hookPort = 9500, latePort = 9600;
 
 class History final : JudgedHistory {
 public:
@@ -52,7 +52,7 @@ private:
         if (has("run") && dice_.oneIn(3)) programs_.neverTakesOneIn = 2 + dice_.below(8);
         givesUp_ = has("hook") && dice_.oneIn(8);
         disorder_ = dice_.oneIn(2);
-        const auto server = mailbox_->make(split(folders_, ','));
+        const auto server = mailbox_->make(split(folders_, ','), HistoryMailbox::Kind::any);
         tokens_.life = std::chrono::seconds(20 + dice_.below(dice_.oneIn(2) ? 100 : 3600));
         verdict_.plot = std::string(disorder_ ? "disorder " : "") + "folders=" + patterns_ + " start=" + start_ + " after=" + after_ +
                         " sinks=" + sinks_ + (givesUp_ ? " gives up" : "") + " metadata=" + metadata_ + " " + server +
@@ -80,9 +80,9 @@ private:
         configuration_ = validated.configuration;
     }
 
-    std::string mailboxLines() const {
+    std::string mailboxLines() {
         std::string lines;
-        for (const auto& line : split(mailbox_->settings() + "credential = c", '\n')) lines += "mailbox.box." + line + "\n";
+        for (const auto& line : split(mailbox_->listenAt(mailPort) + "credential = c", '\n')) lines += "mailbox.box." + line + "\n";
         return lines;
     }
 
@@ -236,7 +236,7 @@ private:
                 log_,
                 configuration_,
                 [this](SimNetwork& network) {
-                    network.listen(HistoryMailbox::port, [this] { return mailbox_->accept(); });
+                    network.listen(mailPort, [this] { return mailbox_->accept(); });
                     network.listen(tokenPort, [this] { return tokens_.accept(); });
                     network.listen(hookPort, [this] { return hookServer_.accept(); });
                     network.listen(latePort, [this] { return lateServer_.accept(); });
@@ -367,9 +367,13 @@ private:
 
 Verdict playHistory(const std::string& protocol, std::uint64_t seed, bool trace) {
     History history(protocol, seed, trace);
-    auto verdict = history.play();
-    verdict.effects = history.effects_;
-    return verdict;
+    try {
+        auto verdict = history.play();
+        verdict.effects = history.effects_;
+        return verdict;
+    } catch (const std::exception& error) {
+        return {.failures = {error.what()}, .plot = history.verdict_.plot};
+    }
 }
 
 }  // namespace simulation

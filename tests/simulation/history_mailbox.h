@@ -32,10 +32,11 @@ public:
     std::function<void(const std::string& what, const std::string& folder, const Message& mail)> touched = [](const auto&, const auto&, const auto&) {
     };
 
-    /// Makes these folders and Done; the dice choose what kind of server it is. Answers that, for people.
-    virtual std::string make(const std::vector<std::string>& folders) = 0;
-    virtual std::string settings() const = 0;  ///< lines "KEY = VALUE" of the mailbox: how it is read, at the port where accept() answers
-    static constexpr std::uint16_t port = 1143;
+    enum class Kind { usual, any };  ///< any: the dice choose what the server can do, and in what pieces it tells
+    /// Makes these folders and Done. Answers what kind of server it is, for people.
+    virtual std::string make(const std::vector<std::string>& folders, Kind kind) = 0;
+    /// accept() answers at this port. Answers the mailbox's lines "KEY = VALUE": how it is read.
+    virtual std::string listenAt(std::uint16_t port) = 0;
     /// One request of so many is refused in one way or another; of so many arrivals a session that listens is not told of one. 0 = never.
     virtual void setMoods(std::uint64_t refuseOneIn, std::uint64_t forgetOneIn) = 0;
     virtual std::unique_ptr<Peer> accept() = 0;

@@ -18,14 +18,15 @@ public:
         };
     }
 
-    std::string make(const std::vector<std::string>& folders) override {
+    std::string make(const std::vector<std::string>& folders, Kind kind) override {
+        if (kind == Kind::usual) server_.capabilities = {"SASL-IR", "UIDPLUS", "MOVE", "ESEARCH", "LITERAL+", "ID", "IDLE"};
         for (const auto* capability : {"SASL-IR", "UIDPLUS", "MOVE", "ESEARCH", "LITERAL+", "ID", "IDLE", "NOTIFY", "LIST-STATUS"})
-            if (!dice_.oneIn(3)) server_.capabilities.insert(capability);
+            if (kind == Kind::any && !dice_.oneIn(3)) server_.capabilities.insert(capability);
         for (const auto& folder : folders) server_.folders[folder].validity = 1 + static_cast<std::uint32_t>(dice_.below(1'000'000));
         server_.folders["Done"];
         return "capabilities=" + joined(server_.capabilities, ",");
     }
-    std::string settings() const override {
+    std::string listenAt(std::uint16_t port) override {
         return "protocol = imap\nhost = 127.0.0.1\nport = " + std::to_string(port) + "\ntls = none\nuser = box@example.test\n";
     }
     void setMoods(std::uint64_t refuseOneIn, std::uint64_t forgetOneIn) override {

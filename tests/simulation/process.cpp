@@ -5,6 +5,7 @@
 #include "plugin/store/sqlite_database.h"
 
 #include <iostream>
+#include <stdexcept>
 
 namespace simulation {
 
@@ -65,7 +66,12 @@ std::optional<plugin::Error> Process::start(plugin::Mode mode) {
 }
 
 void Process::run(plugin::Steady until, const std::function<bool()>& enough) {
+    constexpr std::uint64_t tooMuch = 20'000'000;
+    auto now = clock().steady();
+    std::uint64_t steps = 0;
     while (!dead && !ended() && !bug() && !enough() && loop_->step(until)) {
+        if (clock().steady() != now) now = clock().steady(), steps = 0;
+        if (++steps > tooMuch) throw std::runtime_error("no time passes any more: something goes round and round");
     }
 }
 

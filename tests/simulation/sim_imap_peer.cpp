@@ -21,7 +21,7 @@ public:
 
     /// Something arrived in or left a folder: told at once to a session in IDLE that looks at it, if the server thinks of it.
     void changed(const std::string& folder) {
-        if (server_.mute || (!idling_ && !notifying_)) return;
+        if (!idling_ && !notifying_) return;
         if (server_.forgetOneIn != 0 && server_.dice_.oneIn(server_.forgetOneIn)) return;
         if (selected_ == folder)
             tellChanges(*connection_, true);
@@ -38,20 +38,10 @@ public:
 
     void connected(Connection& connection) override {
         connection_ = &connection;
-        if (server_.mute) return;
         connection.send("* OK [CAPABILITY " + capabilityList() + "] simulated server ready\r\n");
     }
 
     void received(Connection& connection, std::string_view bytes) override {
-        if (server_.mute) return;
-        if (server_.slowness.count() == 0) return work(connection, bytes);
-        connection.loop().at(connection.loop().clock().steady() + server_.slowness,
-                             [this, weak = connection.weak_from_this(), later = std::string(bytes)] {
-                                 if (const auto alive = weak.lock()) work(*alive, later);  // the connection owns us
-                             });
-    }
-
-    void work(Connection& connection, std::string_view bytes) {
         input_.append(bytes);
         for (;;) {
             if (authenticating_) {

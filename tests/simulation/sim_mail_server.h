@@ -39,10 +39,8 @@ public:
     std::map<std::string, Folder> folders{};
     std::set<std::string> capabilities{};
     std::vector<std::string> violations{};
-    std::uint64_t moodOneIn = 0;           ///< a command is answered with NO [UNAVAILABLE] or BYE; 0 = never
-    std::uint64_t forgetOneIn = 0;         ///< a session in IDLE is not told of an arrival; 0 = never
-    bool mute = false;                     ///< hears and says nothing, on any connection, and closes none
-    std::chrono::milliseconds slowness{};  ///< before anything that is said to it is worked on
+    std::uint64_t moodOneIn = 0;    ///< a command is answered with NO [UNAVAILABLE] or BYE; 0 = never
+    std::uint64_t forgetOneIn = 0;  ///< a session in IDLE is not told of an arrival; 0 = never
     std::uint64_t signIns = 0;
     std::size_t mostSessions = 0;  ///< at one time
     bool endsWithToken = false;    ///< a session is ended when the token it began with ends, as Exchange Online does

@@ -42,9 +42,11 @@ public:
         if (connection_->end_ == Connection::End::reset) co_return Error{Reaction::reconnect, Code::channelClosed, "the connection was reset"};
         auto& connection = *connection_;
         std::string all(bytes);
-        connection.network_->loop_.at(connection.later(connection.lastToServer_), [weak = connection_->weak_from_this(), sent = std::move(all)] {
-            if (const auto alive = weak.lock()) alive->arriveAtServer(sent);
-        });
+        const auto slowness = connection.network_->link(connection.port_).slowness;
+        connection.network_->loop_.at(connection.later(connection.lastToServer_) + slowness,
+                                      [weak = connection_->weak_from_this(), sent = std::move(all)] {
+                                          if (const auto alive = weak.lock()) alive->arriveAtServer(sent);
+                                      });
         co_return Result<void>{};
     }
     std::string security() const override { return "simulated"; }
@@ -70,7 +72,7 @@ Task<Result<std::unique_ptr<auth::Channel>>> SimNetwork::dial(auth::Target targe
     const auto server = servers_.find(target.port);
     if (down_ || server == servers_.end() || (weather_.refuseOneIn != 0 && dice_.oneIn(weather_.refuseOneIn)))
         co_return Error{Reaction::reconnect, Code::channelRefused, target.host + " refused the connection"};
-    auto connection = std::make_shared<Connection>(*this, server->second());
+    auto connection = std::make_shared<Connection>(*this, target.port, server->second());
     open_.insert(connection);
     const auto within = [this] { return dice_.below(dice_.oneIn(2) ? 200 : weather_.cutWithin); };
     if (weather_.cutOneIn != 0 && dice_.oneIn(weather_.cutOneIn)) (dice_.oneIn(3) ? connection->cutClient_ : connection->cutServer_) = within();
@@ -94,7 +96,14 @@ std::size_t SimNetwork::passes(std::string_view bytes) {
     return std::string_view::npos;
 }
 
-Connection::Connection(SimNetwork& network, std::unique_ptr<Peer> peer) : network_(&network), peer_(std::move(peer)) {}
+const SimNetwork::Link& SimNetwork::link(std::uint16_t port) const {
+    static const Link usual;
+    const auto found = links_.find(port);
+    return found == links_.end() ? usual : found->second;
+}
+
+Connection::Connection(SimNetwork& network, std::uint16_t port, std::unique_ptr<Peer> peer)
+    : network_(&network), port_(port), peer_(std::move(peer)) {}
 
 SimLoop& Connection::loop() { return network_->loop_; }
 
@@ -105,7 +114,7 @@ plugin::Steady Connection::later(plugin::Steady& last) {
 }
 
 void Connection::send(std::string bytes) {
-    if (network_ == nullptr) return;
+    if (network_ == nullptr || network_->link(port_).mute) return;
     while (!bytes.empty()) {
         const auto size = std::min<std::size_t>(bytes.size(), 1 + network_->dice_.below(bytes.size() > 20'000 ? 60'000 : 3'000));
         network_->loop_.at(later(lastToClient_), [weak = weak_from_this(), piece = bytes.substr(0, size)] {
@@ -123,7 +132,7 @@ void Connection::close() {
 }
 
 void Connection::arriveAtServer(std::string bytes) {
-    if (end_ != End::none || network_ == nullptr || network_->dead_()) return;
+    if (end_ != End::none || network_ == nullptr || network_->dead_() || network_->link(port_).mute) return;
     if (cutClient_) {
         if (*cutClient_ < bytes.size()) {
             bytes.resize(*cutClient_);

@@ -38,6 +38,12 @@ public:
 
     void listen(std::uint16_t port, Accept accept) { servers_[port] = std::move(accept); }
     void setWeather(Weather weather) { weather_ = weather; }
+    /// A server that hears and says nothing, on any connection, and closes none; or that hears everything late.
+    struct Link {
+        bool mute = false;
+        std::chrono::milliseconds slowness{};
+    };
+    void setLink(std::uint16_t port, Link link) { links_[port] = link; }
     /// Down: every connection is reset, and none can be made.
     void setDown(bool down);
     /// Asked before each piece that travels; true: the process has died meanwhile, and nothing travels any more.
@@ -61,6 +67,8 @@ private:
     bool down_ = false;
     std::function<bool()> dead_ = [] { return false; };
     std::map<std::uint16_t, Accept> servers_{};
+    std::map<std::uint16_t, Link> links_{};
+    const Link& link(std::uint16_t port) const;
     std::set<std::shared_ptr<Connection>> open_{};
     std::size_t passes(std::string_view bytes);
     std::uint64_t dials_ = 0, lines_ = 0, octets_ = 0, cutAfterLine_ = 0, cutAfterOctet_ = 0;
@@ -70,7 +78,7 @@ private:
 /// One connection, as the server sees it.
 class Connection : public std::enable_shared_from_this<Connection> {
 public:
-    Connection(SimNetwork& network, std::unique_ptr<Peer> peer);
+    Connection(SimNetwork& network, std::uint16_t port, std::unique_ptr<Peer> peer);
     void send(std::string bytes);
     void close();  ///< in order, after what was sent
     SimLoop& loop();
@@ -85,6 +93,7 @@ private:
     plugin::Steady later(plugin::Steady& last);
 
     SimNetwork* network_;
+    std::uint16_t port_;
     std::unique_ptr<Peer> peer_;
     plugin::Event readable_{};
     std::string toClient_{};
