@@ -60,8 +60,11 @@ std::optional<std::string_view> HttpHeaders::find(std::string_view name) const {
     return std::nullopt;
 }
 
-std::size_t HttpHeaders::count(std::string_view name) const {
-    return static_cast<std::size_t>(std::count_if(fields_.begin(), fields_.end(), [&](const auto& field) { return sameName(field.first, name); }));
+std::vector<std::string_view> HttpHeaders::all(std::string_view name) const {
+    std::vector<std::string_view> values;
+    for (const auto& [each, value] : fields_)
+        if (sameName(each, name)) values.push_back(value);
+    return values;
 }
 
 void HttpParser::refuse(std::string_view why) {
@@ -181,19 +184,18 @@ void HttpParser::headDone() {
 
 /// RFC 9112 section 6.3
 void HttpParser::framing() {
-    const auto codings = headers_.count("Transfer-Encoding");
-    const auto lengths = headers_.count("Content-Length");
-    keepAlive_ = http11_;
-    for (const auto& [name, value] : headers_.fields())
-        if (sameName(name, "Connection") && lists(value, "close")) keepAlive_ = false;
-    if (codings > 0 && lengths > 0) return refuse("it has both Transfer-Encoding and Content-Length");
-    if (lengths > 1) return refuse("it has more than one Content-Length");
-    if (codings > 0) {
+    const auto codings = headers_.all("Transfer-Encoding");
+    const auto lengths = headers_.all("Content-Length");
+    const auto connection = headers_.all("Connection");
+    keepAlive_ = http11_ && std::none_of(connection.begin(), connection.end(), [](std::string_view value) { return lists(value, "close"); });
+    if (!codings.empty() && !lengths.empty()) return refuse("it has both Transfer-Encoding and Content-Length");
+    if (lengths.size() > 1) return refuse("it has more than one Content-Length");
+    if (!codings.empty()) {
         if (!http11_) return refuse("it has Transfer-Encoding in HTTP/1.0");
-        if (codings > 1 || !sameName(*headers_.find("Transfer-Encoding"), "chunked")) return refuse("its transfer coding is not just chunked");
+        if (codings.size() > 1 || !sameName(codings.front(), "chunked")) return refuse("its transfer coding is not just chunked");
         expect_ = Expect::chunkSize;
-    } else if (lengths == 1) {
-        const auto length = *headers_.find("Content-Length");
+    } else if (!lengths.empty()) {
+        const auto length = lengths.front();
         if (!std::all_of(length.begin(), length.end(), digit)) return refuse("its Content-Length is no number");
         announced_ = number(length, 10);
         if (!announced_) return refuse("its Content-Length is no number");

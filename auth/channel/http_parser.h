@@ -20,7 +20,8 @@ public:
     void add(std::string name, std::string value) { fields_.emplace_back(std::move(name), std::move(value)); }
     /// The first field of that name. The view lives as long as the headers are not changed.
     std::optional<std::string_view> find(std::string_view name) const;
-    std::size_t count(std::string_view name) const;
+    /// Of all fields of that name, in the order they came. Live as long.
+    std::vector<std::string_view> all(std::string_view name) const;
     const std::vector<std::pair<std::string, std::string>>& fields() const { return fields_; }
     std::vector<std::pair<std::string, std::string>>& fields() { return fields_; }
 

@@ -65,13 +65,11 @@ std::vector<std::string_view> schemesOf(std::string_view value) {
 /// Of the schemes the proxy would take, the names; nothing: it takes Basic, or does not say.
 std::string otherSchemes(const HttpParser& answer, const ProxyUser* user) {
     std::string list;
-    for (const auto& [name, value] : answer.headers().fields()) {
-        if (!sameLetters(name, "Proxy-Authenticate")) continue;
+    for (const auto value : answer.headers().all("Proxy-Authenticate"))
         for (const auto scheme : schemesOf(value)) {
             if (sameLetters(scheme, "Basic")) return {};
             list += (list.empty() ? "" : ", ") + (repeatsUs(user, scheme) ? "?" : plugin::printable(scheme, 20));
         }
-    }
     return list;
 }
 
