@@ -22,14 +22,15 @@ std::uint64_t knownOf(const std::vector<MailboxSummary>& summaries, const std::s
     return known;
 }
 
-/// What known messages that were not found, though nobody here has taken them away, have in common with others.
-CandidateKeys keysNotFound(const std::vector<Candidate>& candidates, const std::vector<std::optional<std::size_t>>& found) {
-    std::vector<bool> taken(candidates.size());
+/// What known messages that were not found, though nobody here has taken them away, have in common with others. `absent`: they need not be found.
+CandidateKeys keysNotFound(const std::vector<Candidate>& candidates, const std::vector<std::optional<std::size_t>>& found,
+                           const std::vector<bool>& absent) {
+    auto taken = absent;
     for (const auto& each : found)
         if (each) taken[*each] = true;
     CandidateKeys keys;
     for (std::size_t i = 0; i < candidates.size(); ++i) {
-        if (taken[i] || candidates[i].elsewhere || candidates[i].removed) continue;
+        if (taken[i] || candidates[i].removed) continue;
         keys.match.push_back(candidates[i].matchKey);
         if (candidates[i].crossKey != 0) keys.cross.push_back(candidates[i].crossKey);
     }
@@ -79,10 +80,10 @@ Task<Result<Compared>> compare(Ledger& ledger, Mailbox& mailbox, const MailboxSe
     if (!summaries) co_return summaries.error();
     auto told = co_await matchByIds(ledger, mailbox, *messages, *candidates, former, std::stop_token{});
     if (!told) co_return told.error();
-    const auto found = matchByKeys(*messages, *candidates, std::move(told->found));
+    const auto found = matchByKeys(*messages, *candidates, std::move(told->found), told->absent);
     const auto moment = startMoment(start);
     Compared compared{.folder = std::move(folder), .byId = told->count};
-    const auto missed = keysNotFound(*candidates, found);
+    const auto missed = keysNotFound(*candidates, found, told->absent);
     for (std::size_t i = 0; i < messages->size(); ++i) {
         const auto& [ordinal, received, size, match, cross] = (*messages)[i];
         const bool isFresh = !found[i] && moment && (!received || *received >= *moment);

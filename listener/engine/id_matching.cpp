@@ -28,8 +28,8 @@ bool agree(const Identified& message, const Candidate& candidate) {
 
 }  // namespace
 
-ByIds judgeClaims(std::span<const Identified> messages, std::span<Candidate> candidates, std::span<const Claim> claims) {
-    ByIds told{.found = std::vector<std::optional<std::size_t>>(messages.size())};
+ByIds judgeClaims(std::span<const Identified> messages, std::span<const Candidate> candidates, std::span<const Claim> claims) {
+    ByIds told{.found = std::vector<std::optional<std::size_t>>(messages.size()), .absent = std::vector<bool>(candidates.size())};
     std::map<std::size_t, std::size_t> claimed;  // messages, how often
     for (const auto& claim : claims)
         if (const auto message = claim.ordinal ? indexOf(messages, *claim.ordinal) : std::nullopt) ++claimed[*message];
@@ -45,9 +45,8 @@ ByIds judgeClaims(std::span<const Identified> messages, std::span<Candidate> can
     if (absent * foundForOneElsewhere > translated) return told;
     for (const auto& claim : claims) {
         if (claim.ordinal) continue;
-        auto& candidate = candidates[claim.candidate];
-        candidate.elsewhere = true;
-        told.elsewhere.emplace_back(candidate.number, claim.id);
+        told.absent[claim.candidate] = true;
+        told.elsewhere.emplace_back(candidates[claim.candidate].number, claim.id);
     }
     return told;
 }
@@ -89,7 +88,7 @@ Task<Result<std::vector<Claim>>> translate(Ledger& ledger, Mailbox& mailbox, std
 
 }  // namespace
 
-Task<Result<ByIds>> matchByIds(Ledger& ledger, Mailbox& mailbox, std::span<const Identified> messages, std::span<Candidate> candidates,
+Task<Result<ByIds>> matchByIds(Ledger& ledger, Mailbox& mailbox, std::span<const Identified> messages, std::span<const Candidate> candidates,
                                std::optional<std::int64_t> former, std::stop_token stop) {
     std::vector<Claim> claims;
     std::vector<std::size_t> open;

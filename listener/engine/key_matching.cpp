@@ -15,10 +15,10 @@ std::int64_t secondOf(plugin::Wall time) { return std::chrono::floor<std::chrono
 class KeyMatching {
 public:
     KeyMatching(std::span<const Identified> messages, std::span<const Candidate> candidates, std::vector<std::optional<std::size_t>> known,
-                std::size_t first)
-        : messages_(messages), candidates_(candidates), found_(std::move(known)), taken_(candidates.size()) {
+                std::vector<bool> excluded)
+        : messages_(messages), candidates_(candidates), found_(std::move(known)), taken_(std::move(excluded)) {
         found_.resize(messages.size());
-        std::fill_n(taken_.begin(), first, true);
+        taken_.resize(candidates.size());
         for (const auto& found : found_)
             if (found) taken_[*found] = true;
     }
@@ -61,7 +61,7 @@ private:
         };
         std::map<Value, Group> groups;
         for (std::size_t i = 0; i < candidates_.size(); ++i)
-            if (!taken_[i] && !candidates_[i].elsewhere && candidates_[i].removed == removed)
+            if (!taken_[i] && candidates_[i].removed == removed)
                 if (const auto value = ofCandidate(candidates_[i])) groups[*value].candidates.push_back(i);
         for (std::size_t i = 0; i < messages_.size(); ++i) {
             if (found_[i]) continue;
@@ -81,14 +81,14 @@ private:
     std::span<const Identified> messages_;
     std::span<const Candidate> candidates_;
     std::vector<std::optional<std::size_t>> found_;
-    std::vector<bool> taken_;
+    std::vector<bool> taken_;  ///< of the candidates: not to be found any more
 };
 
 }  // namespace
 
 std::vector<std::optional<std::size_t>> matchByKeys(std::span<const Identified> messages, std::span<const Candidate> candidates,
-                                                    std::vector<std::optional<std::size_t>> known, std::size_t first) {
-    return KeyMatching(messages, candidates, std::move(known), first).run();
+                                                    std::vector<std::optional<std::size_t>> known, std::vector<bool> excluded) {
+    return KeyMatching(messages, candidates, std::move(known), std::move(excluded)).run();
 }
 
 }  // namespace listener

@@ -17,9 +17,9 @@ namespace listener {
 /// Where more messages than known ones have all of that in common, nobody can tell which of them is the new one, and none of them is found: rather
 /// delivered than lost. A candidate that we took away ourselves is found only in its own second, after all others. Pure.
 ///
-/// Beside `messages` (by rising ordinal): which of the candidates each is. `known`: what is found already, and left alone. Of the candidates those
-/// from `first` on are considered, but for those that are said to be elsewhere.
+/// Beside `messages` (by rising ordinal): which of the candidates each is. `known`: what is found already, and left alone. `excluded`: beside the
+/// candidates, those that are none of these messages. Either may be empty.
 std::vector<std::optional<std::size_t>> matchByKeys(std::span<const Identified> messages, std::span<const Candidate> candidates,
-                                                    std::vector<std::optional<std::size_t>> known = {}, std::size_t first = 0);
+                                                    std::vector<std::optional<std::size_t>> known = {}, std::vector<bool> excluded = {});
 
 }  // namespace listener

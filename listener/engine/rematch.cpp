@@ -90,22 +90,27 @@ Task<Result<void>> Rematch::look() {
 
 /// By content where both sides have had the same octets, else by keys; by ids first where they tell anything.
 Task<Result<void>> Rematch::match() {
+    std::vector<bool> absent;
     if (case_.otherProtocol) {
         auto told = co_await matchByIds(parts_.ledger, mailbox_, messages_, candidates_, case_.former, stop_);
         if (!told) co_return told.error();
         found_ = std::move(told->found);
+        absent = std::move(told->absent);
         elsewhere_ = std::move(told->elsewhere);
         byIds_ = told->count;
     }
     if (mailbox_.rendersAnew() || case_.otherProtocol) {
-        found_ = matchByKeys(messages_, candidates_, std::move(found_));
+        found_ = matchByKeys(messages_, candidates_, std::move(found_), std::move(absent));
         co_return Result<void>{};
     }
     const auto rendered = std::stable_partition(candidates_.begin(), candidates_.end(), [](const Candidate& one) { return !one.rendered; });
     const auto count = static_cast<std::size_t>(rendered - candidates_.begin());
     auto compared = co_await matchByContent(std::span(candidates_).first(count));
     if (!compared) co_return compared;
-    if (count < candidates_.size()) found_ = matchByKeys(messages_, candidates_, std::move(found_), count);
+    if (count == candidates_.size()) co_return Result<void>{};
+    std::vector<bool> byContent(candidates_.size());
+    std::fill_n(byContent.begin(), count, true);
+    found_ = matchByKeys(messages_, candidates_, std::move(found_), std::move(byContent));
     co_return Result<void>{};
 }
 

@@ -101,7 +101,6 @@ struct Candidate {
     std::uint64_t crossKey = 0;
     std::int64_t formerFolder = 0;  ///< the record its row stood at when another protocol read it last; 0: none did
     std::uint64_t formerOrdinal = 0;
-    bool elsewhere = false;  ///< the server has told that it is none of this folder's messages
 };
 
 /// What candidates have in common with messages that are there: one of these suffices. Sorted.

@@ -73,8 +73,8 @@ SCENARIO("messages are found again by their keys, whatever octets the server mak
         const std::vector<Identified> messages{shown('a', 1, 0), shown('a', 1, 0)};
         const std::vector<Candidate> rows{row('a', 1, 0), row('a', 1, 0)};
         THEN("they are left alone") {
-            CHECK(matchByKeys(messages, rows, {std::nullopt, 0}, 1) == Found{1, 0});
-            CHECK(matchByKeys(messages, rows, {}, 2) == Found{std::nullopt, std::nullopt});
+            CHECK(matchByKeys(messages, rows, {std::nullopt, 0}, {true, false}) == Found{1, 0});
+            CHECK(matchByKeys(messages, rows, {}, {true, true}) == Found{std::nullopt, std::nullopt});
         }
     }
 }
