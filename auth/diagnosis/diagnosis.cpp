@@ -87,7 +87,8 @@ const Row* rowFor(const Case& seen) {
     }
     if (group == 4) {  // mailbox
         const bool refused = code == Code::mailboxSignInRefused || code == Code::mailboxAccess;
-        const Row* row = refused || code == Code::mailboxWrongAudience ? byJudgement(tokenFaultRows(), seen) : nullptr;
+        const bool byToken = refused || code == Code::mailboxWrongAudience || code == Code::mailboxEwsForbidden;
+        const Row* row = byToken ? byJudgement(tokenFaultRows(), seen) : nullptr;
         for (const auto rows : {googleMailRows(), exchangeRows(), imapRows()})
             if (row == nullptr) row = byWords(rows, text);
         if (row == nullptr && refused) row = byJudgement(tokenInOrderRows(), seen);

@@ -74,14 +74,6 @@ constexpr std::array exchange{
                "or for this mailbox alone: Add-MailboxPermission -Identity {user} -User ACCOUNT -AccessRights FullAccess"}},
     WordedRow{{"errorimpersonationrequired", "exchangeimpersonation soap header must be present"},
               {"ews-impersonation-missing", "an application's request must name the mailbox it acts for", "set mailbox.{mailbox}.user"}},
-    WordedRow{{"the token is good and the mailbox stays closed"},  // a bare 403, as listener/ews puts it
-              {"ews-forbidden",
-               "EWS is closed for this mailbox: its licence has no EWS (Kiosk, F1 and F3 have none), a management scope or policy leaves it out, or "
-               "Conditional Access forbids it",
-               "use mailbox.{mailbox}.protocol = graph, which needs no EWS\n"
-               "Connect-ExchangeOnline\n"
-               "Get-CASMailbox -Identity {user} | Format-List Ews*\n"
-               "Test-ServicePrincipalAuthorization -Identity {appid} -Resource {user}"}},
     WordedRow{{"errornonexistentmailbox", "errorinvaliduser", "request_resourcenotfound"},
               {"mailbox-missing", "there is no mailbox of this address in the tenant",
                "Connect-ExchangeOnline\nGet-EXOMailbox -Identity {user}\ncorrect mailbox.{mailbox}.user"}},
@@ -152,6 +144,21 @@ constexpr std::array code{
              {"sign-in-refused", "the server does not take this sign-in for this mailbox",
               "check that {user} exists at that server and is spelled as it is there\n"
               "check that the server accepts tokens of this issuer, audience and scope; for a password: user name and password"}},
+    CodedRow{plugin::Code::mailboxEwsForbidden,
+             {"ews-forbidden",
+              "EWS is closed for this mailbox: its licence has no EWS (Kiosk, F1 and F3 have none), a management scope or policy leaves it out, or "
+              "Conditional Access forbids it",
+              "use mailbox.{mailbox}.protocol = graph, which needs no EWS\n"
+              "Connect-ExchangeOnline\n"
+              "Get-CASMailbox -Identity {user} | Format-List Ews*\n"
+              "Test-ServicePrincipalAuthorization -Identity {appid} -Resource {user}"}},
+    CodedRow{plugin::Code::mailboxBasicNotOffered,
+             {"ews-basic-disabled", "the server takes no name and password for EWS (Basic), only what it offers here",
+              "Exchange Management Shell: Get-WebServicesVirtualDirectory | Set-WebServicesVirtualDirectory -BasicAuthentication $true"}},
+    CodedRow{plugin::Code::mailboxBasicRefused,
+             {"ews-password-refused", "the server does not take this name and password",
+              "check credential.{credential}.username: DOMAIN\\account or account@domain, as Windows knows it\n"
+              "check the password where it is stored, and that the account is neither locked nor has to change it"}},
     CodedRow{plugin::Code::tokenClientRefused,
              {"client-refused", "the token endpoint does not take this client id and secret",
               "compare client_id and client_secret with what the provider shows; blanks and line ends count\n"

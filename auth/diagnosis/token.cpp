@@ -26,13 +26,7 @@ bool appOnly(const Case& seen) { return microsofts(seen) && seen.claims->scopes.
 bool ofUser(const Case& seen) { return microsofts(seen) && !seen.claims->scopes.empty(); }
 bool byGraph(const Case& seen) { return seen.protocol == "graph"; }
 bool byMailProtocol(const Case& seen) { return seen.protocol == "imap" || seen.protocol == "pop3"; }
-/// An Exchange Server's answer to a name and a password: no token, and what it offers instead.
-bool ofPassword(const Case& seen) { return seen.protocol == "ews" && seen.error.what.find("401 for this name and password") != std::string::npos; }
-bool offersBasic(const Case& seen) {
-    const auto offers = seen.error.what.find("WWW-Authenticate: ");
-    return offers == std::string::npos || seen.error.what.find("Basic", offers) != std::string::npos;
-}
-bool closed(const Case& seen) { return seen.error.code == Code::mailboxAccess; }
+bool closed(const Case& seen) { return seen.error.code == Code::mailboxAccess || seen.error.code == Code::mailboxEwsForbidden; }
 
 bool hasRole(const Case& seen) {
     const auto& wanted = expectation(seen.protocol).roles;
@@ -106,13 +100,6 @@ constexpr std::array inOrder{
                "Connect-ExchangeOnline\nTest-ServicePrincipalAuthorization -Identity {appid} -Resource {user}\nGet-EXOMailbox -Identity {user}"}},
     JudgedRow{[](const Case& seen) { return ofUser(seen) && closed(seen); },
               {"user-access", "the user who signed in may not open this mailbox, or {name} is disabled for it", userLines}},
-    JudgedRow{[](const Case& seen) { return ofPassword(seen) && !offersBasic(seen); },
-              {"ews-basic-disabled", "the server takes no name and password for EWS (Basic), only what it offers here",
-               "Exchange Management Shell: Get-WebServicesVirtualDirectory | Set-WebServicesVirtualDirectory -BasicAuthentication $true"}},
-    JudgedRow{ofPassword,
-              {"ews-password-refused", "the server does not take this name and password",
-               "check credential.{credential}.username: DOMAIN\\account or account@domain, as Windows knows it\n"
-               "check the password where it is stored, and that the account is neither locked nor has to change it"}},
     JudgedRow{ofUser,
               {"user-mismatch", "the token belongs to a user whom Exchange does not let sign in by {name}",
                "Set-CASMailbox -Identity {user} {enable} $true\ncheck that the tenant's policies allow {name}"}},

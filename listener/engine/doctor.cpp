@@ -106,6 +106,12 @@ struct Denied {
     std::optional<Diagnosis> diagnosis{};  ///< where it was opened
 };
 
+bool saysClosed(Code code) {
+    static constexpr Code closed[] = {Code::mailboxSignInRefused, Code::mailboxAccess, Code::mailboxFolderMissing, Code::mailboxBasicRefused,
+                                      Code::mailboxEwsForbidden};
+    return std::find(std::begin(closed), std::end(closed), code) != std::end(closed);
+}
+
 Denied tryDenied(Command::Call& call, MailboxSettings settings, Case facts, bool opensItsOwn) {
     const auto address = facts.user;
     if (!opensItsOwn)
@@ -114,7 +120,7 @@ Denied tryDenied(Command::Call& call, MailboxSettings settings, Case facts, bool
     const auto answer = wait(call, tryToOpen(call.host, std::move(settings)));
     const auto error = answer ? *answer : std::optional<Error>(answer.error());
     if (!error) return {address, "opened", "this credential opens " + address + " too", refused, auth::diagnosis::opensTooMuch(facts)};
-    if (error->code == Code::mailboxSignInRefused || error->code == Code::mailboxAccess || error->code == Code::mailboxFolderMissing)
+    if (saysClosed(error->code))
         return {address, "refused", address + " stays closed to this credential, as it should: " + plugin::codeName(error->code) + " " + error->what,
                 0};
     return {address, "unknown", "whether " + address + " stays closed cannot be told: " + plugin::describe(*error), plugin::exitStatus(*error)};

@@ -51,12 +51,8 @@ std::string basic(const auth::Access::Password& password, const std::string& use
 /// "X-BackEndOverrideCookie=…" of a Set-Cookie field; "": another cookie.
 std::string affinityOf(const auth::HttpHeaders& headers) {
     constexpr std::string_view name = "X-BackEndOverrideCookie=";
-    for (const auto& [field, value] : headers.fields()) {
-        static constexpr std::string_view setCookie = "set-cookie";
-        const bool fits = std::equal(field.begin(), field.end(), setCookie.begin(), setCookie.end(),
-                                     [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b; });
-        if (fits && value.starts_with(name)) return value.substr(0, value.find(';'));
-    }
+    for (const auto value : headers.all("Set-Cookie"))
+        if (value.starts_with(name)) return std::string(value.substr(0, value.find(';')));
     return {};
 }
 
@@ -189,18 +185,24 @@ Task<std::string> Endpoint::beginning(std::stop_token stop) {
 }
 
 Error Endpoint::signInRefused(const auth::HttpAnswer& answer) {
-    Error error{Reaction::askOperator, Code::mailboxSignInRefused,
-                session_.peer + ": " + std::string{during_} + ": 401" + (session_.password ? " for this name and password" : "")};
-    for (const std::string_view name : {"x-ms-diagnostics", "WWW-Authenticate"}) {  // of the second each way has a field of its own
-        std::string all;
-        for (const auto& [field, value] : answer.headers.fields())
-            if (auth::HttpHeaders({{field, value}}).find(name)) all += (all.empty() ? "" : ", ") + session_.shown(value);
-        if (!all.empty()) error.what.append(", ").append(name).append(": ").append(all);
+    const auto diagnostics = allOf(answer.headers, "x-ms-diagnostics");
+    const auto offers = allOf(answer.headers, "WWW-Authenticate");
+    auto what = session_.peer + ": " + std::string{during_} + ": 401" + (session_.password ? " for this name and password" : "");
+    if (!diagnostics.empty()) what += ", x-ms-diagnostics: " + diagnostics;
+    if (!offers.empty()) what += ", WWW-Authenticate: " + offers;
+    if (session_.password) {
+        const bool takesBasic = offers.empty() || offers.find("Basic") != std::string::npos;
+        return {Reaction::askOperator, takesBasic ? Code::mailboxBasicRefused : Code::mailboxBasicNotOffered, std::move(what)};
     }
-    if (session_.password) return error;
-    error.reaction = Reaction::reauthenticate;
     session_.access.tokens().refused(session_.identity, *session_.token);
-    return error;
+    return {Reaction::reauthenticate, Code::mailboxSignInRefused, std::move(what)};
+}
+
+/// The values of all fields of this name, fit to be shown; "": there is none.
+std::string Endpoint::allOf(const auth::HttpHeaders& headers, std::string_view name) const {
+    std::string all;
+    for (const auto value : headers.all(name)) all += (all.empty() ? "" : ", ") + session_.shown(value);
+    return all;
 }
 
 Result<void> Endpoint::faultOf(const AnswerReader& reader) {

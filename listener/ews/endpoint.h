@@ -18,9 +18,10 @@
 namespace listener::ews {
 
 /// Requests to the endpoint, one after the other, over one kept connection. One that a kept connection loses is sent once more: each of ours may be.
-/// Errors: those of HttpSession, TokenSource and refusal(); reauthenticate mailboxSignInRefused (the TokenSource knows); reconnect mailboxProtocol
-/// where an answer is no proper one. After reconnect and reauthenticate the session is over. From the look for its token to the last octet of its
-/// answer a request has a place of the mailbox's RequestLimit.
+/// Errors: those of HttpSession, TokenSource and refusal(); reauthenticate mailboxSignInRefused (the TokenSource knows), askOperator
+/// mailboxBasicRefused, mailboxBasicNotOffered (a password); reconnect mailboxProtocol where an answer is no proper one. After reconnect and
+/// reauthenticate the session is over. From the look for its token to the last octet of its answer a request has a place of the mailbox's
+/// RequestLimit.
 class Endpoint {
 public:
     explicit Endpoint(Session& session);  ///< outlives it
@@ -56,6 +57,7 @@ private:
     plugin::Task<plugin::Result<void>> judge(const auth::HttpAnswer& answer, std::stop_token stop);
     plugin::Task<std::string> beginning(std::stop_token stop);
     plugin::Error signInRefused(const auth::HttpAnswer& answer);
+    std::string allOf(const auth::HttpHeaders& headers, std::string_view name) const;
     plugin::Result<void> faultOf(const AnswerReader& reader);
     void note(Meaning meaning, std::optional<std::chrono::milliseconds> backOff);
     plugin::Error ended(plugin::Error error);

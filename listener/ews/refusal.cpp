@@ -174,11 +174,10 @@ Error refusal(const Refused& refused, std::string_view peer, std::string_view du
     const auto text = refused.said.empty() ? status : status + ", \"" + refused.said + "\"";
     if (refused.status == 403 && !refused.reason.empty()) return blocked(refused, peer, during);
     if (refused.status == 403)
-        return error(
-            Reaction::askOperator, Code::mailboxAccess, peer, during,
-            text +
-                ": the token is good and the mailbox stays closed: its licence has no EWS (Kiosk, F1 and F3 have none), the application lacks "
-                "full_access_as_app, or conditional access forbids it");
+        return error(Reaction::askOperator, Code::mailboxEwsForbidden, peer, during,
+                     text +
+                         ": signed in, but the mailbox stays closed: its licence has no EWS (Kiosk, F1 and F3 have none), the application lacks "
+                         "full_access_as_app, or conditional access forbids it");
     if (refused.status == 429 || refused.status == 502 || refused.status == 503 || refused.status == 504) {
         auto busy = error(Reaction::retryLater, Code::mailboxThrottled, peer, during, text);
         busy.retryAfter = refused.retryAfter;

@@ -83,6 +83,9 @@ enum class Code : std::uint16_t {
     mailboxEwsBlocked = 4014,
     mailboxWrongAudience = 4015,
     mailboxForeignLink = 4016,
+    mailboxBasicNotOffered = 4017,
+    mailboxBasicRefused = 4018,
+    mailboxEwsForbidden = 4019,
     // 5 message
     messageStaging = 5001,
     messageTruncated = 5002,
@@ -235,6 +238,12 @@ inline constexpr std::array codeTable{
               "correct the scopes of the credential, or .protocol; `postern doctor` names the scope that is needed"},
     CodeEntry{Code::mailboxForeignLink, "The server gave a link to another host, where the token must not go",
               "check .url; if it is right, report it with the server's name"},
+    CodeEntry{Code::mailboxBasicNotOffered, "The server takes no name and password for EWS (Basic)",
+              "enable Basic on its virtual directory for EWS, or sign in with OAuth"},
+    CodeEntry{Code::mailboxBasicRefused, "The server does not take the name and password for EWS",
+              "check the credential's .username (DOMAIN\\account) and .password"},
+    CodeEntry{Code::mailboxEwsForbidden, "Signed in, but EWS is closed for this mailbox",
+              "use .protocol = graph, or let an administrator look at the mailbox's licence and what limits EWS"},
 
     CodeEntry{Code::messageStaging, "A large message cannot be written to staging", "check free space and permissions of server.data"},
     CodeEntry{Code::messageTruncated, "A message ended before its announced size", "nothing, it is fetched again"},

@@ -68,7 +68,7 @@ void claims(std::string_view text) {
     std::replace(payload.begin(), payload.end(), '/', '_');
     while (payload.ends_with('=')) payload.pop_back();
     const auto said = auth::diagnosis::claimsOf("e30." + payload + ".c2ln");
-    for (const auto code : {plugin::Code::mailboxSignInRefused, plugin::Code::mailboxAccess})
+    for (const auto code : {plugin::Code::mailboxSignInRefused, plugin::Code::mailboxAccess, plugin::Code::mailboxEwsForbidden})
         explained({plugin::Reaction::askOperator, code, "NO (" + auth::sasl::describe(auth::sasl::challenge(text)) + ")"}, said);
     if (!said) return;
     for (const auto* each : {&said->issuer, &said->application, &said->object, &said->tenant}) require(printable(*each) && each->size() < 1024);

@@ -150,7 +150,7 @@ SCENARIO("where EWS is blocked a mailbox goes over to Microsoft Graph if it is t
         INFO(ran.error);
         THEN("the mailbox stays where it is, and says what to look at") {
             CHECK(ran.status == 75);
-            CHECK(ran.error.find("PO-4003") != std::string::npos);
+            CHECK(ran.error.find("PO-4019") != std::string::npos);
             CHECK(place.countDelivered("m") == 5);
             CHECK(graph.requests().empty());
         }

@@ -209,7 +209,10 @@ const std::vector<Told> told{
     {"exchange-trouble", Code::mailboxSignInRefused, R"(HTTP 401 2000007;reason="x";error_category="internal_error")"},
     {"ews-impersonation", Code::mailboxAccess,
      "ErrorImpersonateUserDenied: may not impersonate; without the role, as a delegate: ErrorAccessDenied: Access is denied. Check credentials"},
-    {"ews-forbidden", Code::mailboxAccess, "403: the token is good and the mailbox stays closed: its licence has no EWS"},
+    {"ews-forbidden", Code::mailboxEwsForbidden, "403, whatever is said of it"},
+    {"mailbox-denied", Code::mailboxEwsForbidden, "403, \"ErrorAccessDenied\""},
+    {"ews-basic-disabled", Code::mailboxBasicNotOffered, "401, whatever is said of it"},
+    {"ews-password-refused", Code::mailboxBasicRefused, "401, whatever is said of it"},
     {"ews-impersonation", Code::mailboxAccess, "ErrorImpersonateUserDenied: The account does not have permission to impersonate the requested user."},
     {"ews-impersonation-missing", Code::mailboxAccess,
      "HTTP 500 ErrorImpersonationRequired: ExchangeImpersonation SOAP header must be present for this type of OAuth token."},
@@ -276,13 +279,6 @@ Case signIn(Code code, const std::string& protocol, std::vector<std::string> aud
 const char* const exchange = "https://outlook.office365.com";
 const char* const graph = "https://graph.microsoft.com";
 
-/// An Exchange Server's answer to a name and a password.
-Case byPassword(const std::string& offers) {
-    return {.error = {Reaction::askOperator, Code::mailboxSignInRefused,
-                      "mail.corp.example: GetFolder: 401 for this name and password, WWW-Authenticate: " + offers},
-            .protocol = "ews"};
-}
-
 struct Token {
     const char* id;
     Case seen;
@@ -307,8 +303,10 @@ std::vector<Token> tokens() {
         {"role-missing", signIn(refused, "graph", {graph}, {}, {})},
         {"no-permission", signIn(closed, "graph", {graph}, {}, {})},
         {"no-permission", signIn(closed, "ews", {exchange}, {}, {})},
-        {"ews-basic-disabled", byPassword("Negotiate, NTLM")},
-        {"ews-password-refused", byPassword("Negotiate, NTLM, Basic realm=\"mail.corp.example\"")},
+        {"no-permission", signIn(Code::mailboxEwsForbidden, "ews", {exchange}, {}, {})},
+        {"role-missing", signIn(Code::mailboxEwsForbidden, "ews", {exchange}, {"IMAP.AccessAsApp"}, {})},
+        {"ews-forbidden", signIn(Code::mailboxEwsForbidden, "ews", {exchange}, {"full_access_as_app"}, {})},
+        {"ews-forbidden", signIn(Code::mailboxEwsForbidden, "ews", {exchange}, {}, {"EWS.AccessAsUser.All"})},
         {"scope-missing", signIn(refused, "imap", {exchange}, {}, {"User.Read", "Mail.Read"})},
         {"scope-missing", signIn(closed, "graph", {graph}, {}, {"User.Read"})},
         {"mailbox-access", signIn(closed, "imap", {exchange}, {"IMAP.AccessAsApp"}, {})},

@@ -46,7 +46,7 @@ SCENARIO("EWS that is switched off or not for us is told with what an administra
     }
     GIVEN("a 403 that says nothing of it") {
         const auto error = errorOf(EwsServer::plain(403, {}, "Forbidden"));
-        CHECK((error.code == Code::mailboxAccess && error.reaction == Reaction::askOperator));
+        CHECK((error.code == Code::mailboxEwsForbidden && error.reaction == Reaction::askOperator));
         CHECK(has(error, "licence"));
         CHECK_FALSE(has(error, "Set-OrganizationConfig"));
     }

@@ -108,14 +108,16 @@ SCENARIO("a server on premises is signed in to with a password", "[ews]") {
         fixture.server.instead = [](const servers::EwsRequest&) {
             return std::optional(servers::EwsServer::plain(401, {{"WWW-Authenticate", "Negotiate\r\nWWW-Authenticate: NTLM"}}));
         };
-        CHECK(fixture.open().error().what.find("WWW-Authenticate: Negotiate, NTLM") != std::string::npos);
+        const auto error = fixture.open().error();
+        CHECK((error.code == Code::mailboxBasicNotOffered && error.reaction == Reaction::askOperator));
+        CHECK(error.what.find("WWW-Authenticate: Negotiate, NTLM") != std::string::npos);
     }
     GIVEN("a wrong one") {
         fixture.server.basicUser = fixture.settings.user;
         fixture.server.basicPassword = "anders";
         const auto opened = fixture.open();
         REQUIRE_FALSE(opened);
-        CHECK((opened.error().code == Code::mailboxSignInRefused && opened.error().reaction == Reaction::askOperator));
+        CHECK((opened.error().code == Code::mailboxBasicRefused && opened.error().reaction == Reaction::askOperator));
         CHECK(opened.error().what.find("geheim") == std::string::npos);
     }
 }
