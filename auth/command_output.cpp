@@ -1,6 +1,7 @@
 #include "auth/command_output.h"
 
 #include "auth/spawn.h"
+#include "plugin/contract/handle.h"
 
 #include <fcntl.h>
 #include <openssl/crypto.h>
@@ -25,6 +26,7 @@ namespace {
 
 using plugin::Code;
 using plugin::Error;
+using plugin::Handle;
 using plugin::Reaction;
 using plugin::Result;
 

@@ -3,6 +3,7 @@
 #include "auth/command_output.h"
 #include "auth/sasl/base64.h"
 #include "plugin/contract/configuration.h"
+#include "plugin/contract/handle.h"
 
 #include <fcntl.h>
 #include <openssl/crypto.h>
@@ -31,20 +32,6 @@ Error fileFailed(const std::string& path, int cause) {
     return unreadable("the file " + path + " cannot be read: " + std::generic_category().message(cause));
 }
 
-class OpenFile {
-public:
-    explicit OpenFile(const std::string& path) : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)) {}
-    OpenFile(const OpenFile&) = delete;
-    OpenFile& operator=(const OpenFile&) = delete;
-    ~OpenFile() {
-        if (fd_ >= 0) ::close(fd_);
-    }
-    int fd() const { return fd_; }
-
-private:
-    int fd_;
-};
-
 SecretReader::Stamp stampIn(const struct ::stat& status) {
     return {status.st_mtim.tv_sec, status.st_mtim.tv_nsec, static_cast<std::uint64_t>(status.st_size), status.st_ino};
 }
@@ -53,17 +40,17 @@ class PosixSecretReader final : public SecretReader {
 public:
     explicit PosixSecretReader(std::stop_token stop) : stop_(std::move(stop)) {}
     Result<Content> file(const std::string& path) override {
-        const OpenFile file(path);
-        if (file.fd() < 0) return fileFailed(path, errno);
+        const plugin::Handle file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+        if (!file) return fileFailed(path, errno);
         struct ::stat status {};
-        if (::fstat(file.fd(), &status) != 0) return fileFailed(path, errno);
+        if (::fstat(file.get(), &status) != 0) return fileFailed(path, errno);
         if (!S_ISREG(status.st_mode)) return unreadable(path + " is not a regular file");
 
         SecretBuilder content(static_cast<std::size_t>(status.st_size) + 1);
         std::array<char, 4096> piece;
         const Wiped wiped{piece};
         for (std::uint64_t total = 0;;) {
-            const auto count = ::read(file.fd(), piece.data(), piece.size());
+            const auto count = ::read(file.get(), piece.data(), piece.size());
             if (count < 0 && errno == EINTR) continue;
             if (count < 0) return fileFailed(path, errno);
             if (count == 0) return Content{content.finish(), stampIn(status)};

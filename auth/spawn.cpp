@@ -1,8 +1,11 @@
 #include "auth/spawn.h"
 
+#include "plugin/contract/handle.h"
+
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <unistd.h>
 
 #include <cerrno>
 
@@ -43,8 +46,8 @@ std::vector<char*> pointers(const std::vector<std::string>& texts) {
 
 int spawn(const Spawn& program, pid_t& child) {
     // Where ours are closed, a descriptor may itself be one of 0 to 2: it is put in its place before that place is filled.
-    const Handle input(program.input >= 0 ? ::fcntl(program.input, F_DUPFD_CLOEXEC, STDERR_FILENO + 1) : -1);
-    const Handle output(program.output >= 0 ? ::fcntl(program.output, F_DUPFD_CLOEXEC, STDERR_FILENO + 1) : -1);
+    const plugin::Handle input(program.input >= 0 ? ::fcntl(program.input, F_DUPFD_CLOEXEC, STDERR_FILENO + 1) : -1);
+    const plugin::Handle output(program.output >= 0 ? ::fcntl(program.output, F_DUPFD_CLOEXEC, STDERR_FILENO + 1) : -1);
     if ((program.input >= 0 && input.get() < 0) || (program.output >= 0 && output.get() < 0)) return errno;
     sigset_t none, all;
     sigemptyset(&none);

@@ -1,35 +1,13 @@
 #pragma once
 
 #include <sys/types.h>
-#include <unistd.h>
 
 #include <map>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace auth {
-
-/// Owns a file descriptor; -1: none.
-class Handle {
-public:
-    Handle() = default;
-    explicit Handle(int fd) : fd_(fd) {}
-    Handle(Handle&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-    Handle& operator=(Handle&& other) noexcept {
-        std::swap(fd_, other.fd_);
-        return *this;
-    }
-    ~Handle() { close(); }
-    int get() const { return fd_; }
-    void close() {
-        if (fd_ >= 0) ::close(std::exchange(fd_, -1));
-    }
-
-private:
-    int fd_ = -1;
-};
 
 /// A program to be run, without a shell.
 struct Spawn {

@@ -9,7 +9,6 @@
 
 #include <netinet/in.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -96,13 +95,7 @@ std::optional<std::string_view> targetOfGet(std::string_view requestLine) {
 /// A listening socket of one address. What it accepts is handed on as a descriptor.
 class LoopbackListener::Socket {
 public:
-    Socket(int fd, std::uint16_t port, plugin::Loop& loop) : fd_(fd), port_(port), ready_(loop.watch(fd)) {}
-    Socket(const Socket&) = delete;
-    Socket& operator=(const Socket&) = delete;
-    ~Socket() {
-        ready_.reset();
-        ::close(fd_);
-    }
+    Socket(plugin::Handle fd, std::uint16_t port, plugin::Loop& loop) : fd_(std::move(fd)), port_(port), ready_(loop.watch(fd_.get())) {}
 
     struct Opened {
         std::unique_ptr<Socket> socket{};
@@ -110,40 +103,35 @@ public:
     };
     static Opened open(plugin::Loop& loop, const std::string& host, std::uint16_t port) {
         const Poco::Net::SocketAddress address(host, port);
-        const auto failed = [](int fd) {
-            const int error = errno;
-            if (fd >= 0) ::close(fd);
-            return Opened{nullptr, error};
-        };
-        const int fd = ::socket(address.af(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (fd < 0) return failed(fd);
-        const int one = 1;
+        plugin::Handle listening(::socket(address.af(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+        if (!listening) return {nullptr, errno};
+        const int fd = listening.get(), one = 1;
         if (address.af() == AF_INET6) ::setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
         if (port != 0) ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);  // of a sign-in just before this one
         sockaddr_storage bound{};
         socklen_t length = sizeof bound;
         if (::bind(fd, address.addr(), address.length()) != 0 || ::listen(fd, static_cast<int>(maxConnections)) != 0 ||
             ::getsockname(fd, reinterpret_cast<sockaddr*>(&bound), &length) != 0)
-            return failed(fd);
+            return {nullptr, errno};
         const auto chosen = Poco::Net::SocketAddress(reinterpret_cast<const sockaddr*>(&bound), length).port();
-        return {std::make_unique<Socket>(fd, chosen, loop), 0};
+        return {std::make_unique<Socket>(std::move(listening), chosen, loop), 0};
     }
 
     std::uint16_t port() const { return port_; }
     plugin::Event& readable() { return ready_->readable; }
-    /// -1: nobody is there just now.
-    int accept() {
+    /// None: nobody is there just now.
+    plugin::Handle accept() {
         int fd = -1;
-        do fd = ::accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        do fd = ::accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
         while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
         if (fd < 0) ready_->readable.reset();
-        return fd;
+        return plugin::Handle(fd);
     }
 
 private:
-    int fd_;
+    plugin::Handle fd_;
     std::uint16_t port_;
-    std::unique_ptr<plugin::Descriptor> ready_;
+    std::unique_ptr<plugin::Descriptor> ready_;  // ends before the descriptor it watches
 };
 
 LoopbackListener::LoopbackListener(LoopbackUri uri, std::unique_ptr<Socket> four, std::unique_ptr<Socket> six)
@@ -192,15 +180,13 @@ Task<void> LoopbackListener::serve(Answer answer, std::stop_token stop) {
 Task<void> LoopbackListener::acceptAll(Socket* socket, const Answer* answer, std::stop_token stop) {
     auto& loop = co_await plugin::thisLoop();
     while (!stop.stop_requested()) {
-        const int fd = socket->accept();
-        if (fd < 0) {
+        auto connection = socket->accept();
+        if (!connection) {
             auto ready = socket->readable().wait(plugin::Deadline::max(), stop);
             co_await ready;
-        } else if (open_ == maxConnections) {
-            ::close(fd);
-        } else {
+        } else if (open_ < maxConnections) {
             ++open_;
-            loop.spawn(talk(fd, answer, stop));
+            loop.spawn(talk(std::move(connection), answer, stop));
         }
     }
 }
@@ -221,11 +207,12 @@ Page LoopbackListener::pageFor(std::string_view head, const Answer& answer) cons
     return answer(target->substr(std::min(mark + 1, target->size())));
 }
 
-Task<void> LoopbackListener::talk(int fd, const Answer* answer, std::stop_token stop) {
+Task<void> LoopbackListener::talk(plugin::Handle connection, const Answer* answer, std::stop_token stop) {
     auto& loop = co_await plugin::thisLoop();
     const Open counted{*this};  // until after the channel is closed
     const auto deadline = loop.clock().steady() + requestTime;
     const std::string name = "the browser";
+    const int fd = connection.release();
     Poco::Net::StreamSocket socket(new Poco::Net::StreamSocketImpl(fd));
     StreamChannel channel(std::make_unique<TcpTransport>(socket, loop.watch(fd), name), name);
     std::string head;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "plugin/contract/handle.h"
 #include "plugin/contract/loop.h"
 #include "plugin/contract/result.h"
 
@@ -58,7 +59,7 @@ private:
     LoopbackListener(LoopbackUri uri, std::unique_ptr<Socket> four, std::unique_ptr<Socket> six);
     Page pageFor(std::string_view head, const Answer& answer) const;
     plugin::Task<void> acceptAll(Socket* socket, const Answer* answer, std::stop_token stop);
-    plugin::Task<void> talk(int fd, const Answer* answer, std::stop_token stop);
+    plugin::Task<void> talk(plugin::Handle connection, const Answer* answer, std::stop_token stop);
 
     LoopbackUri uri_;
     std::uint16_t port_ = 0;

@@ -2,6 +2,7 @@
 
 #include "auth/spawn.h"
 #include "listener/message/sha256.h"
+#include "plugin/contract/handle.h"
 #include "plugin/contract/loop.h"
 
 #include <fcntl.h>
@@ -23,9 +24,9 @@
 namespace listener {
 namespace {
 
-using auth::Handle;
 using plugin::Code;
 using plugin::Error;
+using plugin::Handle;
 using plugin::Reaction;
 using plugin::Result;
 using plugin::Task;

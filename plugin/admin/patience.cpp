@@ -4,7 +4,6 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 
@@ -28,12 +27,10 @@ Patience::~Patience() {
     }
     change_.notify_all();
     watch_.join();
-    for (const auto& [key, each] : connections_)  // that were never served
-        if (each.copy >= 0) ::close(each.copy);
 }
 
 Patience::Connection Patience::connection(const Poco::Net::StreamSocket& socket) {
-    return {::fcntl(socket.impl()->sockfd(), F_DUPFD_CLOEXEC, 0), Clock::now()};  // where no descriptor is left it ends by its own time-out
+    return {Handle(::fcntl(socket.impl()->sockfd(), F_DUPFD_CLOEXEC, 0)), Clock::now()};  // where no descriptor is left it ends by its own time-out
 }
 
 Patience::Served::Served(Patience& patience, const Poco::Net::StreamSocket& socket) : patience_(patience), key_(socket.impl()) {
@@ -46,20 +43,13 @@ Patience::Served::Served(Patience& patience, const Poco::Net::StreamSocket& sock
 
 Patience::Served::~Served() {
     const std::lock_guard lock(patience_.mutex_);
-    const auto found = patience_.connections_.find(key_);
-    if (found->second.copy >= 0) ::close(found->second.copy);
-    patience_.connections_.erase(found);
+    patience_.connections_.erase(key_);
 }
 
 bool Patience::accept(const Poco::Net::StreamSocket& socket) {
     const std::lock_guard lock(mutex_);
     if (waiting() >= limits_.waiting) return false;
-    const auto fresh = connection(socket);
-    const auto [at, added] = connections_.emplace(socket.impl(), fresh);
-    if (!added) {  // of one that was never served: it is gone
-        if (at->second.copy >= 0) ::close(at->second.copy);
-        at->second = fresh;
-    }
+    connections_.insert_or_assign(socket.impl(), connection(socket));  // what is there already was never served: it is gone
     change_.notify_all();
     return true;
 }
@@ -72,7 +62,7 @@ void Patience::headIsWhole(const Poco::Net::StreamSocket& socket) {
 void Patience::lose(Which which) {
     const std::lock_guard lock(mutex_);
     for (const auto& [key, each] : connections_)
-        if (each.copy >= 0 && (which == Which::all || !each.headIsWhole)) ::shutdown(each.copy, SHUT_RDWR);
+        if (each.copy && (which == Which::all || !each.headIsWhole)) ::shutdown(each.copy.get(), SHUT_RDWR);
 }
 
 std::size_t Patience::waiting() const {
@@ -95,10 +85,9 @@ void Patience::loseSlow() {
     for (auto at = connections_.begin(); at != connections_.end();) {
         const auto& each = at->second;
         const bool old = now - each.since >= limits_.longest;
-        if (old) ::shutdown(each.copy, SHUT_RDWR);
-        if (!old && wanted && each.served && !each.headIsWhole && now >= each.headBy) ::shutdown(each.copy, SHUT_RD);
+        if (old) ::shutdown(each.copy.get(), SHUT_RDWR);
+        if (!old && wanted && each.served && !each.headIsWhole && now >= each.headBy) ::shutdown(each.copy.get(), SHUT_RD);
         if (old && !each.served) {  // nor will it be: it must not count as one who waits
-            if (each.copy >= 0) ::close(each.copy);
             at = connections_.erase(at);
         } else {
             ++at;

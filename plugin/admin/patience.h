@@ -1,5 +1,7 @@
 #pragma once
 
+#include "plugin/contract/handle.h"
+
 #include <Poco/Net/StreamSocket.h>
 #include <Poco/Net/TCPServer.h>
 
@@ -49,7 +51,7 @@ public:
 
 private:
     struct Connection {
-        int copy;  ///< of the descriptor: the number stays ours until the end; -1: none was left
+        Handle copy;  ///< of the descriptor: the number stays ours until the end; none, where no more were left
         std::chrono::steady_clock::time_point since;
         bool served = false, headIsWhole = false;
         std::chrono::steady_clock::time_point headBy{};  ///< once it is served

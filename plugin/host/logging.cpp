@@ -1,5 +1,6 @@
 #include "plugin/host/logging.h"
 
+#include "plugin/contract/handle.h"
 #include "plugin/contract/text.h"
 #include "plugin/host/timestamp.h"
 
@@ -61,17 +62,14 @@ bool plain(std::string_view value) {
 class Output {
 public:
     explicit Output(std::string file) : file_(std::move(file)) {
-        if (!file_.empty()) open();
+        if (!file_.empty()) opened_ = open();
     }
-    Output(const Output&) = delete;
-    Output& operator=(const Output&) = delete;
-    ~Output() { close(); }
 
-    bool usable() const { return fd_ >= 0; }
+    bool usable() const { return fd() >= 0; }
     /// A line that cannot be written is lost: there is nobody left to tell.
     void write(std::string_view line) {
         while (!line.empty()) {
-            const auto written = ::write(fd_, line.data(), line.size());
+            const auto written = ::write(fd(), line.data(), line.size());
             if (written < 0 && errno == EINTR) continue;
             if (written < 0) return;
             line.remove_prefix(static_cast<std::size_t>(written));
@@ -83,23 +81,17 @@ public:
         struct stat named {
         }, ours{};
         const bool same =
-            ::stat(file_.c_str(), &named) == 0 && ::fstat(fd_, &ours) == 0 && named.st_ino == ours.st_ino && named.st_dev == ours.st_dev;
+            ::stat(file_.c_str(), &named) == 0 && ::fstat(fd(), &ours) == 0 && named.st_ino == ours.st_ino && named.st_dev == ours.st_dev;
         if (same) return;
-        const int old = fd_;
-        open();
-        if (fd_ < 0)
-            fd_ = old;  // no new one to be had: better the old one than none
-        else
-            ::close(old);
+        if (auto fresh = open()) opened_ = std::move(fresh);  // no new one to be had: better the old one than none
     }
 
 private:
-    void open() { fd_ = ::open(file_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640); }
-    void close() {
-        if (!file_.empty() && fd_ >= 0) ::close(fd_);
-    }
+    Handle open() const { return Handle(::open(file_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640)); }
+    int fd() const { return file_.empty() ? STDERR_FILENO : opened_.get(); }
+
     std::string file_;
-    int fd_ = STDERR_FILENO;
+    Handle opened_{};
 };
 
 class Writer final : public HostLog {

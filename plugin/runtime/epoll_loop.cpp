@@ -1,5 +1,7 @@
 #include "plugin/runtime/runtime.h"
 
+#include "plugin/contract/handle.h"
+
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -17,20 +19,11 @@ namespace plugin {
 
 namespace {
 
-/// Closes a descriptor at the end.
-class Handle {
-public:
-    explicit Handle(int fd, const char* what) : fd_(fd) {
-        if (fd_ < 0) throw std::system_error(errno, std::generic_category(), what);
-    }
-    Handle(const Handle&) = delete;
-    Handle& operator=(const Handle&) = delete;
-    ~Handle() { ::close(fd_); }
-    int get() const { return fd_; }
-
-private:
-    int fd_;
-};
+/// errno as an exception where there is none.
+Handle required(Handle handle, const char* what) {
+    if (!handle) throw std::system_error(errno, std::generic_category(), what);
+    return handle;
+}
 
 /// Timers by time, each found by its id. Equal times fire in the order they were set.
 class Timers {
@@ -69,8 +62,8 @@ public:
         : clock_(clock),
           workers_(workers),
           failed_(std::move(failed)),
-          epoll_(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1"),
-          wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd") {
+          epoll_(required(Handle(::epoll_create1(EPOLL_CLOEXEC)), "epoll_create1")),
+          wake_(required(Handle(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), "eventfd")) {
         epoll_event event{};
         event.events = EPOLLIN | EPOLLET;
         event.data.u64 = 0;  // watched descriptors count from 1

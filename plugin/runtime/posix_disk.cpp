@@ -1,5 +1,7 @@
 #include "plugin/runtime/posix_disk.h"
 
+#include "plugin/contract/handle.h"
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -20,24 +22,6 @@
 
 namespace plugin {
 namespace {
-
-class Descriptor {
-public:
-    explicit Descriptor(int number) : number_(number) {}
-    Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
-    Descriptor& operator=(Descriptor other) noexcept {
-        std::swap(number_, other.number_);
-        return *this;
-    }
-    ~Descriptor() {
-        if (number_ >= 0) ::close(number_);
-    }
-    explicit operator bool() const { return number_ >= 0; }
-    int get() const { return number_; }
-
-private:
-    int number_;
-};
 
 Error failure(int number, std::string_view what, const std::string& path) {
     auto text = path + ": cannot " + std::string(what) + ": " + std::generic_category().message(number);
@@ -84,16 +68,16 @@ struct Machine {
 struct Place {
     Machine& machine;
     std::string path;
-    Descriptor fd;
+    Handle fd;
 };
 
 class PosixFile final : public File {
 public:
     /// New and empty.
-    PosixFile(std::shared_ptr<const Place> place, Descriptor fd, std::string temporary)
+    PosixFile(std::shared_ptr<const Place> place, Handle fd, std::string temporary)
         : place_(std::move(place)), fd_(std::move(fd)), temporary_(std::move(temporary)) {}
     /// One that has a name.
-    PosixFile(std::shared_ptr<const Place> place, Descriptor fd, std::uint64_t size)
+    PosixFile(std::shared_ptr<const Place> place, Handle fd, std::uint64_t size)
         : place_(std::move(place)), fd_(std::move(fd)), size_(size), hasName_(true) {}
     PosixFile(const PosixFile&) = delete;
     PosixFile& operator=(const PosixFile&) = delete;
@@ -176,7 +160,7 @@ private:
     }
 
     std::shared_ptr<const Place> place_;
-    Descriptor fd_;
+    Handle fd_;
     std::string temporary_;  ///< "" = without, or published
     std::uint64_t size_ = 0;
     bool hasName_ = false;
@@ -199,14 +183,14 @@ public:
 
     Result<std::unique_ptr<File>> create(unsigned mode) override {
         std::string temporary;
-        Descriptor file{-1};
+        Handle file;
         if (place_->machine.options.unnamedFiles) {
-            file = Descriptor{uninterrupted([&] { return ::openat(fd(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, mode); })};
+            file = Handle{uninterrupted([&] { return ::openat(fd(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, mode); })};
             if (!file && errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL && errno != ENOSYS) return failed("create a file");
         }
         if (!file) {
             temporary = place_->machine.ownPrefix + std::to_string(place_->machine.temporaries.fetch_add(1));
-            file = Descriptor{uninterrupted([&] { return ::openat(fd(), temporary.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, mode); })};
+            file = Handle{uninterrupted([&] { return ::openat(fd(), temporary.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, mode); })};
             if (!file) return failed("create a file");
         }
         const int number = file.get();
@@ -233,7 +217,7 @@ public:
 
     Result<std::unique_ptr<File>> open(std::string_view name) override {
         const auto text = component(name);
-        Descriptor file{uninterrupted([&] { return ::openat(fd(), text.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK); })};
+        Handle file{uninterrupted([&] { return ::openat(fd(), text.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK); })};
         if (!file) return failed("open " + text);
         struct stat status {};
         if (::fstat(file.get(), &status) < 0) return failed("read the size of " + text);
@@ -278,14 +262,11 @@ public:
 private:
     template <class Each>
     Result<void> eachName(Each each) const {
-        const int own = ::openat(fd(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);  // readdir moves the position of what it reads
-        if (own < 0) return failed("list it");
-        const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(own), ::closedir);
-        if (!stream) {
-            const auto error = failed("list it");
-            ::close(own);
-            return error;
-        }
+        Handle own(::openat(fd(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));  // readdir moves the position of what it reads
+        if (!own) return failed("list it");
+        const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(own.get()), ::closedir);
+        if (!stream) return failed("list it");
+        own.release();  // to the stream
         while (true) {
             errno = 0;
             const auto* entry = ::readdir(stream.get());  // thread-safe in glibc: each stream has its own buffer
@@ -357,8 +338,8 @@ public:
     }
 
 private:
-    static Descriptor openDirectory(const std::string& path) {
-        return Descriptor{uninterrupted([&] { return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); })};
+    static Handle openDirectory(const std::string& path) {
+        return Handle{uninterrupted([&] { return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); })};
     }
 
     static Result<void> makeDirectory(const std::string& path, unsigned mode, std::vector<std::string>& made) {

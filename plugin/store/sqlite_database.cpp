@@ -1,5 +1,6 @@
 #include "plugin/store/sqlite_database.h"
 
+#include "plugin/contract/handle.h"
 #include "plugin/store/lane.h"
 #include "plugin/store/schema.h"
 #include "plugin/store/sqlite_error.h"
@@ -87,28 +88,21 @@ private:
 /// The file with mode 0600 and its name durable, before SQLite sees it: -wal and -shm take their mode from it.
 /// Never opens a file that exists: closing it would end the locks another connection of this process has on it.
 void makeFile(const std::string& path) {
-    const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (file < 0 && errno != EEXIST) raiseSystem(path, "cannot be made");
-    if (file < 0) {
+    const Handle file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    if (!file && errno != EEXIST) raiseSystem(path, "cannot be made");
+    if (!file)
         for (const char* suffix : {"", "-wal", "-shm"}) {
             const std::string name = path + suffix;
             struct stat status {};
             if (::stat(name.c_str(), &status) == 0 && (status.st_mode & 077) != 0 && ::chmod(name.c_str(), 0600) != 0)
                 raiseSystem(name, "cannot be given mode 0600");
         }
-    } else {
-        ::close(file);
-    }
     // At every start: a process that died may have left names that no power cut must undo, as that of a journal it had removed.
     const auto slash = path.rfind('/');
     const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
-    const int directory = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (directory < 0) raiseSystem(folder, "cannot be opened");
-    const bool synced = ::fsync(directory) == 0;
-    const int systemError = errno;
-    ::close(directory);
-    errno = systemError;
-    if (!synced) raiseSystem(folder, "cannot be made durable");
+    const Handle directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!directory) raiseSystem(folder, "cannot be opened");
+    if (::fsync(directory.get()) != 0) raiseSystem(folder, "cannot be made durable");
 }
 
 }  // namespace
