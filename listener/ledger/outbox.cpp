@@ -1,6 +1,7 @@
 #include "listener/ledger/outbox.h"
 
 #include "listener/ledger/asking.h"
+#include "listener/ledger/outbox_writing.h"
 #include "listener/ledger/reading.h"
 #include "listener/ledger/statements.h"
 #include "listener/ledger/stored_form.h"
@@ -14,9 +15,7 @@ namespace {
 using plugin::Transaction;
 
 constexpr std::int64_t givenUp = 1, setAside = 2;  // listener_outbox.dead
-constexpr std::int64_t begunAnew = 1;              // listener_folder.forgotten, by an operator: nothing is done in it any more
-/// listener_outbox.next of what has to be fetched first.
-constexpr std::int64_t whenFetched = std::numeric_limits<std::int64_t>::max();
+using writing::whenFetched;
 
 std::uint64_t number(const plugin::Statement& row, int column) { return static_cast<std::uint64_t>(row.integer(column)); }
 
@@ -67,7 +66,7 @@ public:
             case Kind::delivered:
             case Kind::known:
                 transaction_.prepare(sql::deleteEntry).bind(0, row).bind(1, sink).run();
-                transaction_.prepare("INSERT INTO listener_verdict (message, sink_id, outcome) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
+                transaction_.prepare(sql::addVerdict)
                     .bind(0, row)
                     .bind(1, sink)
                     .bind(2, outcome.kind == Kind::known ? std::string_view("known") : std::string_view("delivered"))
@@ -112,7 +111,7 @@ private:
         if (!row.step()) return std::nullopt;
         Standing one{.state = stored::messageState(row.text(0)), .folder = row.integer(1), .ordinal = number(row, 2), .size = number(row, 3)};
         one.mailbox = row.text(4);
-        one.forgotten = row.integer(5) == begunAnew;
+        one.forgotten = row.integer(5) == stored::begunAnew;
         one.after = {stored::afterKind(row.text(7)), std::string(row.text(8))};
         one.aside = {stored::afterKind(row.text(9)), std::string(row.text(10))};
         one.waiting = row.integer(11);
@@ -164,11 +163,7 @@ private:
 
 std::vector<OutboxTotal> readTotals(Transaction& transaction) {
     std::vector<OutboxTotal> all;
-    auto& row = transaction.prepare(
-        "SELECT s.name, s.disabled, (SELECT count(*) FROM listener_outbox WHERE sink_id = s.sink_id AND dead = 0), "
-        "(SELECT count(*) FROM listener_outbox WHERE sink_id = s.sink_id AND dead = 1), (SELECT count(*) FROM listener_outbox WHERE sink_id = "
-        "s.sink_id AND dead = 2), o.first, o.what FROM listener_sink s LEFT JOIN listener_outbox o ON o.entry = (SELECT entry FROM listener_outbox "
-        "WHERE sink_id = s.sink_id AND dead = 0 ORDER BY entry LIMIT 1) ORDER BY s.name");
+    auto& row = transaction.prepare(sql::selectTotals);
     while (row.step()) {
         OutboxTotal one{.sink = std::string(row.text(0)), .waiting = number(row, 2), .dead = number(row, 3), .aside = number(row, 4)};
         one.disabled = row.text(1);
@@ -182,36 +177,23 @@ std::vector<OutboxTotal> readTotals(Transaction& transaction) {
 void endAsMissing(Transaction& transaction, std::int64_t message) {
     transaction.prepare(sql::deleteEntries).bind(0, message).run();
     transaction.prepare(sql::deleteStored).bind(0, message).run();
-    transaction.prepare("UPDATE listener_message SET state = 'missing' WHERE number = ? AND state = 'pending'").bind(0, message).run();
-}
-
-/// Whether what stands at a row's place in the mailbox is still that message.
-bool isReachable(Transaction& transaction, std::int64_t message) {
-    auto& row = transaction
-                    .prepare(
-                        "SELECT 1 FROM listener_message m JOIN listener_folder f ON f.folder_id = m.folder_id WHERE m.number = ? AND f.forgotten = "
-                        "0 AND f.validity = m.validity AND (m.after_action IS NULL OR m.after_action IN ('leave', 'seen') OR EXISTS (SELECT 1 FROM "
-                        "listener_due d WHERE d.message = m.number))")
-                    .bind(0, message);
-    const bool found = row.step();
-    row.reset();
-    return found;
+    transaction.prepare(sql::endPending).bind(0, message).run();
 }
 
 /// The bytes of one message cannot be read. Answers how many are missing for good: 1, or 0.
 std::uint64_t loseRow(Transaction& transaction, std::int64_t message) {
-    if (!isReachable(transaction, message)) {
+    if (!writing::isReachable(transaction, message)) {
         endAsMissing(transaction, message);
         return 1;
     }
-    transaction.prepare("UPDATE listener_stored SET file = NULL WHERE message = ?").bind(0, message).run();
+    transaction.prepare(sql::loseKept).bind(0, message).run();
     transaction.prepare(sql::setNext).bind(0, whenFetched).bind(1, message).run();
     return 0;
 }
 
 std::uint64_t loseFile(Transaction& transaction, const std::string& file) {
     std::vector<std::int64_t> rows;
-    auto& row = transaction.prepare("SELECT message FROM listener_stored WHERE file = ?").bind(0, file);
+    auto& row = transaction.prepare(sql::selectStoredIn).bind(0, file);
     while (row.step()) rows.push_back(row.integer(0));
     std::uint64_t missing = 0;
     for (const auto message : rows) missing += loseRow(transaction, message);
@@ -222,149 +204,7 @@ void noteFetched(Transaction& transaction, const OutboxLedger::Fetch& one, plugi
     const auto flags = stored::flags(one.flags);
     transaction.prepare(sql::updateKept).bind(0, one.kept.file).bind(1, stored::number(one.kept.start)).bind(2, flags).bind(3, one.row).run();
     transaction.prepare(sql::setNext).bind(0, stored::time(now)).bind(1, one.row).run();
-    transaction.prepare("UPDATE listener_message SET size = ?, sha256 = ? WHERE number = ?")
-        .bind(0, stored::number(one.size))
-        .bindBlob(1, one.sha256)
-        .bind(2, one.row)
-        .run();
-}
-
-/// The rows an operator means, oldest first.
-std::vector<std::int64_t> rowsOf(Transaction& transaction, const ReplayQuery& query) {
-    std::vector<std::int64_t> rows;
-    for (const auto& text : query.ids) {
-        const auto id = stored::id(text);
-        auto& row = transaction.prepare(sql::selectMessage).bindBlob(0, id);
-        if (row.step()) rows.push_back(row.integer(0));
-        row.reset();
-    }
-    if (!query.ids.empty()) return rows;
-    auto& row = transaction.prepare(
-        "SELECT m.number FROM listener_message m JOIN listener_folder f ON f.folder_id = m.folder_id JOIN listener_mailbox b ON b.mailbox_id = "
-        "f.mailbox_id WHERE (?1 IS NULL OR b.alias = ?1) AND (?2 IS NULL OR f.name = ?2) AND (?3 IS NULL OR m.state = ?3) AND (?4 IS NULL OR "
-        "m.received >= ?4) AND (?5 IS NULL OR m.received < ?5) ORDER BY m.number");
-    if (query.mailbox) row.bind(0, *query.mailbox);
-    if (query.folder) row.bind(1, *query.folder);
-    if (query.state) row.bind(2, stored::text(*query.state));
-    if (query.since) row.bind(3, stored::time(*query.since));
-    if (query.until) row.bind(4, stored::time(*query.until));
-    while (row.step()) rows.push_back(row.integer(0));
-    return rows;
-}
-
-class Replaying {
-public:
-    Replaying(Transaction& transaction, const ReplayQuery& query, const std::string& sink, plugin::Wall now)
-        : transaction_(transaction), after_(query.after), sink_(writing::sinkId(transaction, sink)), now_(stored::time(now)) {}
-
-    void row(std::int64_t message) {
-        if (isOnItsWay(message)) {
-            ++done_.underWay;
-            return;
-        }
-        auto& known = transaction_.prepare(sql::selectStoredFile).bind(0, message);
-        const bool stored = known.step();
-        const bool kept = stored && !known.isNull(0);
-        known.reset();
-        if (!kept && !isReachable(transaction_, message)) {
-            ++done_.unreachable;
-            return;
-        }
-        if (stored)
-            giveAfter(message);
-        else
-            store(message);
-        transaction_.prepare(sql::insertEntry)
-            .bind(0, message)
-            .bind(1, sink_)
-            .bind(2, std::int64_t{0})
-            .bind(3, now_)
-            .bind(4, kept ? now_ : whenFetched)
-            .bind(5, std::int64_t{0})
-            .run();
-        // Given up and asked for again: its time begins anew.
-        transaction_.prepare("UPDATE listener_outbox SET first = ? WHERE message = ? AND sink_id = ?")
-            .bind(0, now_)
-            .bind(1, message)
-            .bind(2, sink_)
-            .run();
-        ++(kept ? done_.kept : done_.toFetch);
-    }
-
-    /// Not yet given to its own sinks, and to be fetched for them: an entry for another sink would make it seem to be taken care of.
-    bool isOnItsWay(std::int64_t message) {
-        auto& row = transaction_
-                        .prepare(
-                            "SELECT 1 FROM listener_message m WHERE m.number = ? AND m.state IN ('pending', 'missing') AND NOT EXISTS (SELECT 1 FROM "
-                            "listener_stored k WHERE k.message = m.number)")
-                        .bind(0, message);
-        const bool found = row.step();
-        row.reset();
-        return found;
-    }
-
-    Replayed finish() {
-        writing::countOperatorChange(transaction_);
-        return done_;
-    }
-
-private:
-    /// Its bytes are to come.
-    void store(std::int64_t message) {
-        const auto after = afterOf(message);
-        auto& insert = transaction_.prepare(
-            "INSERT INTO listener_stored (message, file, start, folder, protocol, position, flags, after_action, after_target, aside_action) SELECT "
-            "m.number, NULL, 0, f.name, f.protocol, m.position, '', ?2, ?3, 'leave' FROM listener_message m JOIN listener_folder f ON f.folder_id = "
-            "m.folder_id WHERE m.number = ?1");
-        insert.bind(0, message).bind(1, stored::text(after.kind));
-        if (!after.target.empty()) insert.bind(2, after.target);
-        insert.run();
-    }
-
-    /// One that was set aside before the outbox had it knows of nothing that follows.
-    void giveAfter(std::int64_t message) {
-        const auto after = afterOf(message);
-        if (after.kind == AfterAction::Kind::leave) return;
-        auto& update =
-            transaction_.prepare("UPDATE listener_stored SET after_action = ?2, after_target = ?3 WHERE message = ?1 AND after_action = 'leave'");
-        update.bind(0, message).bind(1, stored::text(after.kind));
-        if (!after.target.empty()) update.bind(2, after.target);
-        update.run();
-    }
-
-    /// Of one that was delivered before, nothing is to be done again.
-    AfterAction afterOf(std::int64_t message) {
-        auto& row = transaction_.prepare(
-            "SELECT b.alias FROM listener_message m JOIN listener_folder f ON f.folder_id = m.folder_id JOIN listener_mailbox b ON b.mailbox_id = "
-            "f.mailbox_id WHERE m.number = ? AND m.state = 'quarantined'");
-        row.bind(0, message);
-        const auto found = row.step() ? after_.find(std::string(row.text(0))) : after_.end();
-        row.reset();
-        return found == after_.end() ? AfterAction{} : found->second;
-    }
-
-    Transaction& transaction_;
-    const std::map<std::string, AfterAction>& after_;
-    const std::int64_t sink_, now_;
-    Replayed done_{};
-};
-
-void discardRow(Transaction& transaction, std::int64_t message, Discarded& done) {
-    auto& row = transaction
-                    .prepare(
-                        "SELECT m.size FROM listener_stored k JOIN listener_message m ON m.number = k.message WHERE k.message = ?1 AND k.file IS NOT "
-                        "NULL AND m.state IN ('dead', 'quarantined', 'delivered') AND NOT EXISTS (SELECT 1 FROM listener_outbox o WHERE o.message = "
-                        "?1 AND o.dead "
-                        "= 0)")
-                    .bind(0, message);
-    const bool kept = row.step();
-    const auto size = kept ? number(row, 0) : 0;
-    row.reset();
-    if (!kept) return;
-    ++done.messages;
-    done.bytes += size;
-    if (auto freed = writing::endStored(transaction, message)) done.freed.push_back(std::move(*freed));
-    transaction.prepare(sql::deleteEntries).bind(0, message).run();
+    transaction.prepare(sql::updateOctets).bind(0, stored::number(one.size)).bindBlob(1, one.sha256).bind(2, one.row).run();
 }
 
 class SqlOutboxLedger final : public OutboxLedger {
@@ -413,15 +253,14 @@ public:
     Answer<std::vector<OutboxTotal>> totals() override { return read<std::vector<OutboxTotal>>(readTotals); }
     Answer<std::uint64_t> keptBytes() override {
         return read<std::uint64_t>([](Transaction& transaction) {
-            auto& row = transaction.prepare(
-                "SELECT coalesce(sum(m.size), 0) FROM listener_stored k JOIN listener_message m ON m.number = k.message WHERE k.file IS NOT NULL");
+            auto& row = transaction.prepare(sql::sumKept);
             return row.step() ? number(row, 0) : 0;
         });
     }
     Answer<std::set<std::string>> keptFiles() override {
         return read<std::set<std::string>>([](Transaction& transaction) {
             std::set<std::string> files;
-            auto& row = transaction.prepare("SELECT DISTINCT file FROM listener_stored WHERE file IS NOT NULL");
+            auto& row = transaction.prepare(sql::selectKeptFiles);
             while (row.step()) files.emplace(row.text(0));
             return files;
         });
@@ -436,12 +275,7 @@ public:
     Answer<void> postpone(std::int64_t row, std::string sink, plugin::Wall next) override {
         return write<void>([row, sink = std::move(sink), next](Transaction& transaction) {
             const auto id = writing::sinkId(transaction, sink);
-            transaction.prepare("UPDATE listener_outbox SET next = ? WHERE message = ? AND sink_id = ? AND dead = 0 AND next <> ?")
-                .bind(0, stored::time(next))
-                .bind(1, row)
-                .bind(2, id)
-                .bind(3, whenFetched)
-                .run();
+            transaction.prepare(sql::postpone).bind(0, stored::time(next)).bind(1, row).bind(2, id).bind(3, whenFetched).run();
         });
     }
     Answer<Rework> rework(std::int64_t folder, plugin::Wall since) override {
@@ -470,19 +304,11 @@ public:
 
     Answer<Replayed> replay(ReplayQuery query, std::string sink) override {
         return write<Replayed>([query = std::move(query), sink = std::move(sink), now = clock_.wall()](Transaction& transaction) {
-            const auto rows = rowsOf(transaction, query);
-            Replaying replaying(transaction, query, sink, now);
-            for (const auto row : rows) replaying.row(row);
-            return replaying.finish();
+            return writing::replay(transaction, query, sink, now);
         });
     }
     Answer<Discarded> discard(ReplayQuery query) override {
-        return write<Discarded>([query = std::move(query)](Transaction& transaction) {
-            Discarded done;
-            for (const auto row : rowsOf(transaction, query)) discardRow(transaction, row, done);
-            writing::countOperatorChange(transaction);
-            return done;
-        });
+        return write<Discarded>([query = std::move(query)](Transaction& transaction) { return writing::discard(transaction, query); });
     }
     Answer<std::uint64_t> abandon(std::string sink, std::size_t limit) override {
         return write<std::uint64_t>([sink = std::move(sink), limit, now = clock_.wall()](Transaction& transaction) {
@@ -551,7 +377,15 @@ private:
 
 }  // namespace
 
-void writing::endUnfetchable(plugin::Transaction& transaction, std::int64_t mailbox) {
+/// Whether what stands at a row's place in the mailbox is still that message.
+bool writing::isReachable(Transaction& transaction, std::int64_t message) {
+    auto& row = transaction.prepare(sql::selectReachable).bind(0, message);
+    const bool found = row.step();
+    row.reset();
+    return found;
+}
+
+void writing::endUnfetchable(Transaction& transaction, std::int64_t mailbox) {
     std::vector<std::int64_t> messages;
     auto& row = transaction.prepare(sql::selectUnfetchable).bind(0, mailbox);
     while (row.step()) messages.push_back(row.integer(0));

@@ -101,13 +101,38 @@ std::vector<std::uint64_t> finalAbove(plugin::Transaction& transaction, std::int
     return ordinals;
 }
 
+std::vector<FolderRecord> records(plugin::Transaction& transaction, const std::string& mailbox) {
+    std::vector<FolderRecord> all;
+    auto& row = transaction.prepare(sql::selectRecords).bind(0, mailbox);
+    while (row.step()) {
+        FolderRecord record;
+        record.id = row.integer(0);
+        record.mailbox = mailbox;
+        record.protocol = row.text(9);
+        record.name = row.text(1);
+        record.validity = number(row, 2);
+        record.cursor = number(row, 3);
+        record.start = {stored::startKind(row.text(4)), stored::time(row.integer(5))};
+        record.filterBelow = number(row, 6);
+        record.beforeStart = number(row, 7);
+        record.superseded = row.integer(8) == stored::superseded;
+        all.push_back(std::move(record));
+    }
+    return all;
+}
+
+OpenBatch membersFrom(const plugin::Statement& row, int ordinals, int identities) {
+    OpenBatch batch{.ordinals = decodePositions(row.blob(ordinals), "an open batch")};
+    batch.identities = stored::identities(row.blob(identities), batch.ordinals.size());
+    return batch;
+}
+
 std::vector<OpenBatch> openBatches(plugin::Transaction& transaction, std::int64_t folder) {
     std::vector<OpenBatch> batches;
     auto& row = transaction.prepare(sql::selectBatches).bind(0, folder);
     while (row.step()) {
-        OpenBatch batch{.id = row.integer(0), .ordinals = decodePositions(row.blob(1), "an open batch")};
-        batch.identities = stored::identities(row.blob(2), batch.ordinals.size());
-        batches.push_back(std::move(batch));
+        batches.push_back(membersFrom(row, 1, 2));
+        batches.back().id = row.integer(0);
     }
     return batches;
 }

@@ -8,6 +8,8 @@ namespace listener::reading {
 std::optional<FolderRecord> folder(plugin::Transaction& transaction, const std::string& mailbox, const std::string& protocol,
                                    const std::string& name);
 std::vector<std::uint64_t> finalAbove(plugin::Transaction& transaction, std::int64_t folder, std::uint64_t above);
+/// The members of a batch, of two columns of a row.
+OpenBatch membersFrom(const plugin::Statement& row, int ordinals, int identities);
 std::vector<OpenBatch> openBatches(plugin::Transaction& transaction, std::int64_t folder);
 std::vector<Due> dueActions(plugin::Transaction& transaction, std::int64_t folder, std::size_t limit);
 /// The places in a folder, by their ordinals: the ids an ItemIndex has for them, else numbers.

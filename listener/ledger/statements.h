@@ -23,6 +23,7 @@ inline constexpr std::string_view updateMessage =
 inline constexpr std::string_view uncountMessage =
     "UPDATE listener_folder SET delivered = delivered - (?1 = 'delivered'), other = other - (?1 <> 'delivered') WHERE folder_id = ?2";
 inline constexpr std::string_view insertVerdict = "INSERT INTO listener_verdict (message, sink_id, outcome) VALUES (?, ?, ?)";
+inline constexpr std::string_view addVerdict = "INSERT INTO listener_verdict (message, sink_id, outcome) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
 inline constexpr std::string_view deleteVerdicts = "DELETE FROM listener_verdict WHERE message = ?";
 inline constexpr std::string_view insertDue = "INSERT INTO listener_due (message, folder_id, ordinal, action, target) VALUES (?, ?, ?, ?, ?)";
 inline constexpr std::string_view deleteDue = "DELETE FROM listener_due WHERE message = ?";
@@ -34,6 +35,7 @@ inline constexpr std::string_view selectFinal =
     "SELECT ordinal FROM listener_message WHERE folder_id = ?1 AND validity = (SELECT validity FROM listener_folder WHERE folder_id = ?1) "
     "AND ordinal > ?2 AND (state <> 'pending' OR EXISTS (SELECT 1 FROM listener_stored s WHERE s.message = number)) ORDER BY ordinal";
 inline constexpr std::string_view selectBatches = "SELECT batch_id, ordinals, identities FROM listener_batch WHERE folder_id = ? ORDER BY batch_id";
+inline constexpr std::string_view selectBatch = "SELECT ordinals, identities FROM listener_batch WHERE batch_id = ?";
 inline constexpr std::string_view selectDue =
     "SELECT message, ordinal, action, target, copied FROM listener_due WHERE folder_id = ? ORDER BY ordinal, message LIMIT ?";
 
@@ -65,6 +67,14 @@ inline constexpr std::string_view moveMessage =
 inline constexpr std::string_view keepFormer = "UPDATE listener_message SET former_folder = folder_id, former_ordinal = ordinal WHERE number = ?";
 inline constexpr std::string_view keepKnownAs = "UPDATE listener_message SET known_as = ?2 WHERE number = ?1";
 inline constexpr std::string_view moveDue = "UPDATE listener_due SET folder_id = ?, ordinal = ? WHERE message = ?";
+/// Of a row and a folder: octets tell nothing; the same id by the same protocol; that protocol.
+inline constexpr std::string_view selectSameness =
+    "SELECT m.rendered, m.position = ?3 AND f.protocol = n.protocol, n.protocol FROM listener_message m CROSS JOIN listener_folder f ON "
+    "f.folder_id = m.folder_id CROSS JOIN listener_folder n ON n.folder_id = ?2 WHERE m.number = ?1";
+inline constexpr std::string_view endDue =
+    "UPDATE listener_message SET after_action = NULL WHERE number = ?1 AND EXISTS (SELECT 1 FROM listener_due d WHERE d.message = ?1)";
+inline constexpr std::string_view endStoredActions =
+    "UPDATE listener_stored SET after_action = 'leave', after_target = NULL, aside_action = 'leave', aside_target = NULL WHERE message = ?";
 inline constexpr std::string_view selectPlace = "SELECT folder_id, state FROM listener_message WHERE number = ?";
 inline constexpr std::string_view insertUnsettled =
     "INSERT INTO listener_message (delivery_id, folder_id, validity, ordinal, position, state, received, settled, size, sha256, match_key, "
@@ -123,6 +133,18 @@ inline constexpr std::string_view updateCrossKey = "UPDATE listener_message SET 
 inline constexpr std::string_view insertStored =
     "INSERT INTO listener_stored (message, file, start, folder, protocol, position, flags, after_action, after_target, aside_action, aside_target) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+inline constexpr std::string_view selectStoredIn = "SELECT message FROM listener_stored WHERE file = ?";
+inline constexpr std::string_view sumKept =
+    "SELECT coalesce(sum(m.size), 0) FROM listener_stored k JOIN listener_message m ON m.number = k.message WHERE k.file IS NOT NULL";
+inline constexpr std::string_view selectKeptFiles = "SELECT DISTINCT file FROM listener_stored WHERE file IS NOT NULL";
+inline constexpr std::string_view loseKept = "UPDATE listener_stored SET file = NULL WHERE message = ?";
+inline constexpr std::string_view updateOctets = "UPDATE listener_message SET size = ?, sha256 = ? WHERE number = ?";
+inline constexpr std::string_view endPending = "UPDATE listener_message SET state = 'missing' WHERE number = ? AND state = 'pending'";
+/// By the place of a message: it is in force, and no after-action of ours has taken it away.
+inline constexpr std::string_view selectReachable =
+    "SELECT 1 FROM listener_message m JOIN listener_folder f ON f.folder_id = m.folder_id WHERE m.number = ? AND f.forgotten = 0 AND f.validity = "
+    "m.validity AND (m.after_action IS NULL OR m.after_action IN ('leave', 'seen') OR EXISTS (SELECT 1 FROM listener_due d WHERE d.message = "
+    "m.number))";
 inline constexpr std::string_view selectStoredFile = "SELECT file FROM listener_stored WHERE message = ?";
 inline constexpr std::string_view deleteStored = "DELETE FROM listener_stored WHERE message = ?";
 inline constexpr std::string_view isFileNeeded = "SELECT 1 FROM listener_stored WHERE file = ? LIMIT 1";
@@ -148,6 +170,12 @@ inline const std::string selectDueEntries = selectEntries + "AND o.next <= ?2 OR
 /// In the order they came; without those whose bytes are to be fetched.
 inline const std::string selectEntriesAfter = selectEntries + "AND o.entry > ?2 AND o.next < ?4 ORDER BY o.entry LIMIT ?3";
 inline constexpr std::string_view selectNextEntry = "SELECT next FROM listener_outbox WHERE sink_id = ? AND dead = 0 ORDER BY next LIMIT 1";
+inline constexpr std::string_view postpone = "UPDATE listener_outbox SET next = ? WHERE message = ? AND sink_id = ? AND dead = 0 AND next <> ?";
+inline constexpr std::string_view selectTotals =
+    "SELECT s.name, s.disabled, (SELECT count(*) FROM listener_outbox WHERE sink_id = s.sink_id AND dead = 0), "
+    "(SELECT count(*) FROM listener_outbox WHERE sink_id = s.sink_id AND dead = 1), (SELECT count(*) FROM listener_outbox WHERE sink_id = "
+    "s.sink_id AND dead = 2), o.first, o.what FROM listener_sink s LEFT JOIN listener_outbox o ON o.entry = (SELECT entry FROM listener_outbox "
+    "WHERE sink_id = s.sink_id AND dead = 0 ORDER BY entry LIMIT 1) ORDER BY s.name";
 inline constexpr std::string_view countWaiting = "SELECT count(*) FROM listener_outbox WHERE sink_id = ? AND dead = 0";
 /// Of the first so many: entries are made in the order of time.
 inline constexpr std::string_view selectOldest =
@@ -175,6 +203,28 @@ inline constexpr std::string_view selectMissing =
     "(SELECT validity FROM listener_folder WHERE folder_id = ?1) LIMIT 100";
 inline constexpr std::string_view updateKept = "UPDATE listener_stored SET file = ?, start = ?, flags = ? WHERE message = ?";
 inline constexpr std::string_view setNext = "UPDATE listener_outbox SET next = ?1 WHERE message = ?2 AND dead = 0";
+
+// What operators do to the outbox.
+inline constexpr std::string_view selectMeant =
+    "SELECT m.number FROM listener_message m JOIN listener_folder f ON f.folder_id = m.folder_id JOIN listener_mailbox b ON b.mailbox_id = "
+    "f.mailbox_id WHERE (?1 IS NULL OR b.alias = ?1) AND (?2 IS NULL OR f.name = ?2) AND (?3 IS NULL OR m.state = ?3) AND (?4 IS NULL OR "
+    "m.received >= ?4) AND (?5 IS NULL OR m.received < ?5) ORDER BY m.number";
+inline constexpr std::string_view selectOnItsWay =
+    "SELECT 1 FROM listener_message m WHERE m.number = ? AND m.state IN ('pending', 'missing') AND NOT EXISTS (SELECT 1 FROM listener_stored k "
+    "WHERE k.message = m.number)";
+inline constexpr std::string_view insertStoredAnew =
+    "INSERT INTO listener_stored (message, file, start, folder, protocol, position, flags, after_action, after_target, aside_action) SELECT "
+    "m.number, NULL, 0, f.name, f.protocol, m.position, '', ?2, ?3, 'leave' FROM listener_message m JOIN listener_folder f ON f.folder_id = "
+    "m.folder_id WHERE m.number = ?1";
+inline constexpr std::string_view giveStoredAction =
+    "UPDATE listener_stored SET after_action = ?2, after_target = ?3 WHERE message = ?1 AND after_action = 'leave'";
+inline constexpr std::string_view selectMailboxOfQuarantined =
+    "SELECT b.alias FROM listener_message m JOIN listener_folder f ON f.folder_id = m.folder_id JOIN listener_mailbox b ON b.mailbox_id = "
+    "f.mailbox_id WHERE m.number = ? AND m.state = 'quarantined'";
+inline constexpr std::string_view beginEntryAnew = "UPDATE listener_outbox SET first = ? WHERE message = ? AND sink_id = ?";
+inline constexpr std::string_view selectDiscardable =
+    "SELECT m.size FROM listener_stored k JOIN listener_message m ON m.number = k.message WHERE k.message = ?1 AND k.file IS NOT NULL AND m.state IN "
+    "('dead', 'quarantined', 'delivered') AND NOT EXISTS (SELECT 1 FROM listener_outbox o WHERE o.message = ?1 AND o.dead = 0)";
 
 // The index of items.
 inline constexpr std::string_view selectIndex =

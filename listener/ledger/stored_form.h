@@ -24,6 +24,10 @@ Start::Kind startKind(std::string_view text);
 std::string_view text(AfterAction::Kind kind);
 AfterAction::Kind afterKind(std::string_view text);
 
+/// listener_folder.forgotten of a record that is not in force any more: an operator began the folder anew, and nothing is done in it any more; or a
+/// rebuild put another record in its place.
+inline constexpr std::int64_t begunAnew = 1, superseded = 2;
+
 /// Milliseconds since 1970.
 std::int64_t time(plugin::Wall time);
 plugin::Wall time(std::int64_t milliseconds);
