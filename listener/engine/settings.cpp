@@ -3,8 +3,8 @@
 #include "auth/channel/http_parser.h"
 #include "auth/token/credential.h"
 #include "listener/engine/alert_settings.h"
+#include "listener/engine/mailbox_keys.h"
 #include "listener/engine/sink_settings.h"
-#include "listener/engine/type_check.h"
 
 #include <algorithm>
 #include <cctype>
@@ -22,141 +22,6 @@ using plugin::Problem;
 namespace {
 
 constexpr std::size_t defaultPerRound = 10'000;  // 80 kB of positions; a round of small mails then lasts a second or a few
-
-std::optional<std::string> startForm(std::string_view text) {
-    if (parseStart(text)) return std::nullopt;
-    return "must be now, all or since:YYYY-MM-DD";
-}
-
-std::optional<std::string> afterForm(std::string_view text) {
-    if (parseAfter(text)) return std::nullopt;
-    return "must be leave, seen, delete, move:<folder> or seen+move:<folder>, where the folder has no * or %, or is a use such as \\Archive";
-}
-
-void addMailboxKeys(std::vector<Key>& keys) {
-    const auto add = [&](Key key) { keys.push_back(std::move(key)); };
-    add({.pattern = "mailbox.<alias>.enabled", .type = KeyType::boolean, .fallback = "true", .doc = "false: configured, but not read"});
-    add({.pattern = "mailbox.<alias>.description", .doc = "for people"});
-    add({.pattern = "mailbox.<alias>.protocol",
-         .type = KeyType::choice,
-         .required = true,
-         .doc = "how the mailbox is read",
-         .choices = {"imap", "ews", "graph"},
-         .later = {"pop3"}});
-    add({.pattern = "mailbox.<alias>.host",
-         .type = KeyType::host,
-         .doc = "imap: the server, as its certificate names it; may be left out where the credential's provider has one"});
-    add({.pattern = "mailbox.<alias>.url",
-         .type = KeyType::url,
-         .doc = "ews: the endpoint (.../EWS/Exchange.asmx); graph: the root; may be left out where the credential's provider has one"});
-    for (const std::string protocol : {"imap", "ews", "graph"}) {
-        const auto of = "mailbox.<alias>." + protocol + ".";
-        const auto also = "while it is read by " + protocol + ": ";
-        if (protocol == "imap") {
-            add({.pattern = of + "host", .type = KeyType::host, .doc = also + "in place of .host"});
-            add({.pattern = of + "port", .type = KeyType::integer, .doc = also + "in place of .port", .minimum = 1, .maximum = 65535});
-            add({.pattern = of + "tls", .type = KeyType::choice, .doc = also + "in place of .tls", .choices = {"implicit", "starttls", "none"}});
-        } else {
-            add({.pattern = of + "url", .type = KeyType::url, .doc = also + "in place of .url"});
-        }
-        add({.pattern = of + "user", .doc = also + "in place of .user"});
-        add({.pattern = of + "credential", .reference = "credential", .doc = also + "in place of .credential"});
-        add({.pattern = of + "truststore", .reference = "truststore", .doc = also + "in place of .truststore"});
-        add({.pattern = of + "proxy", .reference = "proxy", .doc = also + "in place of .proxy"});
-    }
-    add({.pattern = "mailbox.<alias>.fallback",
-         .type = KeyType::choice,
-         .doc = "ews: graph: when Exchange Online blocks EWS, the mailbox is read by Microsoft Graph from then on",
-         .choices = {"graph"}});
-    add({.pattern = "mailbox.<alias>.port", .type = KeyType::integer, .doc = "imap: 993 with TLS, else 143", .minimum = 1, .maximum = 65535});
-    add({.pattern = "mailbox.<alias>.tls",
-         .type = KeyType::choice,
-         .fallback = "implicit",
-         .doc = "imap: implicit: TLS from the first byte; starttls: agreed on before the sign-in, never left out; none: for tests on this machine",
-         .choices = {"implicit", "starttls", "none"}});
-    add({.pattern = "mailbox.<alias>.user", .required = true, .doc = "the mailbox's address"});
-    add({.pattern = "mailbox.<alias>.credential", .required = true, .reference = "credential", .doc = "what to sign in with"});
-    add({.pattern = "mailbox.<alias>.sasl",
-         .type = KeyType::choice,
-         .fallback = "auto",
-         .doc = "imap: auto takes what credential and server allow",
-         .choices = {"auto", "xoauth2", "oauthbearer", "plain"}});
-    add({.pattern = "mailbox.<alias>.truststore", .reference = "truststore", .doc = "whose certificates to trust instead of the system's roots"});
-    add({.pattern = "mailbox.<alias>.keystore",
-         .reference = "keystore",
-         .doc = "keystore alias of a client certificate, where the server wants one"});
-    add({.pattern = "mailbox.<alias>.key_alias", .doc = "which key of that keystore, where it holds several"});
-    add({.pattern = "mailbox.<alias>.folders",
-         .type = KeyType::list,
-         .fallback = "INBOX",
-         .doc = "by comma; / separates levels, * crosses them, % does not; \\Archive: the folder the server has for that use"});
-    add({.pattern = "mailbox.<alias>.interval",
-         .type = KeyType::duration,
-         .fallback = "60s",
-         .doc = "from one look into the mailbox to the next where the server does not tell of arrivals; graph: the longest, faster while mail "
-                "comes",
-         .minimum = 1,
-         .maximum = 9999});
-    add({.pattern = "mailbox.<alias>.push",
-         .type = KeyType::boolean,
-         .fallback = "true",
-         .doc = "true: arrivals are waited for where the server tells of them (IDLE, NOTIFY; streaming notifications)"});
-    add({.pattern = "mailbox.<alias>.reconcile",
-         .type = KeyType::duration,
-         .fallback = "5m",
-         .doc = "from one look into the mailbox to the next while the server tells of arrivals; graph: while none come, where no "
-                "interval is written",
-         .minimum = 10,
-         .maximum = 9999});
-    add({.pattern = "mailbox.<alias>.start",
-         .fallback = "now",
-         .doc = "what of a folder is delivered the first time: now, all, since:2026-11-01",
-         .form = startForm});
-    add({.pattern = "mailbox.<alias>.select",
-         .type = KeyType::choice,
-         .fallback = "all",
-         .doc = "which messages count",
-         .choices = {"all"},
-         .later = {"unread"}});
-    add({.pattern = "mailbox.<alias>.max_per_round",
-         .type = KeyType::integer,
-         .doc = "messages before other folders have their turn (10000)",
-         .minimum = 1,
-         .maximum = 1'000'000});
-    add({.pattern = "mailbox.<alias>.deliver",
-         .type = KeyType::list,
-         .required = true,
-         .reference = "sink",
-         .doc = "the sinks every message goes to, by comma"});
-    add({.pattern = "mailbox.<alias>.after",
-         .fallback = "leave",
-         .doc = "leave, seen, delete, move:<folder>, seen+move:<folder>: once every sink has the message",
-         .form = afterForm});
-    add({.pattern = "mailbox.<alias>.after_quarantine",
-         .fallback = "leave",
-         .doc = "the same for messages that are set aside: too large, refused for good, substitutes",
-         .form = afterForm});
-    add({.pattern = "mailbox.<alias>.max_size", .type = KeyType::size, .doc = "larger messages are set aside without being fetched; none: no limit"});
-    add({.pattern = "mailbox.<alias>.timeout.connect",
-         .type = KeyType::duration,
-         .fallback = "30s",
-         .doc = "to connect, agree on TLS and be greeted",
-         .minimum = 1,
-         .maximum = 600});
-    add({.pattern = "mailbox.<alias>.timeout.io",
-         .type = KeyType::duration,
-         .fallback = "60s",
-         .doc = "without one byte from the server while an answer is due",
-         .minimum = 1,
-         .maximum = 3600});
-    add({.pattern = "mailbox.<alias>.disable_capabilities",
-         .type = KeyType::words,
-         .doc = "imap: by blanks: what the server offers and must not be used"});
-    add({.pattern = "mailbox.<alias>.proxy",
-         .reference = "proxy",
-         .doc = "through which proxy the server is reached; none: the default one, if there is one"});
-    add(planned("mailbox.<alias>.rule.<n>", "not in this version"));
-}
 
 /// INBOX in any case is the inbox; written one way everywhere, since the name is part of the delivery id.
 std::string folderName(std::string name) {
@@ -293,8 +158,7 @@ void checkMailbox(const Configuration& configuration, const std::string& alias, 
 }  // namespace
 
 std::vector<Key> keys() {
-    std::vector<Key> all;
-    addMailboxKeys(all);
+    auto all = mailboxKeys();
     for (auto& key : sinkKeys()) all.push_back(std::move(key));
     for (auto& key : alertKeys()) all.push_back(std::move(key));
     all.push_back({.pattern = "ledger.retention",
