@@ -41,6 +41,26 @@ struct Wanted {
     std::string refusedBy{};  ///< the server's code, of the last try
 };
 
+/// The server may say that a batch was one request too many. From then on it is one at a time. Batches that were on their way when it said so first
+/// do not tell whether that helps; of those asked for later none should be too many any more.
+class Crowding {
+public:
+    /// A batch is asked for: its number.
+    std::size_t ask() { return ++asked_; }
+    /// The answer to this batch is looked at now.
+    void read(std::size_t number) { reading_ = number; }
+    /// The server says it of that batch. May it be asked for again?
+    bool note() {
+        if (!askedBefore_) askedBefore_ = asked_;
+        return reading_ <= *askedBefore_;
+    }
+
+private:
+    std::size_t asked_ = 0;
+    std::size_t reading_ = 0;
+    std::optional<std::size_t> askedBefore_{};  ///< so many, when it said so first
+};
+
 class Fetcher {
 public:
     Fetcher(Session& session, Endpoints endpoints, Receiver& receiver, plugin::Directory& staging, std::stop_token stop)
@@ -178,7 +198,7 @@ private:
     Task<Result<void>> fetchBatch(Batch batch) {
         const auto ids = idsOf(batch);
         auto operation = getItems(ids, ItemShape::mime);
-        inHand_ = ++begun_;
+        crowding_.read(crowding_.ask());
         auto begun = co_await endpoint_.begin(std::move(operation), stop_);
         if (!begun) co_return refusedAsAWhole(endpoint_, std::move(batch), begun.error());
         auto reading = readBatch(endpoint_, std::move(batch));
@@ -191,7 +211,7 @@ private:
         auto& loop = co_await plugin::thisLoop();
         auto& other = &busy == &endpoint_ ? second_ : endpoint_;
         ahead_ = std::make_unique<Ahead>(other, nextBatch(), stop_);
-        ahead_->number = ++begun_;
+        ahead_->number = crowding_.ask();
         const auto ids = idsOf(ahead_->batch);
         auto operation = getItems(ids, ItemShape::mime);
         ahead_->begun = plugin::start(loop, ahead_->endpoint.begin(std::move(operation), ahead_->ends.get_token()));
@@ -201,7 +221,7 @@ private:
         auto joining = ahead_->begun->wait(plugin::Deadline::max(), {});
         co_await joining;
         const auto ahead = std::move(ahead_);
-        inHand_ = ahead->number;
+        crowding_.read(ahead->number);
         const auto begun = ahead->begun->get();
         if (!begun) co_return refusedAsAWhole(ahead->endpoint, std::move(ahead->batch), begun.error());
         auto reading = readBatch(ahead->endpoint, std::move(ahead->batch));
@@ -315,11 +335,10 @@ private:
         return {};
     }
 
-    /// Too many requests at a time, for the batch in hand or some of it: one at a time from now on, and if that does not help, or takes too long,
-    /// later. What was on the way then does not tell whether it helps.
+    /// The batch in hand, or some of it, was one request too many. Is it asked for again now? Else later, by whoever comes then.
     bool bearsCrowd() {
-        if (!crowdedAt_) crowdedAt_ = begun_;
-        return inHand_ <= *crowdedAt_ && !session_.limit->restsLong();
+        const bool mayHelp = crowding_.note();
+        return mayHelp && !session_.limit->restsLong();
     }
 
     /// To be asked for alone; left out after some tries.
@@ -422,14 +441,12 @@ private:
     std::deque<Wanted> waiting_{};        ///< to be fetched
     std::deque<Wanted> poisoned_{};       ///< which the server cannot render
     std::unique_ptr<Ahead> ahead_{};
-    Batch again_{};                           ///< of the batch in hand: for which it was one request too many
-    std::size_t begun_ = 0;                   ///< batches
-    std::size_t inHand_ = 0;                  ///< the number of that batch
-    std::optional<std::size_t> crowdedAt_{};  ///< so many were begun when the server said that it was one too many
-    std::size_t atOnce_ = sizesAtOnce;        ///< sizes
-    int failures_ = 0;                        ///< messages given up for reasons that may be the server's
-    bool handedOut_ = false;                  ///< has any message been?
-    plugin::Wall now_{};                      ///< for what the server tells no date of
+    Batch again_{};  ///< of the batch in hand: for which it was one request too many
+    Crowding crowding_{};
+    std::size_t atOnce_ = sizesAtOnce;  ///< sizes
+    int failures_ = 0;                  ///< messages given up for reasons that may be the server's
+    bool handedOut_ = false;            ///< has any message been?
+    plugin::Wall now_{};                ///< for what the server tells no date of
 };
 
 }  // namespace
