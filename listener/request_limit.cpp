@@ -1,5 +1,7 @@
 #include "listener/request_limit.h"
 
+#include "plugin/contract/letters.h"
+
 #include <algorithm>
 #include <iterator>
 #include <utility>
@@ -156,8 +158,7 @@ void RequestLimit::spareNoMore(const std::string& id) {
 std::shared_ptr<RequestLimit> RequestLimits::of(std::string_view server, std::string_view application, std::string_view mailbox) {
     std::string key;
     for (const auto part : {server, application}) key.append(part).append("\n");
-    std::transform(mailbox.begin(), mailbox.end(), std::back_inserter(key),
-                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    key += plugin::lowerCase(mailbox);
     const std::lock_guard lock(mutex_);
     auto& limit = limits_[key];
     if (!limit) limit = std::make_shared<RequestLimit>(clock_);

@@ -1,5 +1,7 @@
 #include "auth/channel/http_parser.h"
 
+#include "plugin/contract/letters.h"
+
 #include <algorithm>
 #include <charconv>
 
@@ -9,11 +11,6 @@ namespace {
 
 // Of a chunk's size line with its extensions: nobody uses those, and the line counts against no other limit.
 constexpr std::size_t maxChunkLine = 1024;
-
-bool sameName(std::string_view a, std::string_view b) {
-    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return lower(x) == lower(y); });
-}
 
 bool digit(char c) { return c >= '0' && c <= '9'; }
 
@@ -46,7 +43,7 @@ std::optional<std::uint64_t> number(std::string_view text, int base) {
 bool lists(std::string_view value, std::string_view word) {
     while (!value.empty()) {
         const auto comma = std::min(value.find(','), value.size());
-        if (sameName(withoutBlanks(value.substr(0, comma)), word)) return true;
+        if (plugin::equalsIgnoreCase(withoutBlanks(value.substr(0, comma)), word)) return true;
         value.remove_prefix(std::min(comma + 1, value.size()));
     }
     return false;
@@ -56,14 +53,14 @@ bool lists(std::string_view value, std::string_view word) {
 
 std::optional<std::string_view> HttpHeaders::find(std::string_view name) const {
     for (const auto& [each, value] : fields_)
-        if (sameName(each, name)) return value;
+        if (plugin::equalsIgnoreCase(each, name)) return value;
     return std::nullopt;
 }
 
 std::vector<std::string_view> HttpHeaders::all(std::string_view name) const {
     std::vector<std::string_view> values;
     for (const auto& [each, value] : fields_)
-        if (sameName(each, name)) values.push_back(value);
+        if (plugin::equalsIgnoreCase(each, name)) values.push_back(value);
     return values;
 }
 
@@ -192,7 +189,7 @@ void HttpParser::framing() {
     if (lengths.size() > 1) return refuse("it has more than one Content-Length");
     if (!codings.empty()) {
         if (!http11_) return refuse("it has Transfer-Encoding in HTTP/1.0");
-        if (codings.size() > 1 || !sameName(codings.front(), "chunked")) return refuse("its transfer coding is not just chunked");
+        if (codings.size() > 1 || !plugin::equalsIgnoreCase(codings.front(), "chunked")) return refuse("its transfer coding is not just chunked");
         expect_ = Expect::chunkSize;
     } else if (!lengths.empty()) {
         const auto length = lengths.front();
@@ -226,9 +223,9 @@ std::optional<HttpUrl> parseHttpUrl(std::string_view text) {
     if (!std::all_of(text.begin(), text.end(), inUrl)) return std::nullopt;
     HttpUrl url;
     const auto scheme = text.substr(0, std::min(text.find("://"), text.size()));
-    if (!sameName(scheme, "http") && !sameName(scheme, "https")) return std::nullopt;
+    if (!plugin::equalsIgnoreCase(scheme, "http") && !plugin::equalsIgnoreCase(scheme, "https")) return std::nullopt;
     if (scheme.size() == text.size()) return std::nullopt;
-    url.tls = sameName(scheme, "https");
+    url.tls = plugin::equalsIgnoreCase(scheme, "https");
     text.remove_prefix(scheme.size() + 3);
     text = text.substr(0, text.find('#'));
 

@@ -2,6 +2,7 @@
 
 #include "auth/channel/tcp.h"
 #include "auth/sasl/base64.h"
+#include "plugin/contract/letters.h"
 #include "plugin/contract/log.h"
 
 #include <algorithm>
@@ -36,10 +37,6 @@ std::string toldBy(const HttpParser& answer, const ProxyUser* user) {
     return told;
 }
 
-bool sameLetters(std::string_view a, std::string_view b) {
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return (x | 0x20) == (y | 0x20); });
-}
-
 /// Of a list of challenges (RFC 9110 section 11.6.1) what each begins with: what stands alone or before a blank, and is no parameter.
 std::vector<std::string_view> schemesOf(std::string_view value) {
     std::vector<std::string_view> schemes;
@@ -67,7 +64,7 @@ std::string otherSchemes(const HttpParser& answer, const ProxyUser* user) {
     std::string list;
     for (const auto value : answer.headers().all("Proxy-Authenticate"))
         for (const auto scheme : schemesOf(value)) {
-            if (sameLetters(scheme, "Basic")) return {};
+            if (plugin::equalsIgnoreCase(scheme, "Basic")) return {};
             list += (list.empty() ? "" : ", ") + (repeatsUs(user, scheme) ? "?" : plugin::printable(scheme, 20));
         }
     return list;

@@ -1,6 +1,7 @@
 #include "auth/channel/proxy.h"
 
 #include "auth/channel/tcp.h"
+#include "plugin/contract/letters.h"
 
 #include <algorithm>
 #include <array>
@@ -21,13 +22,6 @@ std::string keyOf(const std::string& alias, std::string_view part) { return "pro
 /// A switch nobody wrote has its default, also in a configuration that was not completed.
 bool isOn(const Configuration& configuration, const std::string& key, bool otherwise) {
     return configuration.has(key) ? configuration.boolean(key) : otherwise;
-}
-
-std::string lowered(std::string_view text) {
-    std::string lower(text);
-    for (char& c : lower)
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    return lower;
 }
 
 /// `*` stands for any run of characters, also for none.
@@ -110,8 +104,8 @@ std::string Proxy::name() const {
 }
 
 bool bypasses(std::string_view entry, std::string_view host, std::uint16_t port) {
-    const auto pattern = lowered(entry);
-    auto name = lowered(host);
+    const auto pattern = plugin::lowerCase(entry);
+    auto name = plugin::lowerCase(host);
     if (name.size() > 1 && name.ends_with('.')) name.pop_back();
     const auto withPort = hostAndPort(name, port);
     if (fits(pattern, name) || fits(pattern, withPort)) return true;

@@ -2,6 +2,7 @@
 
 #include "auth/diagnosis/rows.h"
 #include "auth/token/provider_preset.h"
+#include "plugin/contract/letters.h"
 #include "plugin/contract/text.h"
 
 #include <algorithm>
@@ -16,13 +17,6 @@ using plugin::Code;
 
 constexpr std::string_view lowerLetters = "abcdefghijklmnopqrstuvwxyz";
 constexpr std::string_view idCharacters = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-";
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    for (auto& c : out)
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    return out;
-}
 
 bool isNamePart(char c) { return c == '_' || lowerLetters.find(c) != std::string_view::npos; }
 bool isName(std::string_view phrase) { return std::all_of(phrase.begin(), phrase.end(), isNamePart); }
@@ -79,7 +73,7 @@ const Row* rowFor(const Case& seen) {
     if (const auto* row = byNumber(numbersIn(seen.error))) return row;
     const auto code = seen.error.code;
     const auto group = static_cast<unsigned>(code) / 1000;
-    const auto text = lower(seen.error.what + " " + seen.error.provider);
+    const auto text = plugin::lowerCase(seen.error.what + " " + seen.error.provider);
     if (group == 3) {  // token
         if (const auto* row = byWords(googleTokenRows(), text)) return row;
         if (const auto* row = byCode(code)) return row;

@@ -2,6 +2,7 @@
 
 #include "auth/json_object.h"
 #include "auth/sasl/base64.h"
+#include "plugin/contract/letters.h"
 #include "plugin/contract/log.h"
 
 #include <algorithm>
@@ -34,11 +35,6 @@ std::optional<Account> namedBy(std::string_view token) {
 
 bool isAddress(std::string_view text) { return text.find('@') != std::string_view::npos; }
 
-bool equalsIgnoringCase(std::string_view a, std::string_view b) {
-    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return lower(x) == lower(y); });
-}
-
 }  // namespace
 
 std::optional<Account> accountOf(std::string_view idToken, std::string_view accessToken) {
@@ -52,7 +48,7 @@ std::optional<Account> accountOf(std::string_view idToken, std::string_view acce
 Match compare(const Account& account, std::string_view expected) {
     auto match = Match::unknown;
     for (const auto& name : account.names) {
-        if (equalsIgnoringCase(name, expected)) return Match::same;
+        if (plugin::equalsIgnoreCase(name, expected)) return Match::same;
         if (isAddress(name) == isAddress(expected)) match = Match::other;
     }
     return match;

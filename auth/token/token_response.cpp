@@ -2,6 +2,7 @@
 
 #include "auth/diagnosis/diagnosis.h"
 #include "auth/json_object.h"
+#include "plugin/contract/letters.h"
 #include "plugin/contract/log.h"
 
 #include <algorithm>
@@ -40,11 +41,6 @@ std::string_view trimmed(std::string_view text) {
     while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
     while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
     return text;
-}
-
-bool equalsIgnoringCase(std::string_view a, std::string_view b) {
-    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return lower(x) == lower(y); });
 }
 
 std::string httpStatus(int status) { return "HTTP " + std::to_string(status); }
@@ -150,7 +146,7 @@ Result<TokenGrant> grantFrom(const JsonObject& object, const Hide& hide) {
     if (!sendable(*token)) return refusal(Code::tokenIncomplete, "the access_token has octets that no token may have (RFC 6749 A.12)");
     const auto type = object.string("token_type");
     if (!type || type->empty()) return refusal(Code::tokenTypeNotBearer, "the token endpoint's answer has no token_type");
-    if (!equalsIgnoringCase(*type, "bearer"))
+    if (!plugin::equalsIgnoreCase(*type, "bearer"))
         return refusal(Code::tokenTypeNotBearer, "the token is of type " + shown(*type, hide, 32) + ", not bearer");
 
     TokenGrant grant;

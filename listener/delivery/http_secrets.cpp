@@ -3,6 +3,7 @@
 #include "auth/sasl/base64.h"
 #include "auth/secret_source.h"
 #include "listener/delivery/webhook_signature.h"
+#include "plugin/contract/letters.h"
 
 #include <algorithm>
 #include <array>
@@ -13,17 +14,11 @@ namespace {
 
 using plugin::Code;
 using plugin::Error;
+using plugin::lowerCase;
 using plugin::Reaction;
 using plugin::Result;
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-bool isLetterOrDigit(char c) { return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z'); }
-
-std::string lowered(std::string_view text) {
-    std::string result(text);
-    std::ranges::transform(result, result.begin(), lower);
-    return result;
-}
+bool isLetterOrDigit(char c) { return (c >= '0' && c <= '9') || (lowerCase(c) >= 'a' && lowerCase(c) <= 'z'); }
 
 /// RFC 9110 section 5.6.2.
 bool isToken(std::string_view text) {
@@ -56,7 +51,7 @@ Escaped escapedAt(std::string_view text) {
     if (end == std::string_view::npos || end < 2) return {};
     const auto inside = text.substr(1, end - 1);
     if (inside.front() != '#') return std::ranges::all_of(inside, isLetterOrDigit) ? Escaped{'\0', end + 1} : Escaped{};
-    const bool hex = inside.size() > 1 && lower(inside[1]) == 'x';
+    const bool hex = inside.size() > 1 && lowerCase(inside[1]) == 'x';
     return numbered(inside.substr(hex ? 2 : 1), hex ? 16 : 10, end + 1);
 }
 
@@ -67,7 +62,7 @@ auth::Secret folded(std::string_view text) {
         const auto escaped = escapedAt(text.substr(i));
         const char c = escaped.length > 0 ? escaped.is : text[i];
         if (escaped.length > 0) i += escaped.length - 1;
-        if (isLetterOrDigit(c)) result.add(lower(c));
+        if (isLetterOrDigit(c)) result.add(lowerCase(c));
     }
     return result.finish();
 }
@@ -85,7 +80,7 @@ std::optional<std::string> headerProblem(std::string_view name, bool withCredent
         "host",       "content-length", "connection", "accept-encoding",    "transfer-encoding", "te", "trailer", "proxy-connection",
         "keep-alive", "upgrade",        "expect",     "proxy-authorization"};
     if (!isToken(name)) return "is no name a header can have";
-    const auto plain = lowered(name);
+    const auto plain = lowerCase(name);
     if (std::ranges::find(ours, plain) != ours.end() || plain.starts_with("x-postern-")) return "is one that Postern sets itself";
     if (std::ranges::find(ofTheConnection, plain) != ofTheConnection.end()) return "belongs to the connection and cannot be set";
     if (withCredential && plain == "authorization") return "is set from .credential: use one of the two";
@@ -139,7 +134,7 @@ void Hidden::addHeader(std::string_view value) {
     const auto blank = value.find(' ');
     if (blank == std::string_view::npos) return;
     add(value.substr(blank + 1));
-    if (lowered(value.substr(0, blank)) != "basic") return;
+    if (lowerCase(value.substr(0, blank)) != "basic") return;
     const auto pair = auth::sasl::decodeBase64(value.substr(blank + 1));
     if (!pair) return;
     add(pair->reveal());

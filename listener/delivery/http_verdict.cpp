@@ -1,6 +1,7 @@
 #include "listener/delivery/http_verdict.h"
 
 #include "auth/token/token_response.h"
+#include "plugin/contract/letters.h"
 
 #include <algorithm>
 
@@ -12,9 +13,8 @@ using plugin::Error;
 using plugin::Reaction;
 
 bool isPlainText(std::string_view contentType) {
-    std::string type(contentType.substr(0, contentType.find(';')));
+    auto type = plugin::lowerCase(contentType.substr(0, contentType.find(';')));
     while (!type.empty() && type.back() == ' ') type.pop_back();
-    std::ranges::transform(type, type.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
     return type == "text/plain" || type == "application/json" || (type.starts_with("application/") && type.ends_with("+json"));
 }
 

@@ -5,6 +5,7 @@
 #include "listener/engine/alert_settings.h"
 #include "listener/engine/mailbox_keys.h"
 #include "listener/engine/sink_settings.h"
+#include "plugin/contract/letters.h"
 
 #include <algorithm>
 #include <cctype>
@@ -24,19 +25,12 @@ namespace {
 constexpr std::size_t defaultPerRound = 10'000;  // 80 kB of positions; a round of small mails then lasts a second or a few
 
 /// INBOX in any case is the inbox; written one way everywhere, since the name is part of the delivery id.
-std::string folderName(std::string name) {
-    static constexpr std::string_view inbox = "INBOX";
-    const auto same = [](char a, char b) { return std::toupper(static_cast<unsigned char>(a)) == b; };
-    return std::equal(name.begin(), name.end(), inbox.begin(), inbox.end(), same) ? std::string(inbox) : name;
-}
+std::string folderName(std::string name) { return plugin::equalsIgnoreCase(name, "INBOX") ? "INBOX" : name; }
 
 /// RFC 6154 section 2; case counts for nothing.
 bool isSpecialUse(std::string_view name) {
     static constexpr std::string_view uses[] = {"\\All", "\\Archive", "\\Drafts", "\\Flagged", "\\Junk", "\\Sent", "\\Trash"};
-    return std::any_of(std::begin(uses), std::end(uses), [name](std::string_view use) {
-        return std::equal(name.begin(), name.end(), use.begin(), use.end(),
-                          [](char a, char b) { return std::tolower(static_cast<unsigned char>(a)) == std::tolower(static_cast<unsigned char>(b)); });
-    });
+    return std::any_of(std::begin(uses), std::end(uses), [name](std::string_view use) { return plugin::equalsIgnoreCase(name, use); });
 }
 
 /// As written for this protocol; else for whatever protocol, unless that would be another one's server.

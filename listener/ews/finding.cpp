@@ -1,5 +1,7 @@
 #include "listener/ews/finding.h"
 
+#include "listener/folder_path.h"
+
 #include <algorithm>
 #include <array>
 #include <set>
@@ -97,9 +99,11 @@ Task<Result<std::optional<std::string>>> findFolder(Session& session, Endpoint& 
 }
 
 Task<Result<std::string>> findOrMakeFolder(Session& session, Endpoint& endpoint, std::string name, std::stop_token stop) {
+    const auto levels = levelsOf(name);
+    if (levels.empty()) co_return folderMissing(session, name);
     FolderRef parent = session.distinguished("msgfolderroot");
     std::string path;
-    for (const auto& level : levelsOf(name)) {
+    for (const auto& level : levels) {
         path += (path.empty() ? "" : "/") + asLevel(level);
         auto found = co_await findFolder(session, endpoint, path, stop);
         if (!found) co_return found.error();

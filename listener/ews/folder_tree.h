@@ -6,20 +6,13 @@
 #include <string_view>
 #include <vector>
 
-/// Names of folders: UTF-8, "/" separates, "//" stands for a "/" within a name; what the inbox holds is "INBOX/…", whatever the inbox is called.
+/// Names of folders (folder_path.h): what the inbox holds is "INBOX/…", whatever the inbox is called.
 namespace listener::ews {
 
-/// "INBOX", or "INBOX/…": the first level in any case.
+/// "INBOX", in any case of its letters.
 bool isInbox(std::string_view name);
-/// With "INBOX" written so.
+/// "INBOX" and what is below it, with "INBOX" written so.
 std::string withInbox(std::string_view name);
-/// Levels of a name, "//" read as "/".
-std::vector<std::string> levelsOf(std::string_view name);
-/// One level, as it stands in a name.
-std::string asLevel(std::string_view displayName);
-
-/// "*" crosses levels, "%" does not; all else as it is.
-bool fitsPattern(std::string_view name, std::string_view pattern);
 
 /// The folders of a mailbox, by name. Pure.
 class FolderTree {

@@ -1,5 +1,6 @@
 #include "listener/graph/folders.h"
 
+#include "listener/folder_path.h"
 #include "listener/graph/values.h"
 
 #include <algorithm>

@@ -1,6 +1,7 @@
 #include "listener/graph/refusal.h"
 
 #include "listener/graph/values.h"
+#include "plugin/contract/letters.h"
 #include "plugin/contract/log.h"
 
 #include <algorithm>
@@ -46,12 +47,6 @@ constexpr std::array codes{
     CodeRow{"ErrorServerBusy", Meaning::throttled},
     CodeRow{"ErrorExceededConnectionCount", Meaning::throttled},
 };
-
-bool contains(std::string_view text, std::string_view part) {
-    for (std::size_t at = 0; at + part.size() <= text.size(); ++at)
-        if (equalsIgnoreCase(text.substr(at, part.size()), part)) return true;
-    return false;
-}
 
 /// The outer code counts before the inner ones.
 std::optional<Meaning> byCode(std::string_view names) {
@@ -118,7 +113,8 @@ constexpr std::array consequences{
 Meaning meaningOf(const Failure& failure) {
     const auto meaning = byCode(failure.code).value_or(byStatus(failure));
     const bool aboutToken = failure.status == 401 || meaning == Meaning::tokenRefused;
-    if (aboutToken && (contains(failure.message, "invalid audience") || contains(failure.message, "audience claim value is invalid")))
+    if (aboutToken && (plugin::containsIgnoreCase(failure.message, "invalid audience") ||
+                       plugin::containsIgnoreCase(failure.message, "audience claim value is invalid")))
         return Meaning::wrongAudience;
     return failure.status == 401 ? Meaning::tokenRefused : meaning;
 }

@@ -36,11 +36,6 @@ std::optional<std::chrono::seconds> takeOffset(std::string_view& text) {
 
 }  // namespace
 
-bool equalsIgnoreCase(std::string_view a, std::string_view b) {
-    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&lower](char left, char right) { return lower(left) == lower(right); });
-}
-
 std::string percentEncoded(std::string_view text) {
     static constexpr std::string_view plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~", hex = "0123456789ABCDEF";
     std::string out;
@@ -77,43 +72,6 @@ std::optional<std::chrono::sys_seconds> parseDateTime(std::string_view text) {
                                            std::chrono::day{static_cast<unsigned>(*day)}};
     if (!offset || !text.empty() || !date.ok() || *year < 1601 || *hour > 23 || *minute > 59 || *second > 60) return std::nullopt;
     return std::chrono::sys_days{date} + std::chrono::hours{*hour} + std::chrono::minutes{*minute} + std::chrono::seconds{*second} - *offset;
-}
-
-std::vector<std::string> levelsOf(std::string_view path) {
-    std::vector<std::string> levels{""};
-    for (std::size_t i = 0; i < path.size(); ++i) {
-        if (path[i] != '/') {
-            levels.back() += path[i];
-        } else if (path.substr(i + 1).starts_with('/')) {
-            levels.back() += '/';
-            ++i;
-        } else {
-            levels.emplace_back();
-        }
-    }
-    if (std::any_of(levels.begin(), levels.end(), [](const auto& level) { return level.empty(); })) return {};
-    return levels;
-}
-
-std::string asLevel(std::string_view name) {
-    std::string level;
-    for (const char c : name) level.append(c == '/' ? 2 : 1, c);
-    return level;
-}
-
-bool fitsPattern(std::string_view path, std::string_view pattern) {
-    std::vector<bool> fits(path.size() + 1);  // the first so many octets, and the pattern as far as it has been looked at
-    fits[0] = true;
-    for (const char wanted : pattern) {
-        if (wanted == '*' || wanted == '%') {
-            for (std::size_t i = 0; i < path.size(); ++i)
-                if (fits[i] && (wanted == '*' || path[i] != '/')) fits[i + 1] = true;
-            continue;
-        }
-        for (std::size_t i = path.size(); i > 0; --i) fits[i] = fits[i - 1] && path[i - 1] == wanted;
-        fits[0] = false;
-    }
-    return fits[path.size()];
 }
 
 }  // namespace listener::graph

@@ -1,5 +1,6 @@
 #include "listener/imap/finding.h"
 
+#include "listener/folder_path.h"
 #include "listener/imap/folder.h"
 #include "listener/imap/lexer.h"
 #include "listener/imap/refusal.h"

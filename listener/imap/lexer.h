@@ -1,5 +1,7 @@
 #pragma once
 
+#include "plugin/contract/letters.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -8,9 +10,9 @@
 
 namespace listener::imap {
 
-/// IMAP compares ASCII without case, whatever the locale.
-bool equalsIgnoreCase(std::string_view a, std::string_view b);
-bool containsIgnoreCase(std::string_view text, std::string_view part);
+// IMAP compares ASCII without case, whatever the locale.
+using plugin::containsIgnoreCase;
+using plugin::equalsIgnoreCase;
 std::string upperCase(std::string_view text);
 /// Decimal digits only, up to 64 bits (RFC 9051 number64); none if empty, foreign or larger.
 std::optional<std::uint64_t> parseNumber(std::string_view digits);

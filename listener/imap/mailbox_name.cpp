@@ -198,21 +198,6 @@ std::optional<std::string> folderName(std::string_view wire, const Naming& namin
 
 bool sameFolder(std::string_view a, std::string_view b) { return a == b || (equalsIgnoreCase(a, "INBOX") && equalsIgnoreCase(b, "INBOX")); }
 
-bool fitsPattern(std::string_view name, std::string_view pattern) {
-    std::vector<bool> fits(name.size() + 1);  // the first so many octets, and the pattern as far as it has been looked at
-    fits[0] = true;
-    for (const char wanted : pattern) {
-        if (wanted == '*' || wanted == '%') {
-            for (std::size_t i = 0; i < name.size(); ++i)
-                if (fits[i] && (wanted == '*' || name[i] != '/')) fits[i + 1] = true;
-            continue;
-        }
-        for (std::size_t i = name.size(); i > 0; --i) fits[i] = fits[i - 1] && name[i - 1] == wanted;
-        fits[0] = false;
-    }
-    return fits[name.size()];
-}
-
 bool isPlainUtf8(std::string_view text) {
     while (!text.empty()) {
         const auto c = takeUtf8(text);

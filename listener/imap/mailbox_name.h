@@ -33,10 +33,6 @@ std::optional<std::string> folderName(std::string_view wire, const Naming& namin
 /// Two names as the server sends them: INBOX in any case.
 bool sameFolder(std::string_view a, std::string_view b);
 
-/// Does the whole name fit? "*" is any text, "%" any text without "/" (RFC 3501 section 6.3.8); all else is itself. Time grows with the product
-/// of the lengths, whatever the pattern.
-bool fitsPattern(std::string_view name, std::string_view pattern);
-
 /// Is this UTF-8 without control characters?
 bool isPlainUtf8(std::string_view text);
 

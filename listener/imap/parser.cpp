@@ -2,6 +2,7 @@
 
 #include "listener/imap/date.h"
 #include "listener/imap/lexer.h"
+#include "plugin/contract/letters.h"
 
 #include <algorithm>
 
@@ -283,9 +284,7 @@ std::optional<Id> parseId(Lexer& lexer) {
         auto value = name ? lexer.string() : std::nullopt;
         if (!value || id.fields.size() >= wordLimit) return std::nullopt;
         if (value->kind != Lexer::String::Kind::text) continue;
-        for (char& c : name->text)
-            if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-        id.fields.emplace_back(std::move(name->text), std::move(value->text));
+        id.fields.emplace_back(plugin::lowerCase(name->text), std::move(value->text));
     }
 }
 

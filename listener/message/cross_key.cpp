@@ -1,6 +1,7 @@
 #include "listener/message/cross_key.h"
 
 #include "listener/message/sha256.h"
+#include "plugin/contract/letters.h"
 
 #include <iconv.h>
 
@@ -15,8 +16,6 @@ constexpr std::size_t longestCharset = 40;
 
 bool isBlank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-
 std::string_view trimmed(std::string_view text) {
     while (!text.empty() && isBlank(text.front())) text.remove_prefix(1);
     while (!text.empty() && isBlank(text.back())) text.remove_suffix(1);
@@ -25,7 +24,7 @@ std::string_view trimmed(std::string_view text) {
 
 int hexDigit(char c) {
     if (c >= '0' && c <= '9') return c - '0';
-    const char letter = lower(c);
+    const char letter = plugin::lowerCase(c);
     return letter >= 'a' && letter <= 'f' ? letter - 'a' + 10 : -1;
 }
 
@@ -88,7 +87,7 @@ std::optional<Word> encodedWord(std::string_view text) {
     if (end == text.npos) return std::nullopt;
     const auto content = text.substr(charset + 3, end - charset - 3);
     if (std::ranges::any_of(content, isBlank)) return std::nullopt;
-    const char encoding = lower(text[charset + 1]);
+    const char encoding = plugin::lowerCase(text[charset + 1]);
     auto bytes = encoding == 'q' ? fromQ(content) : encoding == 'b' ? fromBase64(content) : std::nullopt;
     if (!bytes) return std::nullopt;
     const auto name = text.substr(2, charset - 2);
@@ -109,7 +108,7 @@ std::string decoded(std::string_view text) {
             auto next = end;
             while (next < text.size() && isBlank(text[next])) ++next;
             const auto more = encodedWord(text.substr(next));
-            if (!more || !std::ranges::equal(more->charset, word->charset, [](char a, char b) { return lower(a) == lower(b); })) break;
+            if (!more || !plugin::equalsIgnoreCase(more->charset, word->charset)) break;
             word->bytes += more->bytes;
             end = next + more->end;
         }
@@ -131,7 +130,7 @@ std::string addressIn(std::string_view from) {
     int depth = 0;
     for (const char c : from) {
         depth += c == '(' ? 1 : 0;
-        if (depth == 0 && !isBlank(c)) address += lower(c);
+        if (depth == 0 && !isBlank(c)) address += plugin::lowerCase(c);
         depth -= c == ')' && depth > 0 ? 1 : 0;
     }
     return address;

@@ -1,6 +1,7 @@
 #include "listener/message/cross_key.h"
 #include "listener/message/message.h"
 #include "listener/message/sha256.h"
+#include "plugin/contract/letters.h"
 #include "plugin/contract/text.h"
 
 #include <algorithm>
@@ -12,10 +13,6 @@ constexpr std::array<std::string_view, 4> matched{"message-id", "date", "from", 
 using Bodies = std::array<std::optional<std::string_view>, matched.size()>;
 
 bool isBlank(char c) { return c == ' ' || c == '\t'; }
-
-bool sameName(std::string_view name, std::string_view lower) {
-    return std::ranges::equal(name, lower, [](char a, char b) { return (a >= 'A' && a <= 'Z' ? static_cast<char>(a + 32) : a) == b; });
-}
 
 std::string_view withoutLineEnd(std::string_view line) {
     if (line.ends_with('\n')) line.remove_suffix(1);
@@ -35,7 +32,7 @@ void note(std::string_view field, Bodies& bodies) {
     auto name = field.substr(0, colon);
     while (!name.empty() && isBlank(name.back())) name.remove_suffix(1);  // "Subject :", RFC 5322 section 4.5
     for (std::size_t i = 0; i < matched.size(); ++i)
-        if (!bodies[i] && sameName(name, matched[i])) bodies[i] = withoutLineEnd(field.substr(colon + 1));
+        if (!bodies[i] && plugin::equalsIgnoreCase(name, matched[i])) bodies[i] = withoutLineEnd(field.substr(colon + 1));
 }
 
 Bodies readFields(std::string_view head) {

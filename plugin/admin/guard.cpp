@@ -1,5 +1,7 @@
 #include "plugin/admin/guard.h"
 
+#include "plugin/contract/letters.h"
+
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 
@@ -11,14 +13,8 @@ namespace plugin::admin {
 
 namespace {
 
-std::string lower(std::string_view text) {
-    std::string out(text);
-    std::transform(out.begin(), out.end(), out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-    return out;
-}
-
 /// As a Host header has it: an address of IPv6 in brackets.
-std::string bracketed(const std::string& host) { return host.find(':') == std::string::npos ? lower(host) : "[" + lower(host) + "]"; }
+std::string bracketed(const std::string& host) { return host.find(':') == std::string::npos ? lowerCase(host) : "[" + lowerCase(host) + "]"; }
 
 /// Whether what follows a host is a port, or nothing.
 bool isPort(std::string_view text) {
@@ -29,7 +25,7 @@ bool isPort(std::string_view text) {
 
 /// Host = uri-host [ ":" port ] (RFC 9110, section 7.2); without a port it is 80, with TLS 443.
 bool isOurs(std::string_view host, const Door& door) {
-    const auto text = lower(host);
+    const auto text = lowerCase(host);
     const auto suffix = ":" + std::to_string(door.port);
     const bool usual = door.port == (door.tls ? 443 : 80);
     const std::array own{std::string("localhost"), std::string("127.0.0.1"), std::string("[::1]"), bracketed(door.address)};
@@ -42,7 +38,7 @@ bool isOurs(std::string_view host, const Door& door) {
 
 bool proves(const std::optional<std::string>& authorization, const std::string& tokenDigest) {
     constexpr std::string_view scheme = "bearer ";
-    if (!authorization || tokenDigest.empty() || lower(std::string_view(*authorization).substr(0, scheme.size())) != scheme) return false;
+    if (!authorization || tokenDigest.empty() || lowerCase(std::string_view(*authorization).substr(0, scheme.size())) != scheme) return false;
     std::string_view given = *authorization;
     given.remove_prefix(scheme.size());
     while (given.starts_with(' ')) given.remove_prefix(1);

@@ -1,5 +1,7 @@
 #include "plugin/contract/configuration.h"
 
+#include "plugin/contract/letters.h"
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -120,9 +122,7 @@ std::optional<std::vector<std::string>> parseCommand(std::string_view text) {
 }
 
 bool isLoopback(std::string_view host) {
-    const auto same = [](char a, char b) { return a == b || (a >= 'A' && a <= 'Z' && a - 'A' + 'a' == b); };
-    static constexpr std::string_view local = "localhost";
-    if (host == "::1" || std::equal(host.begin(), host.end(), local.begin(), local.end(), same)) return true;
+    if (host == "::1" || equalsIgnoreCase(host, "localhost")) return true;
     if (!host.starts_with("127.")) return false;  // and three more numbers: "127.example.com" is somebody else
     std::string_view rest = host.substr(4);
     for (int i = 0; i < 3; ++i) {

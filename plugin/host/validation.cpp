@@ -1,5 +1,6 @@
 #include "plugin/host/validation.h"
 
+#include "plugin/contract/letters.h"
 #include "plugin/host/known_keys.h"
 #include "plugin/host/nearest.h"
 #include "plugin/host/value_form.h"
@@ -17,12 +18,6 @@ namespace plugin::host {
 namespace {
 
 using Severity = Problem::Severity;
-
-std::string lowered(std::string text) {
-    for (char& c : text)
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    return text;
-}
 
 std::string firstPart(std::string_view key) { return std::string(key.substr(0, key.find('.'))); }
 std::string prefixOf(const std::string& group, const std::string& alias) { return group + "." + alias + "."; }
@@ -86,7 +81,7 @@ private:
 
     /// False: the alias cannot be used, which is reported once for each spelling.
     bool acceptAlias(const KnownKeys::Match& match, const Entry& entry) {
-        auto& spellings = aliases_[match.group][lowered(match.alias)];
+        auto& spellings = aliases_[match.group][lowerCase(match.alias)];
         for (const auto& known : spellings)
             if (known.name == match.alias) return known.sound;
         auto bad = badAlias(match.alias);
@@ -156,7 +151,7 @@ private:
         if (isForeign(group)) return;
         auto meant = nearest(target, defined);
         for (const auto& each : defined)
-            if (lowered(each) == lowered(target)) meant = each;
+            if (lowerCase(each) == lowerCase(target)) meant = each;
         problem(Code::configUnknownReference, name,
                 "there is no " + group + " " + shown(target) +
                     (!meant.empty()       ? "; did you mean " + meant + "?"

@@ -1,5 +1,6 @@
 #include "plugin/host/value_form.h"
 
+#include "plugin/contract/letters.h"
 #include "plugin/host/nearest.h"
 
 #include <algorithm>
@@ -72,13 +73,6 @@ bool isIpv6(std::string_view text) {
     return before >= 0 && after >= 0 && before + after < 8;
 }
 
-std::string lowered(std::string_view text) {
-    std::string low(text);
-    for (char& c : low)
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    return low;
-}
-
 }  // namespace
 
 std::optional<std::string> badHost(std::string_view host) {
@@ -114,7 +108,7 @@ namespace {
 
 /// RFC 3986, narrowed to what an endpoint needs. The text is never repeated: a URL may carry a key in its path or query.
 void judgeUrl(Judged& judged, std::string_view url) {
-    const auto scheme = lowered(url.substr(0, url.find("://")));
+    const auto scheme = lowerCase(url.substr(0, url.find("://")));
     if (url.find("://") == std::string_view::npos || (scheme != "https" && scheme != "http"))
         return refuse(judged, "not a URL that begins with https://");
     for (std::size_t i = 0; i < url.size(); ++i)

@@ -1,4 +1,5 @@
 // What Graph may answer: JSON, pages, errors, the answers of a $batch, dates; and folder paths. However it is written, what is relied on is there.
+#include "listener/folder_path.h"
 #include "listener/graph/answer.h"
 #include "listener/graph/json.h"
 #include "listener/graph/refusal.h"
@@ -12,6 +13,9 @@
 #include <string_view>
 
 using namespace listener::graph;
+using listener::asLevel;
+using listener::fitsPattern;
+using listener::levelsOf;
 
 namespace {
 

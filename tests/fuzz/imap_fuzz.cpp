@@ -1,5 +1,6 @@
 // What a server sends: however it is cut, the same frames come out, and what is read of them is the same each time.
 // Sets and folder names survive being written and read again.
+#include "listener/folder_path.h"
 #include "listener/imap/framer.h"
 #include "listener/imap/mailbox_name.h"
 #include "listener/imap/parser.h"
@@ -13,6 +14,7 @@
 #include <vector>
 
 using namespace listener::imap;
+using listener::fitsPattern;
 
 namespace {
 

@@ -75,20 +75,6 @@ SCENARIO("users, ids and names are encoded in addresses", "[graph]") {
     CHECK_THROWS_AS(addresses.batch(std::vector<BatchItem>(batchSize + 1), "doing"), std::logic_error);
 }
 
-SCENARIO("paths have levels, and a slash in a name is written twice", "[graph]") {
-    CHECK(levelsOf("INBOX") == Texts{"INBOX"});
-    CHECK(levelsOf("INBOX/a b/c") == Texts{"INBOX", "a b", "c"});
-    CHECK(levelsOf("in//out/x") == Texts{"in/out", "x"});
-    CHECK(asLevel("in/out") == "in//out");
-    for (const auto* none : {"", "/a", "a/"}) CHECK(levelsOf(none).empty());
-    CHECK(fitsPattern("INBOX/a", "INBOX/%"));
-    CHECK(!fitsPattern("INBOX/a/b", "INBOX/%"));
-    CHECK(fitsPattern("INBOX/a/b", "*"));
-    CHECK(!fitsPattern("INBOX", "INBOX/*"));
-    CHECK(equalsIgnoreCase("InBoX", "INBOX"));
-    CHECK(!equalsIgnoreCase("INBOX", "INBOXX"));
-}
-
 namespace {
 
 std::optional<MessagePage> page(const std::string& text) { return messagePage(*Json::parse(text)); }
