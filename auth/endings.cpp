@@ -2,7 +2,9 @@
 
 #include "auth/keystore/configured_keystore.h"
 #include "auth/keystore/key_description.h"
+#include "auth/stored_form.h"
 #include "auth/token/provider_preset.h"
+#include "plugin/contract/asking.h"
 #include "plugin/contract/database.h"
 #include "plugin/contract/log.h"
 #include "plugin/contract/loop.h"
@@ -167,19 +169,17 @@ void Endings::addCertificates(const Configuration& configuration, std::vector<En
 
 Task<void> Endings::addSignIns(std::shared_ptr<const Configuration> configuration, std::vector<Ending>& found) {
     if (parts_.database != nullptr) {
-        auto rows = std::make_shared<std::vector<Ending>>();
-        auto reading = parts_.database->read([configuration, rows](plugin::Transaction& transaction) -> plugin::Result<void> {
+        auto reading = plugin::ask<std::vector<Ending>>(*parts_.database, &plugin::Database::read, [configuration](plugin::Transaction& transaction) {
+            std::vector<Ending> rows;
             auto& select = transaction.prepare("SELECT credential, obtained_at FROM auth_grant WHERE refresh_token IS NOT NULL");
             while (select.step()) {
                 const std::string name(select.text(0));
                 if (configuration->text("credential." + name + ".client_id").empty()) continue;  // configured no more
-                if (auto ending = signInEnding(*configuration, name, Wall(std::chrono::milliseconds(select.integer(1)))))
-                    rows->push_back(std::move(*ending));
+                if (auto ending = signInEnding(*configuration, name, stored::time(select.integer(1)))) rows.push_back(std::move(*ending));
             }
-            return {};
+            return rows;
         });
-        const auto read = co_await reading;
-        if (read) signIns_ = std::move(*rows);
+        if (auto read = co_await reading) signIns_ = std::move(*read);
     }
     found.insert(found.end(), signIns_.begin(), signIns_.end());
 }

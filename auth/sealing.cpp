@@ -1,5 +1,6 @@
 #include "auth/sealing.h"
 
+#include "auth/digest.h"
 #include "plugin/contract/text.h"
 
 #include <openssl/evp.h>
@@ -54,8 +55,7 @@ std::span<const std::uint8_t> bytesOf(std::string_view text) { return {octets(te
 
 std::string binaryId(const Secret& key) {
     const auto named = SecretBuilder(64).add("postern-seal-key-1").add(key.reveal()).finish();
-    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-    must(EVP_Digest(octets(named.reveal()), named.reveal().size(), digest.data(), nullptr, EVP_sha256(), nullptr));
+    const auto digest = sha256(named.reveal());
     return {reinterpret_cast<const char*>(digest.data()), idOctets};
 }
 

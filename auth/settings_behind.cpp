@@ -1,15 +1,10 @@
 #include "auth/settings_behind.h"
 
-#include "plugin/contract/text.h"
-
-#include <openssl/evp.h>
+#include "auth/digest.h"
 
 #include <algorithm>
 #include <array>
-#include <cstdint>
 #include <set>
-#include <span>
-#include <stdexcept>
 
 namespace auth {
 
@@ -57,11 +52,7 @@ private:
 std::string settingsBehind(const plugin::Configuration& configuration, std::string_view prefix) {
     Gatherer gatherer(configuration);
     gatherer.gather(prefix);
-    std::array<std::uint8_t, EVP_MAX_MD_SIZE> digest{};
-    unsigned size = 0;
-    if (EVP_Digest(gatherer.text().data(), gatherer.text().size(), digest.data(), &size, EVP_sha256(), nullptr) != 1)
-        throw std::runtime_error("OpenSSL cannot make a digest");
-    return plugin::hexText(std::span(digest).first(size));
+    return sha256Text(gatherer.text());
 }
 
 }  // namespace auth

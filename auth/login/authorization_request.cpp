@@ -1,9 +1,8 @@
 #include "auth/login/authorization_request.h"
 
+#include "auth/digest.h"
 #include "auth/sasl/base64.h"
 #include "auth/token/token_request.h"
-
-#include <openssl/evp.h>
 
 #include <array>
 #include <span>
@@ -34,11 +33,8 @@ void parameter(std::string& url, std::string_view name, std::string_view value) 
 }  // namespace
 
 std::string codeChallenge(std::string_view verifier) {
-    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-    unsigned size = 0;
-    if (EVP_Digest(verifier.data(), verifier.size(), digest.data(), &size, EVP_sha256(), nullptr) != 1)
-        throw std::logic_error("OpenSSL cannot compute SHA-256");
-    return std::string(sasl::base64Url({reinterpret_cast<const char*>(digest.data()), size}).reveal());
+    const auto digest = sha256(verifier);
+    return std::string(sasl::base64Url({reinterpret_cast<const char*>(digest.data()), digest.size()}).reveal());
 }
 
 ProofKey makeProofKey(plugin::Random& random) {

@@ -1,18 +1,15 @@
 #include "auth/login/callback_desk.h"
 
+#include "auth/digest.h"
 #include "auth/login/redirect.h"
 #include "auth/sealing.h"
+#include "auth/stored_form.h"
 #include "auth/token/grant_store.h"
+#include "plugin/contract/asking.h"
 #include "plugin/contract/database.h"
 #include "plugin/contract/loop.h"
-#include "plugin/contract/text.h"
 
-#include <openssl/evp.h>
-
-#include <array>
 #include <memory>
-#include <span>
-#include <stdexcept>
 #include <utility>
 
 namespace auth::login {
@@ -27,16 +24,10 @@ using plugin::Wall;
 
 namespace {
 
-std::int64_t stored(Wall time) { return std::chrono::floor<std::chrono::milliseconds>(time.time_since_epoch()).count(); }
-
 /// What is stored of a state: who reads the table cannot answer in anybody's name.
 std::string hashOf(std::string_view state) {
     const auto named = SecretBuilder(32 + state.size()).add("postern-callback-1").add(state).finish();
-    std::array<std::uint8_t, EVP_MAX_MD_SIZE> digest{};
-    unsigned size = 0;
-    if (EVP_Digest(named.reveal().data(), named.reveal().size(), digest.data(), &size, EVP_sha256(), nullptr) != 1)
-        throw std::runtime_error("OpenSSL cannot make a digest");
-    return plugin::hexText(std::span(digest).first(size));
+    return sha256Text(named.reveal());
 }
 
 std::string boundTo(const std::string& hash) { return "auth_callback/" + hash; }
@@ -69,34 +60,31 @@ std::string callbackUri(const plugin::Configuration& configuration) {
 }
 
 Task<Result<void>> CallbackDesk::expect(std::string state, Wall until) {
-    auto writing = parts_.database.write([hash = hashOf(state), until = stored(until), now = stored(parts_.clock.wall())](Transaction& transaction) {
-        return insert(transaction, hash, until, now);
-    });
+    auto writing = parts_.database.write([hash = hashOf(state), until = stored::time(until), now = stored::time(parts_.clock.wall())](
+                                             Transaction& transaction) { return insert(transaction, hash, until, now); });
     co_return co_await writing;
 }
 
 Task<Result<std::optional<Secret>>> CallbackDesk::look(std::string state) {
     const auto hash = hashOf(state);
-    auto sealed = std::make_shared<std::string>();
-    auto reading = parts_.database.read([hash, sealed](Transaction& transaction) -> Result<void> {
+    auto reading = plugin::ask<std::string>(parts_.database, &plugin::Database::read, [hash](Transaction& transaction) {
         auto& select = transaction.prepare("SELECT answer FROM auth_callback WHERE state_hash = ? AND answer IS NOT NULL");
-        if (!select.bind(0, hash).step()) return {};
-        const auto bytes = select.blob(0);
-        sealed->assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-        return {};
+        return select.bind(0, hash).step() ? std::string(stored::octets(select.blob(0))) : std::string{};
     });
-    if (auto read = co_await reading; !read) co_return read.error();
+    auto sealed = co_await reading;
+    if (!sealed) co_return sealed.error();
     if (sealed->empty()) co_return std::optional<Secret>{};
     auto& loop = co_await plugin::thisLoop();
-    auto opening = plugin::offload(
-        loop, [this, hash, sealed] { return parts_.sealer.open(*sealed, boundTo(hash), "the answer the browser has brought to the admin port"); });
+    auto opening = plugin::offload(loop, [this, hash, sealed = std::move(*sealed)] {
+        return parts_.sealer.open(sealed, boundTo(hash), "the answer the browser has brought to the admin port");
+    });
     auto opened = co_await opening;
     if (!opened) co_return opened.error();
     co_return std::optional<Secret>(std::move(*opened));
 }
 
 Task<Result<void>> CallbackDesk::clearAway() {
-    auto writing = parts_.database.write([now = stored(parts_.clock.wall())](Transaction& transaction) -> Result<void> {
+    auto writing = parts_.database.write([now = stored::time(parts_.clock.wall())](Transaction& transaction) -> Result<void> {
         clear(transaction, now);
         return {};
     });
@@ -115,13 +103,11 @@ Task<Result<bool>> CallbackDesk::bring(Secret query) {
     const auto redirect = parseRedirect(query.reveal());
     if (!redirect || redirect->state.empty()) co_return false;
     const auto hash = hashOf(redirect->state);
-    const auto now = stored(parts_.clock.wall());
-    auto awaited = std::make_shared<bool>(false);
-    auto reading = parts_.database.read([hash, now, awaited](Transaction& transaction) -> Result<void> {
-        *awaited = isAwaited(transaction, hash, now);
-        return {};
-    });
-    if (auto read = co_await reading; !read) co_return read.error();
+    const auto now = stored::time(parts_.clock.wall());
+    auto reading = plugin::ask<bool>(parts_.database, &plugin::Database::read,
+                                     [hash, now](Transaction& transaction) { return isAwaited(transaction, hash, now); });
+    const auto awaited = co_await reading;
+    if (!awaited) co_return awaited.error();
     if (!*awaited) co_return false;
 
     auto& loop = co_await plugin::thisLoop();
@@ -133,19 +119,13 @@ Task<Result<bool>> CallbackDesk::bring(Secret query) {
         plugin::offload(loop, [this, plain, hash, mayMake = !*before] { return parts_.sealer.seal(plain->reveal(), boundTo(hash), mayMake); });
     auto sealed = co_await sealing;
     if (!sealed) co_return sealed.error();
-    const auto bytes = std::make_shared<const std::string>(std::move(*sealed));
-    auto writing = parts_.database.write([hash, now, awaited, bytes](Transaction& transaction) -> Result<void> {
+    auto writing = plugin::ask<bool>(parts_.database, &plugin::Database::write, [hash, now, bytes = std::move(*sealed)](Transaction& transaction) {
         clear(transaction, now);
-        *awaited = isAwaited(transaction, hash, now);  // of two that come at once, one
-        if (!*awaited) return {};
-        transaction.prepare("UPDATE auth_callback SET answer = ? WHERE state_hash = ?")
-            .bindBlob(0, {reinterpret_cast<const std::uint8_t*>(bytes->data()), bytes->size()})
-            .bind(1, hash)
-            .run();
-        return {};
+        if (!isAwaited(transaction, hash, now)) return false;  // of two that come at once, one
+        transaction.prepare("UPDATE auth_callback SET answer = ? WHERE state_hash = ?").bindBlob(0, stored::blob(bytes)).bind(1, hash).run();
+        return true;
     });
-    if (auto written = co_await writing; !written) co_return written.error();
-    co_return *awaited;
+    co_return co_await writing;
 }
 
 }  // namespace auth::login

@@ -1,5 +1,6 @@
 #include "auth/token/credential_state.h"
 
+#include "auth/stored_form.h"
 #include "auth/token/credential_case.h"
 
 #include <algorithm>
@@ -18,8 +19,6 @@ using plugin::Task;
 using plugin::Transaction;
 
 namespace {
-
-plugin::Wall loaded(std::int64_t time) { return plugin::Wall(std::chrono::milliseconds(time)); }
 
 using States = std::map<std::string, CredentialState>;
 
@@ -46,8 +45,8 @@ Result<void> addStored(Transaction& transaction, States& states, const Basis& ba
         state.refreshToken = select.integer(2) != 0;
         if (const auto asked = select.text(3); !asked.empty()) state.askedScopes = asked;
         state.grantedScopes = select.text(4);
-        state.obtainedAt = loaded(select.integer(5));
-        if (!select.isNull(6)) state.expiresAt = loaded(select.integer(6));
+        state.obtainedAt = stored::time(select.integer(5));
+        if (!select.isNull(6)) state.expiresAt = stored::time(select.integer(6));
         state.account = select.text(7);
         if (*state.refreshToken) addEnding(state, signInEnding(basis.configuration, state.name, *state.obtainedAt), basis);
     }

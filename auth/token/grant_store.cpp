@@ -1,14 +1,15 @@
 #include "auth/token/grant_store.h"
 
+#include "auth/digest.h"
 #include "auth/sealing.h"
+#include "auth/stored_form.h"
 #include "auth/token/credential.h"
+#include "plugin/contract/asking.h"
 #include "plugin/contract/database.h"
 #include "plugin/contract/loop.h"
-#include "plugin/contract/text.h"
 
-#include <openssl/evp.h>
-
-#include <array>
+#include <memory>
+#include <span>
 #include <stdexcept>
 #include <utility>
 
@@ -20,14 +21,8 @@ using plugin::Reaction;
 using plugin::Result;
 using plugin::Task;
 using plugin::Transaction;
-using plugin::Wall;
 
 namespace {
-
-std::int64_t stored(Wall time) { return std::chrono::floor<std::chrono::milliseconds>(time.time_since_epoch()).count(); }
-Wall loaded(std::int64_t time) { return Wall(std::chrono::milliseconds(time)); }
-std::string_view textOf(std::span<const std::uint8_t> bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
-std::span<const std::uint8_t> bytesOf(std::string_view text) { return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}; }
 
 /// A row as it stands: the tokens sealed, empty where there are none.
 struct Row {
@@ -49,13 +44,13 @@ Row rowOf(Transaction& transaction, const std::string& credential) {
     row.grant.fingerprint = select.text(1);
     row.grant.by = select.text(2);
     row.forgotten = row.grant.by.empty();
-    row.refreshToken = textOf(select.blob(3));
-    row.accessToken = textOf(select.blob(4));
+    row.refreshToken = stored::octets(select.blob(3));
+    row.accessToken = stored::octets(select.blob(4));
     row.grant.tokenType = select.text(5);
     row.grant.askedScopes = select.text(6);
     row.grant.grantedScopes = select.text(7);
-    row.grant.obtainedAt = loaded(select.integer(8));
-    if (!select.isNull(9)) row.grant.expiresAt = loaded(select.integer(9));
+    row.grant.obtainedAt = stored::time(select.integer(8));
+    if (!select.isNull(9)) row.grant.expiresAt = stored::time(select.integer(9));
     row.grant.account = select.text(10);
     return row;
 }
@@ -82,14 +77,14 @@ void write(Transaction& transaction, const Sealed& sealed, std::int64_t version)
         if (bytes.empty())
             insert.bindNull(parameter);
         else
-            insert.bindBlob(parameter, bytesOf(bytes));
+            insert.bindBlob(parameter, stored::blob(bytes));
     };
     insert.bind(0, grant.credential).bind(1, version).bind(2, grant.fingerprint).bind(3, grant.by);
     token(4, sealed.refreshToken);
     token(5, sealed.accessToken);
-    insert.bind(6, grant.tokenType).bind(7, grant.askedScopes).bind(8, grant.grantedScopes).bind(9, stored(grant.obtainedAt));
+    insert.bind(6, grant.tokenType).bind(7, grant.askedScopes).bind(8, grant.grantedScopes).bind(9, stored::time(grant.obtainedAt));
     if (grant.expiresAt)
-        insert.bind(10, stored(*grant.expiresAt));
+        insert.bind(10, stored::time(*grant.expiresAt));
     else
         insert.bindNull(10);
     insert.bind(11, grant.account).run();
@@ -100,13 +95,12 @@ public:
     SealedGrantStore(plugin::Database& database, Sealer& sealer) : database_(database), sealer_(sealer) {}
 
     Task<Result<std::optional<StoredGrant>>> find(std::string credential) override {
-        auto row = std::make_shared<Row>();
-        auto reading = database_.read([row, credential](Transaction& transaction) -> Result<void> {
-            *row = rowOf(transaction, credential);
-            return {};
-        });
-        if (auto read = co_await reading; !read) co_return read.error();
-        if (row->forgotten) co_return std::optional<StoredGrant>{};
+        auto reading =
+            plugin::ask<Row>(database_, &plugin::Database::read, [credential](Transaction& transaction) { return rowOf(transaction, credential); });
+        auto read = co_await reading;
+        if (!read) co_return read.error();
+        if (read->forgotten) co_return std::optional<StoredGrant>{};
+        const auto row = std::make_shared<Row>(std::move(*read));
         auto& loop = co_await plugin::thisLoop();
         auto opening = plugin::offload(loop, [this, row] { return opened(*row); });
         auto done = co_await opening;
@@ -125,8 +119,7 @@ public:
         auto done = co_await sealing;
         if (!done) co_return done.error();
 
-        auto version = std::make_shared<std::int64_t>(0);
-        auto writing = database_.write([sealed, version, expected](Transaction& transaction) -> Result<void> {
+        auto keeping = [sealed, expected](Transaction& transaction) -> Result<std::int64_t> {
             const auto& name = sealed->grant.credential;
             const auto row = rowOf(transaction, name);
             if ((row.forgotten ? 0 : row.version) != expected)
@@ -135,12 +128,11 @@ public:
             if (mine && theirs && *mine != *theirs)
                 return Error{Reaction::askOperator, Code::storeSealed,
                              called(name, "refresh_token") + " was sealed with the key " + *theirs + "; the key in use is " + *mine};
-            *version = row.version + 1;
-            write(transaction, *sealed, *version);
-            return {};
-        });
-        if (auto written = co_await writing; !written) co_return written.error();
-        co_return *version;
+            write(transaction, *sealed, row.version + 1);
+            return row.version + 1;
+        };
+        auto writing = plugin::ask<std::int64_t>(database_, &plugin::Database::write, std::move(keeping));
+        co_return co_await writing;
     }
 
     Task<Result<void>> canKeep(std::string credential) override {
@@ -171,24 +163,18 @@ public:
     }
 
     Task<Result<std::int64_t>> version(std::string credential) override {
-        auto found = std::make_shared<std::int64_t>(0);
-        auto reading = database_.read([found, credential](Transaction& transaction) -> Result<void> {
+        auto reading = plugin::ask<std::int64_t>(database_, &plugin::Database::read, [credential](Transaction& transaction) {
             auto& select = transaction.prepare("SELECT version FROM auth_grant WHERE credential = ?");
-            if (select.bind(0, credential).step()) *found = select.integer(0);
-            return {};
+            return select.bind(0, credential).step() ? select.integer(0) : 0;
         });
-        if (auto read = co_await reading; !read) co_return read.error();
-        co_return *found;
+        co_return co_await reading;
     }
 
     Task<Result<bool>> holdsSealed() override {
-        auto any = std::make_shared<bool>(false);
-        auto reading = database_.read([any](Transaction& transaction) -> Result<void> {
-            *any = transaction.prepare("SELECT 1 FROM auth_grant WHERE coalesce(refresh_token, access_token) IS NOT NULL LIMIT 1").step();
-            return {};
+        auto reading = plugin::ask<bool>(database_, &plugin::Database::read, [](Transaction& transaction) {
+            return transaction.prepare("SELECT 1 FROM auth_grant WHERE coalesce(refresh_token, access_token) IS NOT NULL LIMIT 1").step();
         });
-        if (auto read = co_await reading; !read) co_return read.error();
-        co_return *any;
+        co_return co_await reading;
     }
 
 private:
@@ -238,11 +224,7 @@ std::unique_ptr<GrantStore> makeGrantStore(plugin::Database& database, Sealer& s
 std::string grantFingerprint(const Credential& credential) {
     std::string text = "postern-grant-1";
     for (const auto* part : {&credential.tokenEndpoint, &credential.clientId}) text.append(1, '\0').append(*part);
-    std::array<std::uint8_t, EVP_MAX_MD_SIZE> digest{};
-    unsigned size = 0;
-    if (EVP_Digest(text.data(), text.size(), digest.data(), &size, EVP_sha256(), nullptr) != 1)
-        throw std::runtime_error("OpenSSL cannot make a digest");
-    return plugin::hexText(std::span(digest).first(size));
+    return sha256Text(text);
 }
 
 }  // namespace auth

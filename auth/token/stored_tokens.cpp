@@ -1,16 +1,12 @@
 #include "auth/token/stored_tokens.h"
 
+#include "auth/digest.h"
 #include "auth/json_object.h"
 #include "auth/token/renewal.h"
 #include "plugin/contract/fault.h"
 #include "plugin/contract/loop.h"
-#include "plugin/contract/text.h"
-
-#include <openssl/evp.h>
 
 #include <algorithm>
-#include <array>
-#include <stdexcept>
 #include <utility>
 
 namespace auth {
@@ -30,11 +26,7 @@ constexpr milliseconds firstPause{10}, longestPause{250};
 /// Tells one configured refresh token from the next without keeping it: they have 128 bits of chance and more (RFC 6749 10.10).
 std::string fingerprintOf(const Secret& token) {
     const auto named = SecretBuilder(64 + token.reveal().size()).add("postern-refresh-token-1").add(token.reveal()).finish();
-    std::array<std::uint8_t, EVP_MAX_MD_SIZE> digest{};
-    unsigned size = 0;
-    if (EVP_Digest(named.reveal().data(), named.reveal().size(), digest.data(), &size, EVP_sha256(), nullptr) != 1)
-        throw std::runtime_error("OpenSSL cannot make a digest");
-    return plugin::hexText(std::span(digest).first(size));
+    return sha256Text(named.reveal());
 }
 
 StoredGrant copyOf(const StoredGrant& grant) {

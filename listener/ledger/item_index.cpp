@@ -1,11 +1,11 @@
 #include "listener/item_index.h"
 
-#include "listener/ledger/asking.h"
 #include "listener/ledger/item_index_reading.h"
 #include "listener/ledger/ledger.h"
 #include "listener/ledger/statements.h"
 #include "listener/ledger/stored_form.h"
 #include "listener/ledger/writing.h"
+#include "plugin/contract/asking.h"
 
 #include <algorithm>
 #include <optional>
@@ -255,13 +255,13 @@ public:
 
     Answer<IndexedFolder> open(std::string key) override {
         const Key whole{mailbox_, protocol_, std::move(key)};
-        auto reading = ask<std::optional<IndexedFolder>>(database_, &plugin::Database::read,
-                                                         [whole](Transaction& transaction) { return find(transaction, whole); });
+        auto reading = plugin::ask<std::optional<IndexedFolder>>(database_, &plugin::Database::read,
+                                                                 [whole](Transaction& transaction) { return find(transaction, whole); });
         auto known = co_await reading;
         if (!known) co_return known.error();
         if (*known) co_return std::move(**known);
-        auto writing = ask<IndexedFolder>(database_, &plugin::Database::write,
-                                          [whole, now = clock_.wall()](Transaction& transaction) { return begin(transaction, whole, now); });
+        auto writing = plugin::ask<IndexedFolder>(database_, &plugin::Database::write,
+                                                  [whole, now = clock_.wall()](Transaction& transaction) { return begin(transaction, whole, now); });
         co_return co_await writing;
     }
 
@@ -272,7 +272,7 @@ public:
             std::optional<IndexedFolder> whole{};  ///< that was all
             std::uint64_t last = 0;
         };
-        auto bringing = ask<Brought>(database_, &plugin::Database::write, [folder, page, now](Transaction& transaction) {
+        auto bringing = plugin::ask<Brought>(database_, &plugin::Database::write, [folder, page, now](Transaction& transaction) {
             Applying applying(transaction, folder, now);
             return applying.endsLargeListing(*page) ? Brought{.last = applying.bring(*page)} : Brought{.whole = applying.apply(*page)};
         });
@@ -280,19 +280,20 @@ public:
         if (!brought) co_return brought.error();
         if (brought->whole) co_return std::move(*brought->whole);
         for (std::uint64_t above = 0; above < brought->last; above += unseenAtOnce) {
-            auto marking = ask<void>(database_, &plugin::Database::write,
-                                     [folder, above, now](Transaction& transaction) { Applying(transaction, folder, now).markUnseen(above); });
+            auto marking = plugin::ask<void>(database_, &plugin::Database::write, [folder, above, now](Transaction& transaction) {
+                Applying(transaction, folder, now).markUnseen(above);
+            });
             const auto marked = co_await marking;
             if (!marked) co_return marked.error();
         }
-        auto ending = ask<IndexedFolder>(database_, &plugin::Database::write, [folder, page, now](Transaction& transaction) {
+        auto ending = plugin::ask<IndexedFolder>(database_, &plugin::Database::write, [folder, page, now](Transaction& transaction) {
             return Applying(transaction, folder, now).apply(*page, true);
         });
         co_return co_await ending;
     }
 
     Answer<std::vector<IndexedItem>> above(std::int64_t folder, std::uint64_t ordinal, std::size_t limit) override {
-        return ask<std::vector<IndexedItem>>(database_, &plugin::Database::read, [folder, ordinal, limit](Transaction& transaction) {
+        return plugin::ask<std::vector<IndexedItem>>(database_, &plugin::Database::read, [folder, ordinal, limit](Transaction& transaction) {
             std::vector<IndexedItem> items;
             auto& row = transaction.prepare(sql::selectItemsAbove).bind(0, folder).bind(1, stored::number(ordinal));
             row.bind(2, limit == 0 ? std::int64_t{-1} : stored::number(limit));
@@ -302,15 +303,16 @@ public:
     }
 
     Answer<std::vector<IndexedItem>> find(std::int64_t folder, std::vector<std::uint64_t> ordinals) override {
-        return ask<std::vector<IndexedItem>>(database_, &plugin::Database::read, [folder, ordinals = std::move(ordinals)](Transaction& transaction) {
-            std::vector<IndexedItem> items;
-            for (const auto ordinal : ordinals) {
-                auto& row = transaction.prepare(sql::selectItemAt).bind(0, folder).bind(1, stored::number(ordinal));
-                if (row.step()) items.push_back({ordinal, text(row.blob(0)), maybeTime(row, 1)});
-                row.reset();
-            }
-            return items;
-        });
+        return plugin::ask<std::vector<IndexedItem>>(
+            database_, &plugin::Database::read, [folder, ordinals = std::move(ordinals)](Transaction& transaction) {
+                std::vector<IndexedItem> items;
+                for (const auto ordinal : ordinals) {
+                    auto& row = transaction.prepare(sql::selectItemAt).bind(0, folder).bind(1, stored::number(ordinal));
+                    if (row.step()) items.push_back({ordinal, text(row.blob(0)), maybeTime(row, 1)});
+                    row.reset();
+                }
+                return items;
+            });
     }
 
 private:

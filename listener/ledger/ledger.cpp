@@ -1,8 +1,8 @@
 #include "listener/ledger/ledger.h"
 
-#include "listener/ledger/asking.h"
 #include "listener/ledger/reading.h"
 #include "listener/ledger/writing.h"
+#include "plugin/contract/asking.h"
 
 namespace listener {
 namespace {
@@ -151,11 +151,11 @@ public:
 private:
     template <class T, class Body>
     Answer<T> read(Body body) {
-        return ask<T>(database_, &Database::read, std::move(body));
+        return plugin::ask<T>(database_, &Database::read, std::move(body));
     }
     template <class T, class Body>
     Answer<T> write(Body body) {
-        return ask<T>(database_, &Database::write, std::move(body));
+        return plugin::ask<T>(database_, &Database::write, std::move(body));
     }
 
     Database& database_;

@@ -1,11 +1,11 @@
 #include "listener/ledger/outbox.h"
 
-#include "listener/ledger/asking.h"
 #include "listener/ledger/outbox_writing.h"
 #include "listener/ledger/reading.h"
 #include "listener/ledger/statements.h"
 #include "listener/ledger/stored_form.h"
 #include "listener/ledger/writing.h"
+#include "plugin/contract/asking.h"
 
 #include <algorithm>
 
@@ -350,11 +350,11 @@ public:
 private:
     template <class T, class Body>
     Answer<T> read(Body body) {
-        return ask<T>(database_, &plugin::Database::read, std::move(body));
+        return plugin::ask<T>(database_, &plugin::Database::read, std::move(body));
     }
     template <class T, class Body>
     Answer<T> write(Body body) {
-        return ask<T>(database_, &plugin::Database::write, std::move(body));
+        return plugin::ask<T>(database_, &plugin::Database::write, std::move(body));
     }
     static std::vector<std::string> oldestOf(Transaction& transaction, const std::string& sink, plugin::Wall moment, std::size_t limit) {
         std::vector<std::string> ids;

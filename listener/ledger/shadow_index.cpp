@@ -1,7 +1,7 @@
 #include "listener/item_index.h"
-#include "listener/ledger/asking.h"
 #include "listener/ledger/item_index_reading.h"
 #include "listener/ledger/ledger.h"
+#include "plugin/contract/asking.h"
 
 #include <algorithm>
 #include <map>
@@ -21,10 +21,10 @@ public:
     Answer<IndexedFolder> open(std::string key) override {
         for (const auto& folder : folders_)
             if (folder.key == key) co_return folder.known;
-        auto reading =
-            ask<KnownItems>(database_, &plugin::Database::read, [mailbox = mailbox_, protocol = protocol_, key](plugin::Transaction& transaction) {
-                return readItems(transaction, mailbox, protocol, key);
-            });
+        auto reading = plugin::ask<KnownItems>(database_, &plugin::Database::read,
+                                               [mailbox = mailbox_, protocol = protocol_, key](plugin::Transaction& transaction) {
+                                                   return readItems(transaction, mailbox, protocol, key);
+                                               });
         auto found = co_await reading;
         if (!found) co_return found.error();
         Folder folder{.key = std::move(key), .known = std::move(found->folder)};
