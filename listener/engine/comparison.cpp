@@ -31,11 +31,9 @@ CandidateKeys keysNotFound(const std::vector<Candidate>& candidates, const std::
     CandidateKeys keys;
     for (std::size_t i = 0; i < candidates.size(); ++i) {
         if (taken[i] || candidates[i].removed) continue;
-        keys.match.push_back(candidates[i].matchKey);
-        if (candidates[i].crossKey != 0) keys.cross.push_back(candidates[i].crossKey);
+        keys.add(candidates[i].matchKey, candidates[i].crossKey);
     }
-    std::sort(keys.match.begin(), keys.match.end());
-    std::sort(keys.cross.begin(), keys.cross.end());
+    keys.sort();
     return keys;
 }
 
@@ -68,12 +66,8 @@ Task<Result<Compared>> compare(Ledger& ledger, Mailbox& mailbox, const MailboxSe
         start = record.start;
     }
     auto keys = std::make_shared<CandidateKeys>();
-    for (const auto& message : *messages) {
-        keys->match.push_back(message.matchKey);
-        if (message.crossKey != 0) keys->cross.push_back(message.crossKey);
-    }
-    std::sort(keys->match.begin(), keys->match.end());
-    std::sort(keys->cross.begin(), keys->cross.end());
+    for (const auto& message : *messages) keys->add(message.matchKey, message.crossKey);
+    keys->sort();
     auto candidates = co_await ledger.candidates(std::move(sources), std::move(keys));
     if (!candidates) co_return candidates.error();
     auto summaries = co_await ledger.summaries();
@@ -88,9 +82,7 @@ Task<Result<Compared>> compare(Ledger& ledger, Mailbox& mailbox, const MailboxSe
         const auto& [ordinal, received, size, match, cross] = (*messages)[i];
         const bool isFresh = !found[i] && moment && (!received || *received >= *moment);
         ++(found[i] ? compared.both : isFresh ? compared.fresh : compared.beforeStart);
-        if (isFresh && (std::binary_search(missed.match.begin(), missed.match.end(), match) ||
-                        std::binary_search(missed.cross.begin(), missed.cross.end(), cross)))
-            ++compared.doubtful;
+        if (isFresh && missed.has(match, cross)) ++compared.doubtful;
     }
     const auto known = knownOf(*summaries, settings.alias, compared.folder);
     compared.gone = known - std::min(known, compared.both);

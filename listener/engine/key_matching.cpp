@@ -8,9 +8,9 @@
 
 namespace listener {
 
-namespace {
-
 std::int64_t secondOf(plugin::Wall time) { return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count(); }
+
+namespace {
 
 class KeyMatching {
 public:

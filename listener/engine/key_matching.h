@@ -4,6 +4,7 @@
 #include "listener/mailbox.h"
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <vector>
@@ -21,5 +22,8 @@ namespace listener {
 /// candidates, those that are none of these messages. Either may be empty.
 std::vector<std::optional<std::size_t>> matchByKeys(std::span<const Identified> messages, std::span<const Candidate> candidates,
                                                     std::vector<std::optional<std::size_t>> known = {}, std::vector<bool> excluded = {});
+
+/// Servers tell when a message was received to the second.
+std::int64_t secondOf(plugin::Wall time);
 
 }  // namespace listener

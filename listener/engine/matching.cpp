@@ -1,13 +1,13 @@
 #include "listener/engine/matching.h"
 
+#include "listener/engine/key_matching.h"
+
 #include <algorithm>
 #include <numeric>
 
 namespace listener {
 
 namespace {
-
-std::int64_t secondOf(plugin::Wall time) { return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count(); }
 
 /// The indices of `all`, by key; those of one key in their own order.
 template <class T>

@@ -74,13 +74,8 @@ Task<Result<void>> Rematch::look() {
     auto identified = co_await mailbox_.identify(std::move(taker), stop_);
     if (!identified) co_return identified.error();
     auto keys = std::make_shared<CandidateKeys>();
-    keys->match.reserve(messages_.size());
-    for (const auto& message : messages_) {
-        keys->match.push_back(message.matchKey);
-        if (message.crossKey != 0) keys->cross.push_back(message.crossKey);
-    }
-    std::sort(keys->match.begin(), keys->match.end());
-    std::sort(keys->cross.begin(), keys->cross.end());
+    for (const auto& message : messages_) keys->add(message.matchKey, message.crossKey);
+    keys->sort();
     auto sources = case_.sources;
     auto candidates = co_await parts_.ledger.candidates(std::move(sources), std::move(keys));
     if (!candidates) co_return candidates.error();

@@ -103,10 +103,16 @@ struct Candidate {
     std::uint64_t formerOrdinal = 0;
 };
 
-/// What candidates have in common with messages that are there: one of these suffices. Sorted.
-struct CandidateKeys {
-    std::vector<Digest> match{};
-    std::vector<std::uint64_t> cross{};
+/// What candidates have in common with messages that are there: one of these suffices.
+class CandidateKeys {
+public:
+    void add(const Digest& match, std::uint64_t cross);  ///< 0: there is no cross key
+    bool has(const Digest& match, std::uint64_t cross) const;
+    void sort();  ///< after the last add(), before the first has()
+
+private:
+    std::vector<Digest> match_{};
+    std::vector<std::uint64_t> cross_{};
 };
 
 /// A folder whose positions mean something else now, and where its known messages stand in it.

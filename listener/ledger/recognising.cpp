@@ -48,17 +48,13 @@ bool hasRow(plugin::Transaction& transaction, const std::string& delivery) {
 
 std::vector<Candidate> candidates(plugin::Transaction& transaction, const std::vector<std::int64_t>& folders, const CandidateKeys& keys) {
     std::vector<Candidate> found;
-    const auto wanted = [&keys](const Digest& match, std::uint64_t cross) {
-        return std::binary_search(keys.match.begin(), keys.match.end(), match) ||
-               (cross != 0 && std::binary_search(keys.cross.begin(), keys.cross.end(), cross));
-    };
     for (const auto folder : folders) {
         auto& row = transaction.prepare(sql::selectCandidates).bind(0, folder);
         while (row.step()) {
             Candidate one{.number = row.integer(0), .ordinal = number(row, 1), .received = stored::time(row.integer(2)), .size = number(row, 3)};
             one.matchKey = stored::digest(row.blob(4));
             one.crossKey = crossKeyOf(row, 10, 11);
-            if (!wanted(one.matchKey, one.crossKey)) continue;
+            if (!keys.has(one.matchKey, one.crossKey)) continue;
             one.rendered = row.integer(12) != 0;
             one.sha256 = stored::digest(row.blob(5));
             one.settled = isSettled(stored::messageState(row.text(6))) || row.integer(9) != 0;
@@ -70,7 +66,7 @@ std::vector<Candidate> candidates(plugin::Transaction& transaction, const std::v
         for (const auto& batch : openBatches(transaction, folder))
             for (std::size_t i = 0; i < batch.identities.size(); ++i) {
                 const auto& member = batch.identities[i];
-                if (!wanted(member.matchKey, member.crossKey)) continue;
+                if (!keys.has(member.matchKey, member.crossKey)) continue;
                 if (hasRow(transaction, member.id)) continue;
                 found.push_back({.batch = batch.id,
                                  .ordinal = batch.ordinals.at(i),
@@ -211,3 +207,21 @@ std::vector<Recognised> recognise(plugin::Transaction& transaction, std::int64_t
 }
 
 }  // namespace listener::reading
+
+namespace listener {
+
+void CandidateKeys::add(const Digest& match, std::uint64_t cross) {
+    match_.push_back(match);
+    if (cross != 0) cross_.push_back(cross);
+}
+
+bool CandidateKeys::has(const Digest& match, std::uint64_t cross) const {
+    return std::binary_search(match_.begin(), match_.end(), match) || (cross != 0 && std::binary_search(cross_.begin(), cross_.end(), cross));
+}
+
+void CandidateKeys::sort() {
+    std::sort(match_.begin(), match_.end());
+    std::sort(cross_.begin(), cross_.end());
+}
+
+}  // namespace listener

@@ -26,8 +26,8 @@ void prepare(World& ledger) {
 /// The folder has 1, 2 and 5 now, at 12, 11 and 13; 14 is new.
 listener::Rebuild rebuildOf(World& ledger) {
     auto keys = std::make_shared<listener::CandidateKeys>();
-    for (const auto ordinal : {1u, 2u, 5u}) keys->match.push_back(settled(ordinal).message.matchKey);
-    std::sort(keys->match.begin(), keys->match.end());
+    for (const auto ordinal : {1u, 2u, 5u}) keys->add(settled(ordinal).message.matchKey, 0);
+    keys->sort();
     const auto old = ledger.folder();
     const std::map<std::uint64_t, std::uint64_t> now{{1, 12}, {2, 11}, {5, 13}};
     listener::Rebuild rebuild{.record = inbox(8), .replaces = old.id};
