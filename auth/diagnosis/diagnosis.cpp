@@ -72,14 +72,14 @@ const Row* byCode(Code code) {
 const Row* rowFor(const Case& seen) {
     if (const auto* row = byNumber(numbersIn(seen.error))) return row;
     const auto code = seen.error.code;
-    const auto group = static_cast<unsigned>(code) / 1000;
+    const auto area = plugin::areaOf(code);
     const auto text = plugin::lowerCase(seen.error.what + " " + seen.error.provider);
-    if (group == 3) {  // token
+    if (area == plugin::Area::token) {
         if (const auto* row = byWords(googleTokenRows(), text)) return row;
         if (const auto* row = byCode(code)) return row;
         return byWords(oauthRows(), text);
     }
-    if (group == 4) {  // mailbox
+    if (area == plugin::Area::mailbox) {
         const bool refused = code == Code::mailboxSignInRefused || code == Code::mailboxAccess;
         const bool byToken = refused || code == Code::mailboxWrongAudience || code == Code::mailboxEwsForbidden;
         const Row* row = byToken ? byJudgement(tokenFaultRows(), seen) : nullptr;

@@ -147,13 +147,12 @@ Task<Result<void>> Connector::keep(std::string name, Granted granted) {
 
 int connectorStatus(ConnectorKind kind, const Error& error) {
     const auto code = error.code;
-    const auto group = static_cast<unsigned>(code) / 1000;
     switch (kind) {
         case ConnectorKind::serverLogin:
             return code == Code::tokenCredentialIncomplete ? -2 : code == Code::configMissingKey ? -3 : -1;
         case ConnectorKind::userLogin: {
-            const bool noConnection =
-                group == 2 || code == Code::tokenEndpointUnreachable || code == Code::tokenEndpointBusy || code == Code::tokenEndpointAnswer;
+            const bool noConnection = plugin::areaOf(code) == plugin::Area::channel || code == Code::tokenEndpointUnreachable ||
+                                      code == Code::tokenEndpointBusy || code == Code::tokenEndpointAnswer;
             return code == Code::tokenSignInAbandoned ? -2 : noConnection ? -3 : code == Code::tokenTypeNotBearer ? -5 : -1;
         }
         case ConnectorKind::refreshToken:

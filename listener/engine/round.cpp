@@ -30,7 +30,7 @@ bool sessionSurvives(const Error& error) { return error.reaction == Reaction::as
 bool refusesAction(const Error& error) {
     if (error.code == plugin::Code::mailboxEwsBlocked) return false;
     if (error.reaction != Reaction::retryLater) return sessionSurvives(error);
-    return plugin::codeName(error.code).starts_with("PO-4") && error.code != plugin::Code::mailboxThrottled;
+    return plugin::areaOf(error.code) == plugin::Area::mailbox && error.code != plugin::Code::mailboxThrottled;
 }
 
 }  // namespace

@@ -149,10 +149,10 @@ std::string said(const MailboxSettings& settings) {
 
 /// Where opening a session has failed.
 std::string signInStep(const MailboxSettings& settings, Code code) {
-    const auto group = static_cast<unsigned>(code) / 1000;
-    if (group == 3 || code == Code::configSecretSource) return "token";
+    const auto area = plugin::areaOf(code);
+    if (area == plugin::Area::token || code == Code::configSecretSource) return "token";
     if (settings.session.target.tls == auth::Target::Tls::starttls && isTls(code)) return "TLS";
-    return group == 2 && code != Code::channelClosed && code != Code::channelTimeout ? "connection" : "sign-in";
+    return area == plugin::Area::channel && code != Code::channelClosed && code != Code::channelTimeout ? "connection" : "sign-in";
 }
 
 struct Folder {

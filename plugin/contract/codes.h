@@ -7,8 +7,7 @@
 
 namespace plugin {
 
-/// Stable numbers of everything that can go wrong, shown as "PO-" and four digits. The first digit says where:
-/// 1 configuration, 2 channel/TLS/proxy, 3 token, 4 mailbox, 5 message, 6 sink, 7 store, 8 package, 9 admin.
+/// Stable numbers of everything that can go wrong, shown as "PO-" and four digits. The first digit says where, see Area.
 /// Contract: a number is never given another meaning and never used again. CODES.md shows the same table; a test compares them.
 enum class Code : std::uint16_t {
     // 1 configuration
@@ -129,6 +128,10 @@ enum class Code : std::uint16_t {
     adminRequest = 9004,
     adminBusy = 9005,
 };
+
+/// Where it went wrong, as the first digit says.
+enum class Area : unsigned { configuration = 1, channel, token, mailbox, message, sink, store, package, admin };
+constexpr Area areaOf(Code code) { return static_cast<Area>(static_cast<unsigned>(code) / 1000); }
 
 struct CodeEntry {
     Code code;
