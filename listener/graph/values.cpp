@@ -70,7 +70,8 @@ std::optional<std::chrono::sys_seconds> parseDateTime(std::string_view text) {
     const auto offset = takeOffset(text);
     const std::chrono::year_month_day date{std::chrono::year{*year}, std::chrono::month{static_cast<unsigned>(*month)},
                                            std::chrono::day{static_cast<unsigned>(*day)}};
-    if (!offset || !text.empty() || !date.ok() || *year < 1601 || *hour > 23 || *minute > 59 || *second > 60) return std::nullopt;
+    if (!offset || !text.empty() || !date.ok() || *hour > 23 || *minute > 59 || *second > 60) return std::nullopt;
+    if (*year < 1700 || *year > 2250) return std::nullopt;
     return std::chrono::sys_days{date} + std::chrono::hours{*hour} + std::chrono::minutes{*minute} + std::chrono::seconds{*second} - *offset;
 }
 

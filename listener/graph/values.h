@@ -16,7 +16,7 @@ using plugin::equalsIgnoreCase;
 std::string percentEncoded(std::string_view text);
 
 /// "2026-11-22T08:15:00Z", with a fraction of seconds or without, or with an offset as "+01:00" (RFC 3339); the fraction is left out.
-/// Nothing: anything else, and years before 1601 or after 9999.
+/// Nothing: anything else, and what plugin::Wall, which counts nanoseconds in 64 bits, does not reach: years before 1700 or after 2250.
 std::optional<std::chrono::sys_seconds> parseDateTime(std::string_view text);
 
 }  // namespace listener::graph

@@ -5,6 +5,7 @@
 #include "listener/graph/refusal.h"
 #include "listener/graph/request.h"
 #include "listener/graph/values.h"
+#include "plugin/contract/clock.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -69,7 +70,8 @@ void texts(std::string_view text) {
     require(encoded.find_first_of("/?#&+ =\"") == std::string::npos && printable(encoded));
     if (text.size() < 512) require(fitsPattern(text, "*") && fitsPattern(text, text));
     if (const auto time = parseDateTime(text))
-        require(time->time_since_epoch().count() > -12'000'000'000 && time->time_since_epoch().count() < 300'000'000'000);
+        require(plugin::Wall(*time) > plugin::Wall::min() + std::chrono::hours(24) &&
+                std::chrono::floor<std::chrono::seconds>(plugin::Wall(*time)) == *time);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include "listener/graph/json.h"
 #include "listener/graph/request.h"
 #include "listener/graph/values.h"
+#include "plugin/contract/clock.h"
 
 #include <catch2/catch.hpp>
 
@@ -49,9 +50,11 @@ SCENARIO("dates are read in the forms Graph writes them", "[graph]") {
     CHECK(seconds("2026-11-22T09:15:00+01:00") == 1'795'335'300);
     CHECK(seconds("2026-11-22T03:45:00-04:30") == 1'795'335'300);
     CHECK(seconds("1969-12-31T23:59:59Z") == -1);
+    CHECK(plugin::Wall(*parseDateTime("2250-12-31T23:59:59Z")) > plugin::Wall(*parseDateTime("1700-01-01T00:00:00Z")));
     for (const auto* text :
          {"", "2026-11-22", "2026-11-22T08:15Z", "2026-11-22T08:15:00", "2026-13-22T08:15:00Z", "2026-02-30T08:15:00Z", "2026-11-22T24:15:00Z",
-          "2026-11-22T08:15:00.Z", "2026-11-22T08:15:00Zx", "0001-01-01T00:00:00Z", "2026-11-22T08:15:00+1:00", "99999-01-01T00:00:00Z"}) {
+          "2026-11-22T08:15:00.Z", "2026-11-22T08:15:00Zx", "0001-01-01T00:00:00Z", "2026-11-22T08:15:00+1:00", "99999-01-01T00:00:00Z",
+          "1601-01-01T00:00:00Z", "2262-04-12T00:00:00Z", "4501-01-01T00:00:00Z", "9999-12-31T23:59:59Z"}) {
         INFO(text);
         CHECK(!parseDateTime(text));
     }
