@@ -152,7 +152,7 @@ Result<Answer> Session::judged(const Request& request, const Sent& sent, const a
                {{"mailbox", settings_.alias},
                 {"method", request.method},
                 {"status", http.status},
-                {"request_id", plugin::printable(requestId.value_or(""), 64)},
+                {"request_id", repeatsToken(requestId.value_or("")) ? "" : plugin::printable(requestId.value_or(""), 64)},
                 {"client_request_id", sent.id}});
     if (answer.succeeded()) return answer;
     answer.failure = readFailure(http.status, http.body);
@@ -181,9 +181,11 @@ Error Session::broken(std::string_view during, std::string_view why) const {
     return {Reaction::askOperator, Code::mailboxProtocol, peer() + ": " + std::string(during) + ": " + std::string(why)};
 }
 
+bool Session::repeatsToken(std::string_view text) const { return token_ && auth::repeatsPartOf(token_->secret->reveal(), text); }
+
 /// What others wrote is shown to nobody where it repeats the token.
 Error Session::concealed(Error error, std::string_view during) const {
-    if (!token_ || !auth::repeatsPartOf(token_->secret->reveal(), error.what + " " + error.provider)) return error;
+    if (!repeatsToken(error.what + " " + error.provider)) return error;
     error.what = peer() + ": " + std::string(during) + ": refused in words that repeat the token";
     error.provider.clear();
     return error;

@@ -101,6 +101,7 @@ private:
     plugin::Result<void> lookAt(const auth::Token& token) const;
     void tellRefused(const auth::Token& token);
     plugin::Result<Answer> judged(const Request& request, const Sent& sent, const auth::HttpAnswer& answer);
+    bool repeatsToken(std::string_view text) const;
     plugin::Error concealed(plugin::Error error, std::string_view during) const;
 
     const Settings settings_;

@@ -224,7 +224,9 @@ std::string GraphServer::serve(Asked asked, bool& closes) {
     auto reply = answer(asked);
     inFlight_ -= worth;
     std::string wire = "HTTP/1.1 " + std::to_string(reply.status) + " \r\nContent-Type: " + reply.type + "\r\n";
-    wire += "request-id: 00000000-1111-2222-3333-444444444444\r\nclient-request-id: " + asked.header("client-request-id") + "\r\n";
+    const bool namesItself = std::any_of(reply.headers.begin(), reply.headers.end(), [](const auto& each) { return each.first == "request-id"; });
+    if (!namesItself) wire += "request-id: 00000000-1111-2222-3333-444444444444\r\n";
+    wire += "client-request-id: " + asked.header("client-request-id") + "\r\n";
     for (const auto& [name, value] : reply.headers) wire += name + ": " + value + "\r\n";
     if (reply.message && untilEnd_) {
         closes = true;
