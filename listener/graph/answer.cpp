@@ -9,7 +9,8 @@ namespace listener::graph {
 
 namespace {
 
-constexpr std::size_t longestId = 2048;  // real ones have some 150 characters
+constexpr std::size_t longestId = 2048;    // real ones have some 150 characters
+constexpr std::size_t longestName = 1024;  // real ones have 255 characters at most
 constexpr unsigned innerErrors = 4;
 
 std::string stringOf(const Json& json, std::string_view name) { return std::string(json.string(name).value_or("")); }
@@ -63,6 +64,8 @@ std::optional<MessagePage> messagePage(const Json& json) {
 std::optional<FolderEntry> folderEntry(const Json& json) {
     FolderEntry entry{.id = stringOf(json, "id"), .name = stringOf(json, "displayName"), .parent = stringOf(json, "parentFolderId")};
     if (!isId(entry.id)) return std::nullopt;
+    if (!isId(entry.parent)) entry.parent.clear();
+    if (entry.name.size() > longestName) entry.name.clear();
     entry.children = json.number("childFolderCount").value_or(0);
     entry.hidden = json.boolean("isHidden").value_or(false);
     entry.search = json.string("@odata.type") == "#microsoft.graph.mailSearchFolder";

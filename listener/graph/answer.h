@@ -30,8 +30,8 @@ std::optional<MessagePage> messagePage(const Json& json);
 
 struct FolderEntry {
     std::string id;
-    std::string name;
-    std::string parent{};
+    std::string name;      ///< "": it has none anybody could write
+    std::string parent{};  ///< "": the server does not say
     std::uint64_t children = 0;
     bool hidden = false;
     bool search = false;  ///< shows messages of other folders

@@ -20,6 +20,7 @@ using plugin::Task;
 namespace {
 
 constexpr std::string_view topFolder = "msgfolderroot";
+constexpr std::size_t longestPath = 4'096;  ///< octets: nobody has written a longer one into a configuration
 
 /// RFC 6154, and the names Graph has for the same.
 struct Use {
@@ -219,6 +220,7 @@ private:
             if (!*children) continue;
             for (const auto& child : **children) {
                 auto name = nameOf(child, path);
+                if (name.size() > longestPath) continue;
                 if (child.children > 0 && goesOnBelow(name, all)) open.emplace_back(child.id, name);
                 paths.push_back(std::move(name));
                 if (paths.size() > folderLimit) co_return tooMany(session_);
