@@ -100,7 +100,7 @@ std::optional<std::vector<BatchAnswer>> batchAnswers(const Json& json, std::size
         const auto [end, error] = std::from_chars(id.data(), id.data() + id.size(), answer.number);
         if (error != std::errc{} || end != id.data() + id.size() || answer.number == 0 || answer.number > count) return std::nullopt;
         const auto status = item.number("status").value_or(0);
-        if (!seen.insert(answer.number--).second || status < 100 || status > 599) return std::nullopt;
+        if (!seen.insert(answer.number--).second || status < 200 || status > 599) return std::nullopt;
         answer.status = static_cast<int>(status);
         if (const auto* headers = item.find("headers"))
             for (std::size_t i = 0; i < headers->names().size(); ++i)

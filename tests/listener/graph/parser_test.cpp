@@ -136,9 +136,9 @@ SCENARIO("folders, errors and the answers of a $batch are read", "[graph]") {
     CHECK((*answers)[0].failure.code == "TooManyRequests");
     CHECK((*answers)[1].message->read == true);
     CHECK((*answers)[2].retryAfter == "9");
-    for (const auto* wrong :
-         {R"({"responses":[{"id":"4","status":200}]})", R"({"responses":[{"id":"0","status":200}]})", R"({"responses":[{"id":"x","status":200}]})",
-          R"({"responses":[{"id":"1","status":200},{"id":"1","status":200}]})", R"({"responses":[{"id":"1"}]})", R"({"responses":7})", R"({})"}) {
+    for (const auto* wrong : {R"({"responses":[{"id":"4","status":200}]})", R"({"responses":[{"id":"0","status":200}]})",
+                              R"({"responses":[{"id":"x","status":200}]})", R"({"responses":[{"id":"1","status":200},{"id":"1","status":200}]})",
+                              R"({"responses":[{"id":"1"}]})", R"({"responses":[{"id":"1","status":102}]})", R"({"responses":7})", R"({})"}) {
         INFO(wrong);
         CHECK(!batchAnswers(*Json::parse(wrong), 3));
     }
