@@ -129,6 +129,7 @@ void AnswerReader::beginsInMessage(std::string_view name, const XmlAttributes& a
     } else if (name == "MimeContent" && isItem(0)) {
         mime_.emplace();
     } else if (const auto id = attributes.find("Id")) {
+        if (id->size() > longestId) return xml_.refuse("an id is too long");
         keep(id->size());
         noteId(name, *id);
     }
@@ -183,8 +184,8 @@ void AnswerReader::endsInMessage(std::string_view name, std::string_view value) 
     auto& message = *message_;
     if (isItem(0)) return endsInItem(name, value);
     if (within("Folders", 1)) {
-        if (name == "DisplayName") message.folders.back().name = value;
-        if (name == "FolderClass") message.folders.back().folderClass = value;
+        if (name == "DisplayName" && value.size() <= longestName) message.folders.back().name = value;
+        if (name == "FolderClass") message.folders.back().folderClass = value.substr(0, longestName);
     } else if (name == "SubscriptionId" && within("ErrorSubscriptionIds")) {
         message.deadSubscriptions.emplace_back(value);
     } else if (backOffNext_) {

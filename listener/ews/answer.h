@@ -78,6 +78,10 @@ using AnswerPart = std::variant<std::string, ResponseMessage>;
 class AnswerReader final : private XmlHandler {
 public:
     static constexpr std::size_t keptLimit = 16 << 20;
+    /// Octets. Exchange's own have 512 at most.
+    static constexpr std::size_t longestId = 2'048;
+    /// Exchange's own have 255 characters. A folder whose name is longer has none here.
+    static constexpr std::size_t longestName = 1'024;
 
     AnswerReader();
     /// False: it is no answer, why() tells. What came before that is still taken.

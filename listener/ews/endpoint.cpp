@@ -4,6 +4,7 @@
 #include "auth/token/token_response.h"
 #include "listener/ews/refusal.h"
 #include "listener/message/sha256.h"
+#include "plugin/contract/letters.h"
 #include "plugin/contract/text.h"
 
 #include <algorithm>
@@ -191,17 +192,21 @@ Error Endpoint::signInRefused(const auth::HttpAnswer& answer) {
     if (!diagnostics.empty()) what += ", x-ms-diagnostics: " + diagnostics;
     if (!offers.empty()) what += ", WWW-Authenticate: " + offers;
     if (session_.password) {
-        const bool takesBasic = offers.empty() || offers.find("Basic") != std::string::npos;
+        const auto schemes = answer.headers.all("WWW-Authenticate");
+        const bool takesBasic =
+            schemes.empty() || std::any_of(schemes.begin(), schemes.end(), [](auto scheme) { return plugin::containsIgnoreCase(scheme, "Basic"); });
         return {Reaction::askOperator, takesBasic ? Code::mailboxBasicRefused : Code::mailboxBasicNotOffered, std::move(what)};
     }
     session_.access.tokens().refused(session_.identity, *session_.token);
     return {Reaction::reauthenticate, Code::mailboxSignInRefused, std::move(what)};
 }
 
-/// The values of all fields of this name, fit to be shown; "": there is none.
+/// The values of the fields of this name, of the first few at least, fit to be shown; "": there is none.
 std::string Endpoint::allOf(const auth::HttpHeaders& headers, std::string_view name) const {
+    constexpr std::size_t enough = 1'000;
     std::string all;
-    for (const auto value : headers.all(name)) all += (all.empty() ? "" : ", ") + session_.shown(value);
+    for (const auto value : headers.all(name))
+        if (all.size() < enough) all += (all.empty() ? "" : ", ") + session_.shown(value);
     return all;
 }
 

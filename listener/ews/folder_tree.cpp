@@ -14,7 +14,8 @@ using plugin::equalsIgnoreCase;
 namespace {
 
 constexpr std::string_view inbox = "INBOX";
-constexpr std::size_t deepest = 300;  ///< levels Exchange allows
+constexpr std::size_t deepest = 300;        ///< levels Exchange allows
+constexpr std::size_t longestPath = 4'096;  ///< octets: nobody has written a longer one into a configuration
 
 bool holdsMail(const FolderEntry& entry) {
     if (entry.element == "SearchFolder") return false;
@@ -39,6 +40,7 @@ FolderTree::FolderTree(const std::vector<FolderEntry>& entries, std::string_view
         const auto* at = &entry;
         for (std::size_t depth = 0; depth < deepest; ++depth) {
             const bool isTheInbox = at->id == inboxId;
+            if ((at->name.empty() && !isTheInbox) || name.size() > longestPath) return std::nullopt;
             name = (isTheInbox ? std::string{inbox} : asLevel(at->name)) + (name.empty() ? "" : "/") + name;
             const auto parent = byId.find(at->parent);
             if (isTheInbox || parent == byId.end()) return name;
@@ -47,7 +49,7 @@ FolderTree::FolderTree(const std::vector<FolderEntry>& entries, std::string_view
         return std::nullopt;
     };
     for (const auto& entry : entries) {
-        if (entry.id.empty() || (entry.name.empty() && entry.id != inboxId)) continue;
+        if (entry.id.empty()) continue;
         if (auto name = nameOf(entry)) folders_.push_back({std::move(*name), entry.id, holdsMail(entry)});
     }
     std::sort(folders_.begin(), folders_.end(), [](const Named& a, const Named& b) { return a.name < b.name; });

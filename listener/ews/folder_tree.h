@@ -23,7 +23,8 @@ public:
         bool holdsMail = false;  ///< a folder of messages (IPF.Note), and no search folder
     };
     FolderTree() = default;
-    /// `entries`: all below the root of the mailbox, in any order. What stands at no place in the tree is left out.
+    /// `entries`: all below the root of the mailbox, in any order. What stands at no place in the tree is left out, and what is below
+    /// a folder without a name, or too deep to be named.
     FolderTree(const std::vector<FolderEntry>& entries, std::string_view inboxId);
 
     const std::vector<Named>& folders() const { return folders_; }  ///< by name

@@ -4,6 +4,7 @@
 #include "listener/ews/refusal.h"
 
 #include <algorithm>
+#include <string_view>
 #include <unordered_set>
 
 namespace listener::ews {
@@ -20,14 +21,19 @@ constexpr std::size_t itemsAtOnce = 2'000;  ///< of the index, in memory
 /// Pages of a search overlap by so many: where one has nothing of the page before, something was removed meanwhile, and others were passed over.
 constexpr std::uint64_t overlap = 25;
 constexpr int searchTries = 5;
-/// A server that tells so often in a row that there is more, and nothing else, never comes to an end.
+/// Beyond what is known of the folder: what has arrived since the server was asked for changes.
+constexpr std::size_t searchSlack = 10'000;
+/// A server that tells so often in a row that there is more, and nothing else, never comes to an end; nor does one whose changes take so many pages.
 constexpr int emptyPagesInARow = 20;
+constexpr int pageLimit = 20'000;
 
-Error broken(const Session& session, std::string_view why) {
-    return {Reaction::reconnect, Code::mailboxProtocol, session.peer + ": SyncFolderItems: " + std::string{why}};
+Error broken(const Session& session, std::string_view during, std::string_view why) {
+    return {Reaction::reconnect, Code::mailboxProtocol, session.peer + ": " + std::string{during} + ": " + std::string{why}};
 }
 
-/// One answer, for the index. Exchange tells the newest first.
+constexpr std::string_view syncing = "SyncFolderItems";
+
+/// One answer, for the index. Exchange tells the newest first. What is said to be there and to be gone counts as there: fetching it tells.
 IndexChanges changesOf(ResponseMessage& page, bool first) {
     IndexChanges changes{.first = first, .last = page.last.value_or(false), .sync = std::move(page.syncState)};
     for (auto change = page.changes.rbegin(); change != page.changes.rend(); ++change) {
@@ -36,6 +42,10 @@ IndexChanges changesOf(ResponseMessage& page, bool first) {
         else
             changes.present.push_back({std::move(change->id), std::nullopt});
     }
+    if (changes.gone.empty() || changes.present.empty()) return changes;
+    std::unordered_set<std::string_view> there;
+    for (const auto& item : changes.present) there.insert(item.id);
+    std::erase_if(changes.gone, [&there](const std::string& id) { return there.contains(id); });
     return changes;
 }
 
@@ -44,7 +54,7 @@ IndexChanges changesOf(ResponseMessage& page, bool first) {
 Task<Result<void>> bringUpToDate(Session& session, Endpoint& endpoint, std::stop_token stop) {
     auto& folder = *session.folder;
     bool anew = false;
-    for (int emptyPages = 0;;) {
+    for (int pages = 1, emptyPages = 0;; ++pages) {
         const bool first = folder.indexed.sync.empty();
         auto operation = syncFolderItems(folder.id, folder.indexed.sync);
         auto page = co_await endpoint.ask(std::move(operation), stop);
@@ -58,18 +68,20 @@ Task<Result<void>> bringUpToDate(Session& session, Endpoint& endpoint, std::stop
         }
         if (!page) co_return page.error();
         if (!page->success) co_return refusal(session, *page, "SyncFolderItems");
-        if (page->syncState.empty()) co_return broken(session, "the answer has no SyncState");
+        if (page->syncState.empty()) co_return broken(session, syncing, "the answer has no SyncState");
         if (std::any_of(page->changes.begin(), page->changes.end(), [](const Change& change) { return change.id.empty(); }))
-            co_return broken(session, "a change does not say of which message");
+            co_return broken(session, syncing, "a change does not say of which message");
         emptyPages = page->changes.empty() ? emptyPages + 1 : 0;
         const bool stays = page->changes.empty() && page->syncState == folder.indexed.sync;
-        if (!page->last.value_or(false) && (stays || emptyPages == emptyPagesInARow)) co_return broken(session, "it does not come to an end");
+        const bool ends = page->last.value_or(false);
+        if (!ends && (stays || emptyPages == emptyPagesInARow)) co_return broken(session, syncing, "it does not come to an end");
         auto changes = changesOf(*page, first);
         const bool last = changes.last;
         auto applied = co_await session.index.apply(folder.indexed.number, std::move(changes));
         if (!applied) co_return applied.error();
         folder.indexed = std::move(*applied);
         if (last) co_return Result<void>{};
+        if (pages == pageLimit) co_return broken(session, syncing, "it does not come to an end");
     }
 }
 
@@ -88,6 +100,7 @@ Task<Result<bool>> search(Session& session, Endpoint& endpoint, plugin::Wall sin
         const auto before = found.size();
         for (auto& item : page->items) found.insert(std::move(item.id));
         const auto added = found.size() - before;
+        if (found.size() > session.folder->indexed.next + searchSlack) co_return broken(session, "FindItem", "it finds more than there is");
         if (common > 0 && added == count) co_return false;  // nothing of the page before
         if (page->last.value_or(false)) co_return true;
         if (added == 0) co_return false;

@@ -6,9 +6,13 @@ namespace listener::ews {
 
 namespace {
 
-/// Of a field of a head: in one line.
+constexpr std::size_t longestLine = 900;  // RFC 5322 section 2.1.1: 998
+
+/// Of a field of a head: in one line, cut where it would be longer than lines are.
 std::string inOneLine(std::string_view text) {
-    std::string line{text};
+    std::string line{text.substr(0, longestLine)};
+    if (line.size() < text.size())
+        while (!line.empty() && plugin::isUtf8(text) && !plugin::isUtf8(line)) line.pop_back();
     for (auto& c : line)
         if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
     return line;
