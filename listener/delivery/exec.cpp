@@ -1,5 +1,6 @@
 #include "listener/delivery/exec.h"
 
+#include "plugin/contract/exit_status.h"
 #include "plugin/contract/text.h"
 
 #include <string.h>
@@ -16,10 +17,8 @@ namespace {
 using plugin::Code;
 using plugin::Error;
 using plugin::Reaction;
+namespace exits = plugin::exits;
 
-constexpr int dataError = 65;
-constexpr int noPermission = 77;
-constexpr int badConfiguration = 78;
 /// sysexits.h, from 64 on.
 constexpr std::array<std::string_view, 15> names{"EX_USAGE",       "EX_DATAERR",  "EX_NOINPUT",  "EX_NOUSER", "EX_NOHOST",
                                                  "EX_UNAVAILABLE", "EX_SOFTWARE", "EX_OSERR",    "EX_OSFILE", "EX_CANTCREAT",
@@ -61,7 +60,7 @@ std::string endText(const ProgramEnd& end) {
         const auto* name = ::sigabbrev_np(end.signal);
         return "was ended by signal " + std::to_string(end.signal) + (name != nullptr ? std::string(" (SIG") + name + ")" : "");
     }
-    const auto index = static_cast<std::size_t>(end.status - 64);
+    const auto index = static_cast<std::size_t>(end.status - exits::usage);
     return "ended with status " + std::to_string(end.status) + (index < names.size() ? " (" + std::string(names[index]) + ")" : "");
 }
 
@@ -95,10 +94,10 @@ private:
         const auto what = "the program " + settings_.command.front() + " " + endText(end);
         if (end.signal != 0) return {Reaction::retryLater, Code::sinkRefused, what};
         switch (end.status) {
-            case dataError:
+            case exits::dataErr:
                 return {Reaction::setAside, Code::messageUnfit, what};
-            case noPermission:
-            case badConfiguration:
+            case exits::noPerm:
+            case exits::config:
                 return {Reaction::askOperator, Code::sinkRefused, what};
             default:
                 return {Reaction::retryLater, Code::sinkRefused, what};

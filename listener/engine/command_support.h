@@ -53,7 +53,7 @@ inline int failed(plugin::Command::Call& call, const plugin::Error& error) {
 }
 inline int misused(plugin::Command::Call& call, const std::string& what) {
     call.error << "postern: " << what << "\n";
-    return 64;
+    return plugin::exits::usage;
 }
 
 /// A JSON object on one line, keys in the order given.

@@ -23,10 +23,9 @@ using plugin::Command;
 using plugin::jsonText;
 using plugin::Result;
 using plugin::utcText;
+namespace exits = plugin::exits;
 
 namespace {
-
-constexpr int ok = 0, configuration = 78;
 
 // ---- mailboxes
 
@@ -51,14 +50,14 @@ int restart(Command::Call& call, Ledger& ledger) {
     const auto known = call.host.configuration()->aliases("mailbox");
     if (!all && std::find(known.begin(), known.end(), alias) == known.end()) {
         call.error << "postern: there is no mailbox " << alias << " in the configuration\n";
-        return configuration;
+        return exits::config;
     }
     std::vector<std::string> names = all ? known : std::vector{alias};
     for (const auto& each : names)
         if (auto done = wait(call, ledger.restart(each, *parsed)); !done) return failed(call, done.error());
     for (const auto& each : names)
         call.error << "mailbox " << each << " starts again (" << start << "); a running service notices within a second or two\n";
-    return ok;
+    return exits::ok;
 }
 
 /// The configuration still says what the detour leads away from.
@@ -127,7 +126,7 @@ int showMailboxes(Command::Call& call, Ledger& ledger, const Present& present) {
             items.push_back(item.raw("now", view == views.end() ? "null" : wordsOn(*snapshot, row, view->second, known.contains(row.mailbox))).str());
         }
         printArray(call.out, items);
-        return ok;
+        return exits::ok;
     }
     Table table(
         {"MAILBOX", "FOLDER", "PROTOCOL", "DELIVERED", "BEFORE START", "UNDER WAY", "ACTIONS DUE", "LAST DELIVERY", "LAST VERIFIED", "BLOCKED"});
@@ -141,7 +140,7 @@ int showMailboxes(Command::Call& call, Ledger& ledger, const Present& present) {
         if (inForce(*snapshot, row) && row.mailbox != std::exchange(last, row.mailbox))
             call.out << "mailbox " << row.mailbox << " is read by " << row.detour->protocol << ", not by " << row.detour->insteadOf
                      << " as configured: " << plugin::printable(row.detour->why) << "\n";
-    return ok;
+    return exits::ok;
 }
 
 int runMailboxes(Command::Call& call, const Present& present) {
@@ -198,14 +197,14 @@ int runLedger(Command::Call& call) {
             items.push_back(item.text("sinks", row.sinks).text("waiting", row.waiting).text("after", row.after).str());
         }
         printArray(call.out, items);
-        return ok;
+        return exits::ok;
     }
     Table table({"ID", "MAILBOX", "FOLDER", "POSITION", "STATE", "RECEIVED", "SIZE", "SINKS", "WAITING", "AFTER"});
     for (const auto& row : *rows)
         table.add({row.id, row.mailbox, row.folder, row.position, std::string(nameOf(row.state)), utcText(row.received), std::to_string(row.size),
                    row.sinks, row.waiting.empty() ? "-" : row.waiting, row.after.empty() ? "-" : row.after});
     table.print(call.out);
-    return ok;
+    return exits::ok;
 }
 
 }  // namespace

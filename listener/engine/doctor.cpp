@@ -19,10 +19,9 @@ using plugin::Code;
 using plugin::Command;
 using plugin::Error;
 using plugin::jsonText;
+namespace exits = plugin::exits;
 
 namespace {
-
-constexpr int usage = 64, configuration = 78, refused = 77;
 
 std::string joined(const std::vector<std::string>& items) {
     std::string text;
@@ -119,7 +118,7 @@ Denied tryDenied(Command::Call& call, MailboxSettings settings, Case facts, bool
     settings.session.user = address;
     const auto answer = wait(call, tryToOpen(call.host, std::move(settings)));
     const auto error = answer ? *answer : std::optional<Error>(answer.error());
-    if (!error) return {address, "opened", "this credential opens " + address + " too", refused, auth::diagnosis::opensTooMuch(facts)};
+    if (!error) return {address, "opened", "this credential opens " + address + " too", exits::noPerm, auth::diagnosis::opensTooMuch(facts)};
     if (saysClosed(error->code))
         return {address, "refused", address + " stays closed to this credential, as it should: " + plugin::codeName(error->code) + " " + error->what,
                 0};
@@ -160,21 +159,21 @@ int runDoctor(Command::Call& call) {
     const auto arguments = parse(call.arguments);
     if (!arguments) {
         call.error << "postern: doctor wants a mailbox of the configuration, and with --denied the address of one that must stay closed\n";
-        return usage;
+        return exits::usage;
     }
     auto& host = call.host;
     const auto snapshot = host.configuration();
     const auto known = snapshot->aliases("mailbox");
     if (std::find(known.begin(), known.end(), arguments->mailbox) == known.end()) {
         call.error << "postern: there is no mailbox " << arguments->mailbox << " in the configuration\n";
-        return configuration;
+        return exits::config;
     }
     const auto settings = mailboxSettings(*snapshot, arguments->mailbox);
     const auto credential = auth::credential(*snapshot, settings.session.credential);
     if (arguments->denied && credential && !credential->username.empty()) {
         call.error << "postern: credential " << settings.session.credential
                    << " signs in as its own user: it opens that user's mailbox, whatever is asked\n";
-        return usage;
+        return exits::usage;
     }
 
     Steps steps("mailbox", arguments->mailbox, host.clock(), call.json ? nullptr : &call.out);

@@ -3,6 +3,7 @@
 #include "auth/settings_behind.h"
 #include "listener/engine/alert_settings.h"
 #include "listener/engine/conditions.h"
+#include "plugin/contract/exit_status.h"
 
 #include <algorithm>
 #include <limits>
@@ -22,7 +23,6 @@ constexpr auto verifiedRecorded = 60s;  // `postern mailboxes` shows times no ol
 constexpr auto conditionsGlance = 5s;   // each looks at every mailbox
 constexpr auto datesGlance = 1h;        // at when secrets, certificates and sign-ins end
 constexpr auto alertPatience = 1s;      // for what is being told when the service stops
-constexpr int allSettled = 0, tryAgain = 75;
 
 void describeMetrics(plugin::Metrics& metrics) {
     using Kind = plugin::Metrics::Kind;
@@ -133,7 +133,7 @@ Task<void> Engine::supervise(Mode mode, std::function<void(int status)> ended) {
     if (ready) ready = co_await outlets_.prepare(host_.stateLost());
     if (!ready) {
         host_.log().error(logger, plugin::describe(ready.error()));
-        ended(tryAgain);
+        ended(plugin::exits::tempFail);
         co_return;
     }
     auto& home = co_await plugin::thisLoop();
@@ -165,7 +165,7 @@ Task<void> Engine::supervise(Mode mode, std::function<void(int status)> ended) {
     if (dating) co_await dating->wait(plugin::Deadline::max(), {});
     co_await recordVerified();
     const bool nothingWaits = co_await outlets_.nothingWaits();
-    ended(mode == Mode::once && !(all && nothingWaits) ? tryAgain : allSettled);
+    ended(mode == Mode::once && !(all && nothingWaits) ? plugin::exits::tempFail : plugin::exits::ok);
 }
 
 /// True: each has done all there was.

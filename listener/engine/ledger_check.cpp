@@ -15,10 +15,11 @@ using plugin::Command;
 using plugin::Error;
 using plugin::Result;
 using plugin::Task;
+namespace exits = plugin::exits;
 
 namespace {
 
-constexpr int ok = 0, usage = 64, unaccountedFor = 70, tryAgain = 75, configuration = 78;
+constexpr int unaccountedFor = exits::software;
 
 struct Finding {
     std::string mailbox, folder;
@@ -94,14 +95,14 @@ int runLedgerCheck(Command::Call& call) {
             only = call.arguments[++i];
         else {
             call.error << "postern: ledger --check: unexpected argument " << word << "\n";
-            return usage;
+            return exits::usage;
         }
     }
     const auto snapshot = call.host.configuration();
     const auto known = snapshot->aliases("mailbox");
     if (only && std::find(known.begin(), known.end(), *only) == known.end()) {
         call.error << "postern: there is no mailbox " << *only << " in the configuration\n";
-        return configuration;
+        return exits::config;
     }
     std::vector<Finding> findings;
     bool failed = false;
@@ -117,10 +118,10 @@ int runLedgerCheck(Command::Call& call) {
         for (auto& one : *found) findings.push_back(std::move(one));
     }
     show(call, findings);
-    if (failed) return tryAgain;
+    if (failed) return exits::tempFail;
     const bool fine = std::all_of(findings.begin(), findings.end(), [](const Finding& one) { return one.unaccounted.empty(); });
     if (mend && !fine) call.error << "these messages are fetched and delivered with the next look into their mailbox\n";
-    return fine ? ok : unaccountedFor;
+    return fine ? exits::ok : unaccountedFor;
 }
 
 }  // namespace listener

@@ -11,10 +11,9 @@ namespace listener {
 using plugin::Command;
 using plugin::Result;
 using plugin::Task;
+namespace exits = plugin::exits;
 
 namespace {
-
-constexpr int ok = 0, tryAgain = 75, configuration = 78;
 
 struct Arguments {
     std::string mailbox, protocol;
@@ -112,7 +111,7 @@ int runMove(Command::Call& call) {
     const auto known = host.configuration()->aliases("mailbox");
     if (std::find(known.begin(), known.end(), arguments->mailbox) == known.end()) {
         call.error << "postern: there is no mailbox " << arguments->mailbox << " in the configuration\n";
-        return configuration;
+        return exits::config;
     }
     const auto configured = mailboxSettings(*host.configuration(), arguments->mailbox);
     auto settings = configured;
@@ -120,14 +119,14 @@ int runMove(Command::Call& call) {
         call.error << "postern: it is not known where mailbox " << arguments->mailbox << " can be read by " << arguments->protocol << ": set mailbox."
                    << arguments->mailbox << (arguments->protocol == "imap" ? ".imap.host" : "." + arguments->protocol + ".url") << " (and ."
                    << arguments->protocol << ".credential, where it is signed in with another one), or the provider of the credential\n";
-        return configuration;
+        return exits::config;
     }
     const auto compared = wait(call, look(host, settings));
     if (!compared) return failed(call, compared.error());
     show(call, *compared);
     const bool may = mayMove(call, *arguments, *compared);
-    if (arguments->plan) return ok;
-    if (!may) return tryAgain;
+    if (arguments->plan) return exits::ok;
+    if (!may) return exits::tempFail;
     const auto ledger = makeLedger(host.database(), host.clock());
     const bool back = arguments->protocol == configured.protocol;
     auto detour = back ? std::nullopt : std::optional(Detour{arguments->protocol, configured.protocol, "moved by an operator"});
@@ -136,7 +135,7 @@ int runMove(Command::Call& call) {
                << "; a running service goes over within a second or two. Back: postern move " << arguments->mailbox << " --to " << configured.protocol
                << "\n";
     if (!back) tellLines(call, *arguments, configured.protocol);
-    return ok;
+    return exits::ok;
 }
 
 }  // namespace listener

@@ -14,10 +14,10 @@ namespace listener {
 using plugin::Command;
 using plugin::jsonText;
 using plugin::utcText;
+namespace exits = plugin::exits;
 
 namespace {
 
-constexpr int ok = 0, configuration = 78, tryAgain = 75;
 constexpr std::size_t abandonedAtOnce = 1000;  // the service writes in between
 
 bool isSink(Command::Call& call, const std::string& name) {
@@ -50,7 +50,7 @@ int showOutbox(Command::Call& call, OutboxLedger& outbox) {
         std::string sinks;
         for (const auto& item : items) sinks.append(sinks.empty() ? "" : ", ").append(item);
         call.out << all.number("bytes", *bytes).raw("sinks", "[" + sinks + "]").str() << "\n";
-        return ok;
+        return exits::ok;
     }
     Table table({"SINK", "WAITING", "OLDEST", "GIVEN UP", "SET ASIDE", "STATE", "LAST REFUSAL"});
     for (const auto& one : *totals)
@@ -58,17 +58,17 @@ int showOutbox(Command::Call& call, OutboxLedger& outbox) {
                    std::to_string(one.aside), one.disabled.empty() ? "-" : "disabled", one.lastRefusal.empty() ? "-" : one.lastRefusal});
     table.print(call.out);
     call.out << *bytes << " bytes are kept\n";
-    return ok;
+    return exits::ok;
 }
 
 int resume(Command::Call& call, OutboxLedger& outbox) {
     if (call.arguments.size() != 2) return misused(call, "outbox resume wants the name of a sink");
     const auto& sink = call.arguments[1];
-    if (!isSink(call, sink)) return configuration;
+    if (!isSink(call, sink)) return exits::config;
     const auto resumed = wait(call, outbox.resume(sink));
     if (!resumed) return failed(call, resumed.error());
     call.error << "sink " << sink << (*resumed ? " is tried again; a running service notices within a second or two\n" : " was not disabled\n");
-    return ok;
+    return exits::ok;
 }
 
 int abandon(Command::Call& call, OutboxLedger& outbox) {
@@ -77,7 +77,7 @@ int abandon(Command::Call& call, OutboxLedger& outbox) {
     const auto known = call.host.configuration()->aliases("sink");
     if (std::find(known.begin(), known.end(), sink) != known.end()) {
         call.error << "postern: sink " << sink << " is configured, and what waits is tried again; sink." << sink << ".retry.give_up ends that\n";
-        return configuration;
+        return exits::config;
     }
     std::uint64_t all = 0;
     for (;;) {
@@ -90,7 +90,7 @@ int abandon(Command::Call& call, OutboxLedger& outbox) {
         call.out << Object{}.number("messages", all).str() << "\n";
     else
         call.out << all << " messages are given up for sink " << sink << "; `postern replay` and `postern outbox discard` reach them\n";
-    return ok;
+    return exits::ok;
 }
 
 // ---- which messages
@@ -158,7 +158,7 @@ int discard(Command::Call& call, OutboxLedger& outbox) {
         call.out << "the bytes of " << done->messages << " messages are kept no longer: " << done->bytes << "\n";
     if (wanted > done->messages)
         call.error << wanted - done->messages << " ids are left as they are: not known, not kept, or neither dead nor set aside\n";
-    return wanted > done->messages ? tryAgain : ok;
+    return wanted > done->messages ? exits::tempFail : exits::ok;
 }
 
 int runOutbox(Command::Call& call) {
@@ -176,7 +176,7 @@ int runReplay(Command::Call& call) {
     ReplayQuery query;
     std::string sink;
     if (const auto wrong = parseMessages(call.arguments, 0, query, &sink)) return misused(call, "replay: " + *wrong);
-    if (!isSink(call, sink)) return configuration;
+    if (!isSink(call, sink)) return exits::config;
     const auto wanted = query.ids.size();
     const auto snapshot = call.host.configuration();
     for (const auto& alias : snapshot->aliases("mailbox")) query.after.emplace(alias, mailboxSettings(*snapshot, alias).after);
@@ -200,7 +200,7 @@ int runReplay(Command::Call& call) {
     if (done->unreachable > 0)
         call.error << done->unreachable << " messages cannot be had: they are no longer where they were, and their bytes are not kept\n";
     if (wanted > found) call.error << wanted - found << " ids are not known\n";
-    return done->unreachable > 0 || done->underWay > 0 || wanted > found ? tryAgain : ok;
+    return done->unreachable > 0 || done->underWay > 0 || wanted > found ? exits::tempFail : exits::ok;
 }
 
 }  // namespace

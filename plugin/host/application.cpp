@@ -1,5 +1,6 @@
 #include "plugin/host/application.h"
 
+#include "plugin/contract/exit_status.h"
 #include "plugin/host/check_command.h"
 #include "plugin/host/command_line.h"
 #include "plugin/host/commands.h"
@@ -17,8 +18,6 @@ namespace plugin::host {
 
 namespace {
 
-constexpr int usage = 64, bug = 70;
-
 template <class... Functions>
 struct Overloaded : Functions... {
     using Functions::operator()...;
@@ -30,7 +29,7 @@ int misused(const UsageError& wrong, const Packages& packages, std::ostream& err
     error << wrong.what << '\n';
     for (const auto& each : packages.all)  // the command may be one of theirs
         if (each.error) error << describe(*each.error) << '\n';
-    return usage;
+    return exits::usage;
 }
 
 int dispatch(const std::vector<std::string>& arguments, const std::string& program, std::ostream& out, std::ostream& error) {
@@ -76,7 +75,7 @@ int runCommandLine(const std::vector<std::string>& arguments, const std::string&
     const auto failed = [&](const std::string& cause) {
         const auto* entry = findCode(Code::internalBug);
         error << codeName(Code::internalBug) << " the program failed: " << cause << ". Next: " << entry->next << std::endl;
-        return bug;
+        return exits::software;
     };
     try {
         const int status = dispatch(arguments, program, out, error);

@@ -1,5 +1,6 @@
 #include "plugin/host/check_command.h"
 
+#include "plugin/contract/exit_status.h"
 #include "plugin/host/known_keys.h"
 #include "plugin/host/problem_report.h"
 #include "plugin/host/value_form.h"
@@ -19,8 +20,6 @@
 namespace plugin::host {
 
 namespace {
-
-constexpr int good = 0, badConfiguration = 78;  // sysexits: EX_OK, EX_CONFIG
 
 std::optional<std::string> probeFile(const std::string& name) {
     std::error_code failure;
@@ -122,7 +121,7 @@ int runCheck(const CheckRequest& request, std::ostream& out, std::ostream& error
         if (!request.source.path.empty()) error << request.source.path << " (" << files << "): ";
         error << (checked.problems.empty() ? "no problems" : summary(checked.problems)) << '\n';
     }
-    return checked.valid() ? good : badConfiguration;
+    return checked.valid() ? exits::ok : exits::config;
 }
 
 }  // namespace plugin::host

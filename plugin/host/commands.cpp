@@ -2,6 +2,7 @@
 
 #include "auth/access.h"
 #include "auth/schema.h"
+#include "plugin/contract/exit_status.h"
 #include "plugin/contract/text.h"
 #include "plugin/host/credentials_command.h"
 #include "plugin/host/database_on_demand.h"
@@ -159,7 +160,7 @@ Result<State> stateFor(Command::Store use, Workshop& shop, const Packages& packa
 
 int runTokenCommand(const Setup& setup, const TokenArguments& arguments, bool json, std::ostream& out, std::ostream& error) {
     auto configuration = validConfiguration(setup, error);
-    if (!configuration) return 78;
+    if (!configuration) return exits::config;
     Workshop shop(std::move(configuration), error);
     shop.endOnSignals();
     return showToken(*shop.access, *shop.loops.all().front(), arguments, json, out, error);
@@ -167,7 +168,7 @@ int runTokenCommand(const Setup& setup, const TokenArguments& arguments, bool js
 
 int runKeystoresCommand(const Setup& setup, const KeystoresArguments& arguments, bool json, std::ostream& out, std::ostream& error) {
     const auto configuration = validConfiguration(setup, error);
-    if (!configuration) return 78;
+    if (!configuration) return exits::config;
     Workshop shop(configuration, error);
     shop.endOnSignals();
     return showKeystores(*configuration, shop.access->secrets(), arguments, shop.clock->wall(), json, out, error);
@@ -175,7 +176,7 @@ int runKeystoresCommand(const Setup& setup, const KeystoresArguments& arguments,
 
 int runLoginCommand(const Setup& setup, const LoginArguments& arguments, bool json, std::ostream& out, std::ostream& error) {
     auto configuration = validConfiguration(setup, error);
-    if (!configuration) return 78;
+    if (!configuration) return exits::config;
     Workshop shop(std::move(configuration), error);
     return login({*shop.access, *shop.configuration, *shop.loops.all().front(), shop.signals, 0, out, error}, arguments, json);
 }
@@ -184,7 +185,7 @@ int runOauthCommand(const Setup& setup, const OauthArguments& arguments, bool js
     auto configuration = validConfiguration(setup, error);
     if (!configuration) {
         writeUnconfigured(arguments, reread(setup).problems, json, out);
-        return 78;
+        return exits::config;
     }
     Workshop shop(std::move(configuration), error);
     return askConnector({*shop.access, *shop.configuration, *shop.loops.all().front(), shop.signals, 0, out, error}, arguments, json);
@@ -192,7 +193,7 @@ int runOauthCommand(const Setup& setup, const OauthArguments& arguments, bool js
 
 int runCredentialsCommand(const Setup& setup, const CredentialsArguments& arguments, bool json, std::ostream& out, std::ostream& error) {
     const auto configuration = validConfiguration(setup, error);
-    if (!configuration) return 78;
+    if (!configuration) return exits::config;
     Workshop shop(configuration, error);
     shop.endOnSignals();
     auto& loop = *shop.loops.all().front();
@@ -207,7 +208,7 @@ int runCredentialsCommand(const Setup& setup, const CredentialsArguments& argume
 
 int runSealCommand(const Setup& setup, std::istream& in, std::ostream& out, std::ostream& error) {
     auto configuration = validConfiguration(setup, error);
-    if (!configuration) return 78;
+    if (!configuration) return exits::config;
     const bool database = hasDatabase(configuration->text("server.data"));
     Workshop shop(std::move(configuration), error);
     shop.endOnSignals();
@@ -216,7 +217,7 @@ int runSealCommand(const Setup& setup, std::istream& in, std::ostream& out, std:
 
 int runPackageCommand(Setup& setup, const PackageArguments& arguments, bool json, std::ostream& out, std::ostream& error) {
     auto configuration = validConfiguration(setup, error);
-    if (!configuration) return 78;
+    if (!configuration) return exits::config;
     const auto commands = setup.packages.commands();
     const auto command = std::find_if(commands.begin(), commands.end(), [&](const Command& each) { return each.name == arguments.command; });
     if (command == commands.end()) throw std::logic_error("a command was parsed that no package has: " + arguments.command);

@@ -17,7 +17,6 @@ namespace plugin::host {
 namespace {
 
 constexpr std::size_t longestSecret = 65'536;  // as long as one from a file
-constexpr int wrongUse = 64;
 
 std::string codeText(unsigned code) { return code == 0 ? "ok" : codeName(static_cast<Code>(code)); }
 
@@ -151,13 +150,13 @@ int sealSecret(auth::Access& access, Loop& loop, bool lookFirst, std::istream& i
     auto read = readAll(in);
     if (!read) {
         error << "that is no secret: it is longer than " << longestSecret << " octets\n";
-        return wrongUse;
+        return exits::usage;
     }
     auto text = read->reveal();
     if (text.ends_with('\n')) text.remove_suffix(text.ends_with("\r\n") ? 2 : 1);
     if (text.empty()) {
         error << "seal reads the secret from standard input; there is none\n";
-        return wrongUse;
+        return exits::usage;
     }
     const auto before = lookFirst ? waitFor(loop, access.grants()->holdsSealed()) : Result<bool>(false);
     if (!before) return failed(before.error(), error);

@@ -1,5 +1,6 @@
 #include "plugin/host/interruption.h"
 
+#include "plugin/contract/exit_status.h"
 #include "plugin/host/waiting.h"
 
 #include <csignal>
@@ -11,7 +12,6 @@ namespace plugin::host {
 
 namespace {
 
-constexpr int tryAgain = 75;
 constexpr std::chrono::milliseconds aMoment{20}, aWhile{500}, anHour{3'600'000};
 
 /// As nohup(1) leaves it: blocked signals arrive at a descriptor though they are ignored.
@@ -41,7 +41,7 @@ void endAtOnce(bool losesToken, std::ostream& error) {
         error << " A refresh token was on its way: what the provider gives in its place is lost. Where the old one is not taken any more,\n"
                  "somebody has to sign in again: `postern login CREDENTIAL`.";
     error << std::endl;
-    std::_Exit(tryAgain);
+    std::_Exit(exits::tempFail);
 }
 
 void finishRefreshes(const Ending& ending) {
@@ -79,7 +79,7 @@ void Interruption::look() {
         finishRefreshes(ending_);
         if (over_) continue;
         if (ending_.tidy) ending_.tidy();
-        std::_Exit(tryAgain);
+        std::_Exit(exits::tempFail);
     }
 }
 

@@ -3,6 +3,7 @@
 #include "auth/endings.h"
 #include "auth/keystore/configured_keystore.h"
 #include "auth/keystore/key_description.h"
+#include "plugin/contract/exit_status.h"
 #include "plugin/contract/log.h"
 #include "plugin/contract/result.h"
 #include "plugin/contract/text.h"
@@ -16,8 +17,6 @@
 namespace plugin::host {
 
 namespace {
-
-constexpr int good = 0, badConfiguration = 78;
 
 struct Loaded {
     std::string alias, type, path;
@@ -80,7 +79,7 @@ int showCertificate(const Configuration& configuration, const Loaded& from, cons
     const auto found = from.keys ? auth::keyCalled(*from.keys, key, auth::keystoreName(configuration, from.alias)) : from.keys.error();
     if (!found) {
         error << describe(found.error()) << '\n';
-        return badConfiguration;
+        return exits::config;
     }
     const auto pem = auth::pemOf(*found->certificate);
     if (asJson)
@@ -88,7 +87,7 @@ int showCertificate(const Configuration& configuration, const Loaded& from, cons
             << "}\n";
     else
         out << pem;
-    return good;
+    return exits::ok;
 }
 
 }  // namespace
@@ -100,7 +99,7 @@ int showKeystores(const Configuration& configuration, auth::SecretReader& secret
         if (std::find(aliases.begin(), aliases.end(), arguments.alias) == aliases.end()) {
             error << describe(Error{Reaction::askOperator, Code::configUnknownReference, "there is no keystore " + printable(arguments.alias, 64)})
                   << '\n';
-            return badConfiguration;
+            return exits::config;
         }
         aliases = {arguments.alias};
     }
@@ -109,7 +108,7 @@ int showKeystores(const Configuration& configuration, auth::SecretReader& secret
     if (arguments.certificate) return showCertificate(configuration, all.front(), *arguments.certificate, asJson, out, error);
     asJson ? writeJson(all, now, out) : writeText(all, now, out);
     const bool failed = std::any_of(all.begin(), all.end(), [](const Loaded& each) { return !each.keys; });
-    return failed ? badConfiguration : good;
+    return failed ? exits::config : exits::ok;
 }
 
 }  // namespace plugin::host

@@ -1,3 +1,4 @@
+#include "plugin/contract/exit_status.h"
 #include "plugin/host/application.h"
 #include "plugin/host/wiping.h"
 
@@ -27,7 +28,6 @@ int main(int count, char** values) {
     ::umask(077);  // before anything is written: what we make is ours alone unless a mode says otherwise
     allowManyFiles();
     std::signal(SIGCHLD, SIG_DFL);  // who starts us may ignore it, and then the status of a program we run would be lost
-    constexpr int bug = 70;
     try {
         plugin::host::Application application(std::vector<std::string>(values + (count > 0 ? 1 : 0), values + count));
         return application.run(count > 0 ? 1 : 0, values);
@@ -36,5 +36,5 @@ int main(int count, char** values) {
     } catch (const std::exception& exception) {
         std::cerr << exception.what() << std::endl;
     }
-    return bug;
+    return plugin::exits::software;
 }

@@ -1,16 +1,14 @@
 #include "plugin/host/package_runner.h"
 
+#include "plugin/contract/exit_status.h"
+
 #include <algorithm>
 #include <array>
 
 namespace plugin::host {
 
-namespace {
-constexpr int tryAgain = 75, badConfiguration = 78;
-}
-
 int worse(int one, int other) {
-    constexpr std::array order{0, tryAgain, badConfiguration};
+    constexpr std::array order{exits::ok, exits::tempFail, exits::config};
     const auto rank = [&](int status) { return std::find(order.begin(), order.end(), status) - order.begin(); };
     return rank(other) > rank(one) ? other : one;
 }

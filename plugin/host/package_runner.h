@@ -1,6 +1,5 @@
 #pragma once
 
-#include "plugin/contract/exit_status.h"
 #include "plugin/contract/host.h"
 #include "plugin/contract/package.h"
 #include "plugin/host/package_loader.h"

@@ -4,6 +4,7 @@
 #include "auth/login/callback_desk.h"
 #include "auth/schema.h"
 #include "plugin/admin/admin_server.h"
+#include "plugin/contract/exit_status.h"
 #include "plugin/host/admin_key.h"
 #include "plugin/host/api.h"
 #include "plugin/host/daemon.h"
@@ -46,7 +47,6 @@ constexpr auto timeToShutDown = std::chrono::seconds(3);  // and then the rest g
 constexpr std::chrono::milliseconds lookAround{500};
 constexpr auto beatEvery = std::chrono::seconds(5);
 constexpr auto aliveWithin = std::chrono::seconds(30);
-constexpr int tryAgain = 75, badConfiguration = 78;
 
 /// What is still to come up (or already going down), for /readyz.
 class Phase {
@@ -383,7 +383,7 @@ void Service::leaveWhenLate(Deadline refreshed) {
         log_->flush(std::chrono::milliseconds(500));
         directory_.removeAdminAddress();
         if (!pidPath_.empty()) ::unlink(pidPath_.c_str());
-        ::_exit(tryAgain);
+        ::_exit(exits::tempFail);
     }
 }
 
@@ -448,7 +448,7 @@ int Service::stop() {
     awaitPackages();
     finishRefreshes();
     int status = mode() == Mode::once ? runner_->status() : 0;
-    if (lost_ || (mode() == Mode::once && interrupted_)) status = worse(status, tryAgain);
+    if (lost_ || (mode() == Mode::once && interrupted_)) status = worse(status, exits::tempFail);
     shutDown();
     if (!lost_)
         if (auto clean = markClean(directory_); !clean) log_->error("host", describe(clean.error()));
@@ -479,7 +479,7 @@ void Service::shutDown() {
 
 int fail(const Error& failure, std::ostream& error) {
     error << describe(failure) << std::endl;
-    if (failure.code == Code::channelKeystore) return badConfiguration;  // that of the admin port: nobody else is reached while it starts
+    if (failure.code == Code::channelKeystore) return exits::config;  // that of the admin port: nobody else is reached while it starts
     return exitStatus(failure);
 }
 
@@ -488,7 +488,7 @@ int fail(const Error& failure, std::ostream& error) {
 int runService(Setup& setup, const RunArguments& arguments, std::ostream& error) {
     std::vector<Problem> warnings;
     auto configuration = validConfiguration(setup, error, &warnings);
-    if (!configuration) return badConfiguration;
+    if (!configuration) return exits::config;
     auto directory = DataDirectory::open(configuration->text("server.data"));
     if (!directory) return fail(directory.error(), error);
     if (auto locked = directory->lock(); !locked) return fail(locked.error(), error);

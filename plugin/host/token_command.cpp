@@ -1,10 +1,9 @@
 #include "plugin/host/token_command.h"
 
 #include "auth/login/connector.h"
-#include "plugin/host/package_runner.h"
+#include "plugin/contract/exit_status.h"
 #include "plugin/host/record.h"
 #include "plugin/host/timestamp.h"
-
 #include "plugin/host/waiting.h"
 
 #include <ostream>

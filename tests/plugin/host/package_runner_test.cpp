@@ -1,5 +1,6 @@
 #include "plugin/host/package_runner.h"
 
+#include "plugin/contract/exit_status.h"
 #include "plugin/host/metrics.h"
 #include "tests/plugin/host/host_fakes.h"
 
