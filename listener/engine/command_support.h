@@ -3,14 +3,11 @@
 #include "listener/ledger/ledger.h"
 #include "plugin/contract/exit_status.h"
 #include "plugin/contract/log.h"
-#include "plugin/contract/loop.h"
 #include "plugin/contract/package.h"
 #include "plugin/contract/text.h"
+#include "plugin/contract/waiting.h"
 
 #include <algorithm>
-#include <condition_variable>
-#include <memory>
-#include <mutex>
 #include <optional>
 #include <ostream>
 #include <string>
@@ -23,27 +20,7 @@ namespace listener {
 /// Runs a task on a loop of the host and waits for it here: in the main thread, or in one of the admin port.
 template <class T>
 plugin::Result<T> wait(plugin::Command::Call& call, plugin::Task<plugin::Result<T>> task) {
-    struct Answer {
-        std::mutex mutex{};
-        std::condition_variable there{};
-        std::optional<plugin::Result<T>> result{};
-    };
-    const auto answer = std::make_shared<Answer>();
-    const auto run = [](plugin::Task<plugin::Result<T>> work, std::shared_ptr<Answer> into) -> plugin::Task<void> {
-        std::optional<plugin::Result<T>> result;
-        try {
-            result.emplace(co_await work);
-        } catch (const std::exception& bug) {
-            result.emplace(plugin::Error{plugin::Reaction::askOperator, plugin::Code::internalBug, bug.what()});
-        }
-        const std::lock_guard lock(into->mutex);
-        into->result = std::move(result);
-        into->there.notify_one();
-    };
-    plugin::startOn(*call.host.loops().front(), run(std::move(task), answer));
-    std::unique_lock lock(answer->mutex);
-    answer->there.wait(lock, [&] { return answer->result.has_value(); });
-    return std::move(*answer->result);
+    return plugin::waitFor(*call.host.loops().front(), std::move(task));
 }
 
 /// Say what is wrong, and answer the exit status for it.

@@ -2,8 +2,8 @@
 
 #include "plugin/contract/exit_status.h"
 #include "plugin/contract/text.h"
+#include "plugin/contract/waiting.h"
 #include "plugin/host/record.h"
-#include "plugin/host/waiting.h"
 
 #include <openssl/crypto.h>
 

@@ -1,7 +1,7 @@
 #include "plugin/host/interruption.h"
 
 #include "plugin/contract/exit_status.h"
-#include "plugin/host/waiting.h"
+#include "plugin/contract/waiting.h"
 
 #include <csignal>
 #include <cstdlib>

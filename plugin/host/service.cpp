@@ -5,6 +5,7 @@
 #include "auth/schema.h"
 #include "plugin/admin/admin_server.h"
 #include "plugin/contract/exit_status.h"
+#include "plugin/contract/waiting.h"
 #include "plugin/host/admin_key.h"
 #include "plugin/host/api.h"
 #include "plugin/host/daemon.h"
@@ -20,7 +21,6 @@
 #include "plugin/host/signals.h"
 #include "plugin/host/state.h"
 #include "plugin/host/vault.h"
-#include "plugin/host/waiting.h"
 #include "plugin/host/watched_database.h"
 #include "plugin/runtime/posix_disk.h"
 

@@ -2,9 +2,9 @@
 
 #include "auth/login/connector.h"
 #include "plugin/contract/exit_status.h"
+#include "plugin/contract/waiting.h"
 #include "plugin/host/record.h"
 #include "plugin/host/timestamp.h"
-#include "plugin/host/waiting.h"
 
 #include <ostream>
 #include <utility>
