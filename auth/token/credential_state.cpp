@@ -102,7 +102,7 @@ Task<Result<std::vector<CredentialState>>> credentialStates(std::shared_ptr<cons
     for (const auto& each : configuration->aliases("credential"))
         if (name.empty() || each == name) states->emplace(each, configured(each, basis));
     if (!name.empty() && states->empty())
-        co_return Error{Reaction::askOperator, Code::tokenCredentialIncomplete, "there is no credential named " + name};
+        co_return Error{Reaction::askOperator, Code::configUnknownReference, "there is no credential named " + name};
     if (database != nullptr) {
         auto reading = database->read([states, configuration, now](Transaction& transaction) {
             return addStored(transaction, *states, {*configuration, now});

@@ -42,7 +42,7 @@ struct CredentialState {
 bool scopesDiffer(const std::string& asked, const std::string& granted);
 
 /// Of all credentials of the configuration, or of one. The database is migrated for auth; null: there is none yet. Errors: 7xxx,
-/// tokenCredentialIncomplete for a name that is not configured.
+/// configUnknownReference for a name that is not configured.
 plugin::Task<plugin::Result<std::vector<CredentialState>>> credentialStates(std::shared_ptr<const plugin::Configuration> configuration,
                                                                             plugin::Database* database, std::string name, plugin::Wall now);
 

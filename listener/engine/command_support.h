@@ -26,6 +26,7 @@ plugin::Result<T> wait(plugin::Command::Call& call, plugin::Task<plugin::Result<
 /// Say what is wrong, and answer the exit status for it.
 inline int failed(plugin::Command::Call& call, const plugin::Error& error) {
     call.error << "postern: " << plugin::describe(error) << "\n";
+    call.failure = error;
     return plugin::exitStatus(error);
 }
 inline int misused(plugin::Command::Call& call, const std::string& what) {

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <iosfwd>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,7 @@ struct Command {
         bool json = false;
         std::ostream& out;
         std::ostream& error;
+        std::optional<Error> failure{};  ///< why there is nothing on `out`, as `error` tells it to people
     };
     enum class Store { read, write };
     std::string name;
@@ -29,7 +31,8 @@ struct Command {
     std::function<Store(const std::vector<std::string>& arguments)> store;
     std::function<int(Call&)> run;
     /// GET /api/v1/<name>[/<argument>] shows what it writes with --json, without arguments or with one alias. What `store` says is written is
-    /// not served. What stands on `out` is the answer, whatever the status; else `error` is, and 78 means that there is no such thing.
+    /// not served. What stands on `out` is the answer, whatever the status; else `failure` is, where configUnknownReference means that there is no
+    /// such thing, or, with the status of wrong usage, that it is not asked like that.
     bool served = false;
 };
 

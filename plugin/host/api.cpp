@@ -2,14 +2,12 @@
 
 #include "auth/access.h"
 #include "auth/explain.h"
-#include "plugin/contract/text.h"
+#include "plugin/contract/exit_status.h"
 #include "plugin/host/credentials_command.h"
 #include "plugin/host/keystores_command.h"
 
-#include <charconv>
-#include <optional>
 #include <sstream>
-#include <string_view>
+#include <stdexcept>
 #include <utility>
 
 namespace plugin::host {
@@ -20,55 +18,38 @@ using admin::apiError;
 namespace {
 
 constexpr int found = 200, badRequest = 400, notFound = 404, failed = 500, unavailable = 503;
-constexpr int wrongUse = 64, bug = 70, configuration = 78;
 
 Command::Store reads(const std::vector<std::string>&) { return Command::Store::read; }
 std::string nameIn(const Command::Call& call) { return call.arguments.empty() ? std::string{} : call.arguments.front(); }
+
+template <class T>
+int told(Command::Call& call, const Result<T>& shown) {
+    if (shown) return exits::ok;
+    call.failure = shown.error();
+    return exitStatus(shown.error());
+}
 
 /// The program's own, as `commands.cpp` runs them beside a service.
 std::vector<Command> ownCommands() {
     return {{"credentials", "", "", reads,
              [](Command::Call& call) {
-                 return showCredentials(call.host.configuration(), &call.host.database(), nameIn(call), *call.host.loops().front(), call.json,
-                                        call.out, call.error);
+                 return told(call, showCredentials(call.host.configuration(), &call.host.database(), nameIn(call), *call.host.loops().front(),
+                                                   call.json, call.out));
              },
              true},
             {"keystores", "", "", reads,
              [](Command::Call& call) {
-                 return showKeystores(*call.host.configuration(), call.host.access().secrets(), {nameIn(call)}, call.host.clock().wall(), call.json,
-                                      call.out, call.error);
+                 return told(call, showKeystores(*call.host.configuration(), call.host.access().secrets(), {nameIn(call)}, call.host.clock().wall(),
+                                                 call.json, call.out));
              },
              true}};
 }
 
-/// The code a command's message begins with, "PO-1008 there is no …"; nothing: it has none.
-std::optional<Code> codeIn(std::string_view text) {
-    constexpr std::string_view mark = "PO-";
-    constexpr std::size_t digits = 4;
-    if (!text.starts_with(mark) || text.size() < mark.size() + digits) return std::nullopt;
-    std::uint16_t number = 0;
-    const auto* const begin = text.data() + mark.size();
-    if (std::from_chars(begin, begin + digits, number).ptr != begin + digits || findCode(static_cast<Code>(number)) == nullptr) return std::nullopt;
-    return static_cast<Code>(number);
-}
-
-/// What a command has said of why it has nothing to show: describe()'s code and text, without the next step, which comes from the code.
-ApiAnswer refusal(int status, std::string_view said) {
-    constexpr std::string_view program = "postern: ";
-    if (said.starts_with(program)) said.remove_prefix(program.size());
-    said = said.substr(0, said.find('\n'));
-    const auto code = codeIn(said);
-    if (!code) return apiError(status, status < failed ? Code::adminRequest : Code::adminBusy, said);
-    said.remove_prefix(std::min(said.size(), codeName(*code).size() + 1));
-    const auto next = ". Next: " + std::string(findCode(*code)->next);
-    if (said.ends_with(next)) said.remove_suffix(next.size());
-    return apiError(status, *code, said);
-}
-
-int httpStatus(int status, bool named) {
-    if (status == wrongUse) return badRequest;
-    if (status == configuration && named) return notFound;
-    return status == bug || status == configuration ? failed : unavailable;
+/// 404 is for what is not there alone; 500 for what somebody has to mend; the rest passes.
+int httpStatus(const Error& failure, bool named) {
+    if (named && failure.code == Code::configUnknownReference) return notFound;
+    const int status = exitStatus(failure);
+    return status == exits::software || status == exits::config ? failed : unavailable;
 }
 
 ApiAnswer diagnosis(const admin::ApiQuestion& question) {
@@ -107,9 +88,10 @@ ApiAnswer Api::run(const Command& command, const std::string& name) {
     if (name.starts_with('-') || command.store(call.arguments) != Command::Store::read)  // an option, or something that acts
         return apiError(notFound, Code::adminRequest, "there is nothing at this address");
     const int status = command.run(call);
-    auto shown = std::move(out).str();
-    if (!shown.empty()) return {found, std::move(shown)};
-    return refusal(httpStatus(status, !name.empty()), error.view());
+    if (auto shown = std::move(out).str(); !shown.empty()) return {found, std::move(shown)};
+    if (call.failure) return apiError(httpStatus(*call.failure, !name.empty()), call.failure->code, call.failure->what);
+    if (status == exits::usage) return apiError(badRequest, Code::adminRequest, command.name + " is not asked like that");
+    throw std::logic_error(command.name + " has shown nothing, and does not say why: " + printable(error.view()));
 }
 
 }  // namespace plugin::host

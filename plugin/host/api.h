@@ -5,7 +5,6 @@
 #include "plugin/contract/package.h"
 #include "plugin/host/slow_answers.h"
 
-#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -21,7 +20,7 @@ public:
     /// Both outlive it, and so do the packages whose commands these are.
     Api(Host& host, std::vector<Command> commands, SlowAnswers::Limits ofKeystores = patience);
     /// Blocks for the database, and for keystores: their passwords may come from programs that take their time. 400: it is not asked like that; 404:
-    /// no such thing; 503: of the store, or it passes.
+    /// nothing of that name is configured; 500: somebody has to mend it; 503: of the store, or it passes. Throws for a bug.
     admin::ApiAnswer answer(const admin::ApiQuestion& question);
 
 private:

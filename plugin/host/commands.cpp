@@ -124,6 +124,7 @@ int failed(const Error& error, std::ostream& out) {
     out << describe(error) << '\n';
     return exitStatus(error);
 }
+int answered(const Result<void>& result, std::ostream& error) { return result ? exits::ok : failed(result.error(), error); }
 
 /// Whether any package has something in the database: `login` makes one for what credentials keep, before the service has run.
 Result<bool> hasTablesOfAny(const Packages& packages, const std::string& dataDirectory) {
@@ -171,7 +172,10 @@ int runKeystoresCommand(const Setup& setup, const KeystoresArguments& arguments,
     if (!configuration) return exits::config;
     Workshop shop(configuration, error);
     shop.endOnSignals();
-    return showKeystores(*configuration, shop.access->secrets(), arguments, shop.clock->wall(), json, out, error);
+    const auto status = showKeystores(*configuration, shop.access->secrets(), arguments, shop.clock->wall(), json, out);
+    if (status) return *status;
+    error << describe(status.error()) << '\n';
+    return exits::config;
 }
 
 int runLoginCommand(const Setup& setup, const LoginArguments& arguments, bool json, std::ostream& out, std::ostream& error) {
@@ -197,13 +201,13 @@ int runCredentialsCommand(const Setup& setup, const CredentialsArguments& argume
     Workshop shop(configuration, error);
     shop.endOnSignals();
     auto& loop = *shop.loops.all().front();
-    if (arguments.forget) return forgetGrant(*shop.access, loop, arguments.name, error);
+    if (arguments.forget) return answered(forgetGrant(*shop.access, *configuration, loop, arguments.name, error), error);
     auto state = openStateToRead(configuration->text("server.data"));
     if (!state) return failed(state.error(), error);
     shop.state = std::move(*state);
     if (shop.state.database)
         if (auto migrated = shop.state.database->migrate(auth::schemaOwner, auth::migrations()); !migrated) return failed(migrated.error(), error);
-    return showCredentials(configuration, shop.state.database.get(), arguments.name, loop, json, out, error);
+    return answered(showCredentials(configuration, shop.state.database.get(), arguments.name, loop, json, out), error);
 }
 
 int runSealCommand(const Setup& setup, std::istream& in, std::ostream& out, std::ostream& error) {

@@ -7,6 +7,7 @@
 
 #include <openssl/crypto.h>
 
+#include <algorithm>
 #include <array>
 #include <istream>
 #include <ostream>
@@ -126,24 +127,26 @@ void writeCredentials(const std::vector<auth::CredentialState>& states, Wall now
     out << (states.empty() ? "[]\n" : "]\n");
 }
 
-int showCredentials(std::shared_ptr<const Configuration> configuration, Database* database, const std::string& name, Loop& loop, bool json,
-                    std::ostream& out, std::ostream& error) {
+Result<void> showCredentials(std::shared_ptr<const Configuration> configuration, Database* database, const std::string& name, Loop& loop, bool json,
+                             std::ostream& out) {
     const auto now = loop.clock().wall();
     const auto states = waitFor(loop, auth::credentialStates(std::move(configuration), database, name, now));
-    if (!states) return failed(states.error(), error);
+    if (!states) return states.error();
     writeCredentials(*states, now, json, out);
-    return 0;
+    return {};
 }
 
-int forgetGrant(auth::Access& access, Loop& loop, const std::string& name, std::ostream& error) {
-    if (auto known = access.kind(name); !known && known.error().what == "there is no credential named " + name) {
-        const auto stored = waitFor(loop, access.grants()->version(name));  // of one that is no longer configured, perhaps
-        if (!stored || *stored == 0) return failed(known.error(), error);
+Result<void> forgetGrant(auth::Access& access, const Configuration& configuration, Loop& loop, const std::string& name, std::ostream& error) {
+    const auto configured = configuration.aliases("credential");
+    if (std::find(configured.begin(), configured.end(), name) == configured.end()) {
+        const auto stored = waitFor(loop, access.grants()->version(name));
+        if (!stored) return stored.error();
+        if (*stored == 0) return access.kind(name).error();
     }
     const auto forgotten = waitFor(loop, access.grants()->forget(name));
-    if (!forgotten) return failed(forgotten.error(), error);
+    if (!forgotten) return forgotten.error();
     error << "the grant of credential " << name << " is forgotten here; the provider may still honour it until its consent is withdrawn there\n";
-    return 0;
+    return {};
 }
 
 int sealSecret(auth::Access& access, Loop& loop, bool lookFirst, std::istream& in, std::ostream& out, std::ostream& error) {

@@ -5,7 +5,6 @@
 #include "auth/keystore/key_description.h"
 #include "plugin/contract/exit_status.h"
 #include "plugin/contract/log.h"
-#include "plugin/contract/result.h"
 #include "plugin/contract/text.h"
 #include "plugin/host/record.h"
 
@@ -74,13 +73,9 @@ void writeText(const std::vector<Loaded>& all, Wall now, std::ostream& out) {
     }
 }
 
-int showCertificate(const Configuration& configuration, const Loaded& from, const std::string& key, bool asJson, std::ostream& out,
-                    std::ostream& error) {
+Result<int> showCertificate(const Configuration& configuration, const Loaded& from, const std::string& key, bool asJson, std::ostream& out) {
     const auto found = from.keys ? auth::keyCalled(*from.keys, key, auth::keystoreName(configuration, from.alias)) : from.keys.error();
-    if (!found) {
-        error << describe(found.error()) << '\n';
-        return exits::config;
-    }
+    if (!found) return found.error();
     const auto pem = auth::pemOf(*found->certificate);
     if (asJson)
         out << "{\"keystore\": " << jsonText(from.alias) << ", \"key\": " << jsonText(found->alias) << ", \"certificate\": " << jsonText(pem)
@@ -92,20 +87,17 @@ int showCertificate(const Configuration& configuration, const Loaded& from, cons
 
 }  // namespace
 
-int showKeystores(const Configuration& configuration, auth::SecretReader& secrets, const KeystoresArguments& arguments, Wall now, bool asJson,
-                  std::ostream& out, std::ostream& error) {
+Result<int> showKeystores(const Configuration& configuration, auth::SecretReader& secrets, const KeystoresArguments& arguments, Wall now, bool asJson,
+                          std::ostream& out) {
     auto aliases = configuration.aliases("keystore");
     if (!arguments.alias.empty()) {
-        if (std::find(aliases.begin(), aliases.end(), arguments.alias) == aliases.end()) {
-            error << describe(Error{Reaction::askOperator, Code::configUnknownReference, "there is no keystore " + printable(arguments.alias, 64)})
-                  << '\n';
-            return exits::config;
-        }
+        if (std::find(aliases.begin(), aliases.end(), arguments.alias) == aliases.end())
+            return Error{Reaction::askOperator, Code::configUnknownReference, "there is no keystore " + printable(arguments.alias, 64)};
         aliases = {arguments.alias};
     }
     std::vector<Loaded> all;
     for (const auto& alias : aliases) all.push_back(load(configuration, alias, secrets));
-    if (arguments.certificate) return showCertificate(configuration, all.front(), *arguments.certificate, asJson, out, error);
+    if (arguments.certificate) return showCertificate(configuration, all.front(), *arguments.certificate, asJson, out);
     asJson ? writeJson(all, now, out) : writeText(all, now, out);
     const bool failed = std::any_of(all.begin(), all.end(), [](const Loaded& each) { return !each.keys; });
     return failed ? exits::config : exits::ok;

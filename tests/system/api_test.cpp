@@ -195,7 +195,7 @@ SCENARIO("the API lets nobody in without the token, and knows nothing but what i
         const char *code, *text;
     };
     for (const auto& each :
-         {Unknown{"/api/v1/credentials/nobody", 404, "PO-3009", "there is no credential named nobody"},
+         {Unknown{"/api/v1/credentials/nobody", 404, "PO-1008", "there is no credential named nobody"},
           Unknown{"/api/v1/keystores/nobody", 404, "PO-1008", "there is no keystore nobody"},
           Unknown{"/api/v1/mailboxes/nobody", 404, "PO-1008", "there is no mailbox nobody, neither in the configuration nor in the ledger"},
           Unknown{"/api/v1/mailboxes/restart", 404, "PO-9004", "there is nothing at this address"},

@@ -1,4 +1,5 @@
 #include "plugin/host/api.h"
+#include "plugin/contract/exit_status.h"
 
 #include <Poco/JSON/Object.h>
 #include <Poco/JSON/Parser.h>
@@ -33,8 +34,8 @@ private:
     std::logic_error wanted{"nothing is lent here"};
 };
 
-/// Says what it is told to say; "act" writes.
-Command command(std::string out, std::string error, int status, bool served = true) {
+/// Shows what it is told to show; "act" writes.
+Command command(std::string out, int status, std::optional<Error> failure = {}, bool served = true) {
     const auto store = [](const std::vector<std::string>& arguments) {
         return !arguments.empty() && arguments.front() == "act" ? Command::Store::write : Command::Store::read;
     };
@@ -45,7 +46,8 @@ Command command(std::string out, std::string error, int status, bool served = tr
             [=](Command::Call& call) {
                 if (out == "what") call.out << (call.json ? "json" : "text") << call.arguments.size();
                 if (out != "what") call.out << out;
-                call.error << error;
+                call.error << "postern: PO-1008 what is told to people\n";
+                call.failure = failure;
                 return status;
             },
             served};
@@ -69,35 +71,42 @@ Answer ask(Command asked, const std::string& name = "", std::map<std::string, st
 }  // namespace
 
 SCENARIO("the API answers what a command writes with --json, whatever its status", "[api]") {
-    CHECK(ask(command("what", "", 0)).body == "json0");
-    CHECK(ask(command("what", "", 0), "one").body == "json1");
-    const auto failed = ask(command("[]\n", "one of them is broken\n", 78));
+    CHECK(ask(command("what", 0)).body == "json0");
+    CHECK(ask(command("what", 0), "one").body == "json1");
+    const auto failed = ask(command("[]\n", exits::config, Error{Reaction::askOperator, Code::configBadValue, "one of them is broken"}));
     CHECK(failed.status == 200);
     CHECK(failed.body == "[]\n");
 }
 
-SCENARIO("where a command has nothing to show, its status says what is wrong and its message why", "[api]") {
+SCENARIO("where a command has nothing to show, the answer is by what has happened", "[api]") {
     struct Row {
-        int exit;
+        Error failure;
         const char* name;
-        const char* said;
         int status;
-        const char *code, *text;
+        const char* code;
     };
-    const auto row = GENERATE(Row{64, "", "postern: not like that\n", 400, "PO-9004", "not like that"},
-                              Row{78, "x", "PO-1008 there is no x. Next: define it, or name one that is\n", 404, "PO-1008", "there is no x"},
-                              Row{78, "x", "postern: there is no x\nand more", 404, "PO-9004", "there is no x"},
-                              Row{78, "", "PO-1008 there is none\n", 500, "PO-1008", "there is none"},
-                              Row{70, "x", "PO-9003 it broke\n", 500, "PO-9003", "it broke"},
-                              Row{74, "", "PO-7002 no space left\n", 503, "PO-7002", "no space left"}, Row{75, "", "", 503, "PO-9005", ""},
-                              Row{75, "", "PO-0000 x", 503, "PO-9005", "PO-0000 x"}, Row{75, "", "PO-99", 503, "PO-9005", "PO-99"},
-                              Row{75, "", "PO-7001", 503, "PO-7001", ""});
-    const auto answer = ask(command("", row.said, row.exit), row.name);
-    CAPTURE(row.said, answer.body);
+    const auto row = GENERATE(Row{{Reaction::askOperator, Code::configUnknownReference, "there is no x"}, "x", 404, "PO-1008"},
+                              Row{{Reaction::askOperator, Code::configUnknownReference, "it names no x"}, "", 500, "PO-1008"},
+                              Row{{Reaction::askOperator, Code::storeSealed, "the key does not open it"}, "x", 500, "PO-7008"},
+                              Row{{Reaction::askOperator, Code::storeSealed, "the key does not open it"}, "", 500, "PO-7008"},
+                              Row{{Reaction::askOperator, Code::configBadValue, "not a word"}, "x", 500, "PO-1006"},
+                              Row{{Reaction::askOperator, Code::internalBug, "it broke"}, "x", 500, "PO-9003"},
+                              Row{{Reaction::retryLater, Code::storeDiskFull, "no space left"}, "x", 503, "PO-7002"},
+                              Row{{Reaction::askOperator, Code::storeDamaged, "not a database"}, "", 503, "PO-7003"},
+                              Row{{Reaction::retryLater, Code::channelStopped, "the service is stopping"}, "x", 503, "PO-2010"});
+    const auto answer = ask(command("", exitStatus(row.failure), row.failure), row.name);
+    CAPTURE(row.failure.what, answer.body);
     CHECK(answer.status == row.status);
     CHECK(answer.of("code") == row.code);
-    CHECK(answer.of("text") == row.text);
-    CHECK_FALSE(answer.of("next").empty());
+    CHECK(answer.of("text") == row.failure.what);
+    CHECK(answer.of("next") == findCode(row.failure.code)->next);
+}
+
+SCENARIO("a command that does not say why it has nothing to show was asked wrongly, or has a bug", "[api]") {
+    const auto misused = ask(command("", exits::usage), "x");
+    CHECK(misused.status == 400);
+    CHECK(misused.of("code") == "PO-9004");
+    CHECK_THROWS_AS(ask(command("", exits::config), "x"), std::logic_error);
 }
 
 SCENARIO("keystores that are not read in time are asked for again", "[api]") {
@@ -112,8 +121,8 @@ SCENARIO("keystores that are not read in time are asked for again", "[api]") {
 }
 
 SCENARIO("the API runs nothing that writes, takes options, or is not for it", "[api]") {
-    CHECK(ask(command("what", "", 0), "act").status == 404);
-    CHECK(ask(command("what", "", 0), "-x").status == 404);
-    CHECK(ask(command("what", "", 0, false)).status == 404);
-    CHECK(ask(command("what", "", 0), "", {{"x", "y"}}).status == 400);
+    CHECK(ask(command("what", 0), "act").status == 404);
+    CHECK(ask(command("what", 0), "-x").status == 404);
+    CHECK(ask(command("what", 0, {}, false)).status == 404);
+    CHECK(ask(command("what", 0), "", {{"x", "y"}}).status == 400);
 }
