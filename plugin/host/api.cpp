@@ -2,6 +2,7 @@
 
 #include "auth/access.h"
 #include "auth/explain.h"
+#include "plugin/contract/bug.h"
 #include "plugin/contract/exit_status.h"
 #include "plugin/host/credentials_command.h"
 #include "plugin/host/keystores_command.h"
@@ -64,7 +65,10 @@ ApiAnswer diagnosis(const admin::ApiQuestion& question) {
 
 }  // namespace
 
-Api::Api(Host& host, std::vector<Command> commands, SlowAnswers::Limits ofKeystores) : host_(host), keystores_(ofKeystores) {
+Api::Api(Host& host, std::vector<Command> commands, SlowAnswers::Limits ofKeystores)
+    : host_(host), keystores_(ofKeystores, [this](const std::exception_ptr& bug) {
+          tellBug(host_.log(), host_.metrics(), "host.api", "keystores could not be read for those who asked, and wait no more", bug);
+      }) {
     for (auto& each : ownCommands()) commands.push_back(std::move(each));
     for (auto& each : commands)
         if (each.served) commands_.insert_or_assign(each.name, std::move(each));

@@ -1,6 +1,6 @@
 #include "plugin/host/loops.h"
 
-#include "plugin/contract/codes.h"
+#include "plugin/contract/bug.h"
 
 #include <functional>
 
@@ -8,18 +8,8 @@ namespace plugin::host {
 
 namespace {
 
-std::function<void(std::exception_ptr)> reporter(Log& log, Metrics& metrics, const char* where) {
-    return [&log, &metrics, where](const std::exception_ptr& bug) {
-        std::string cause = "no std::exception";
-        try {
-            std::rethrow_exception(bug);
-        } catch (const std::exception& exception) {
-            cause = printable(exception.what(), 400);
-        } catch (...) {  // told below, with the text above
-        }
-        log.error("host.loops", where, {{"code", codeName(Code::internalBug)}, {"cause", cause}});
-        metrics.add("postern_errors_total", {{"mailbox", ""}, {"code", codeName(Code::internalBug)}}, 1);
-    };
+std::function<void(std::exception_ptr)> reporter(Log& log, Metrics& metrics, const char* what) {
+    return [&log, &metrics, what](const std::exception_ptr& bug) { tellBug(log, metrics, "host.loops", what, bug); };
 }
 
 }  // namespace

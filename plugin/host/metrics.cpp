@@ -1,6 +1,6 @@
 #include "plugin/host/metrics.h"
 
-#include "plugin/contract/codes.h"
+#include "plugin/contract/bug.h"
 
 #include <charconv>
 #include <cmath>
@@ -103,9 +103,8 @@ private:
         for (const auto& [id, collector] : collectors_) {
             try {
                 collector();
-            } catch (const std::exception& bug) {  // a page with the other values is better than none
-                log_.error("host.metrics", "a collector failed", {{"code", codeName(Code::internalBug)}, {"cause", bug.what()}});
-                add("postern_errors_total", {{"mailbox", ""}, {"code", codeName(Code::internalBug)}}, 1);
+            } catch (...) {  // a page with the other values is better than none
+                tellBug(log_, *this, "host.metrics", "a collector failed", std::current_exception());
             }
         }
     }

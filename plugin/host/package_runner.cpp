@@ -1,5 +1,6 @@
 #include "plugin/host/package_runner.h"
 
+#include "plugin/contract/bug.h"
 #include "plugin/contract/exit_status.h"
 
 #include <algorithm>
@@ -60,8 +61,8 @@ void PackageRunner::start(Host& host, Mode mode) {
         };
         try {
             if (auto started = one.package->start(host, mode, ended); !started) fail(one, started.error());
-        } catch (const std::exception& exception) {
-            fail(one, Error{Reaction::askOperator, Code::packageStart, "it threw: " + printable(exception.what(), 400)});
+        } catch (...) {  // told and counted as what it means here
+            fail(one, Error{Reaction::askOperator, Code::packageStart, "it threw: " + causeOf(std::current_exception())});
         }
     }
     changed_();
@@ -77,10 +78,9 @@ void PackageRunner::reload() {
         if (!runs(one)) continue;
         try {
             one.package->reload();
-        } catch (const std::exception& exception) {  // what it did until then goes on
-            log_.error("host.packages", "a package failed to take over the configuration",
-                       {{"package", one.name}, {"code", codeName(Code::internalBug)}, {"cause", printable(exception.what(), 400)}});
-            metrics_.add("postern_errors_total", {{"mailbox", ""}, {"code", codeName(Code::internalBug)}}, 1);
+        } catch (...) {  // what it did until then goes on
+            tellBug(log_, metrics_, "host.packages", "a package failed to take over the configuration", std::current_exception(),
+                    {{"package", one.name}});
         }
     }
 }

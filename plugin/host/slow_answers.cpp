@@ -32,6 +32,7 @@ std::optional<ApiAnswer> SlowAnswers::ask(const std::string& name, std::function
     if (!change_.wait_until(lock, until, [&] { return !making_ || making_->name == name; })) return std::nullopt;
     if (!making_) begin(name, std::move(make));
     const auto wanted = making_;
+    const Counted hears(wanted->heard);
     if (!change_.wait_until(lock, until, [&] { return wanted->done; })) return std::nullopt;
     if (wanted->failure) std::rethrow_exception(wanted->failure);
     return wanted->answer;
@@ -52,12 +53,17 @@ void SlowAnswers::work(const std::shared_ptr<Making>& making, const std::functio
     } catch (...) {  // handed on to who waits
         failure = std::current_exception();
     }
-    const std::lock_guard lock(mutex_);
-    making->answer = std::move(answer);
-    making->failure = failure;
-    making->done = true;
-    making_.reset();
-    change_.notify_all();
+    bool unheard = false;
+    {
+        const std::lock_guard lock(mutex_);
+        making->answer = std::move(answer);
+        making->failure = failure;
+        making->done = true;
+        unheard = making->heard == 0;
+        making_.reset();
+        change_.notify_all();
+    }
+    if (failure && unheard) unheard_(failure);
 }
 
 }  // namespace plugin::host

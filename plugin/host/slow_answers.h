@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 
 namespace plugin::host {
 
@@ -22,7 +23,9 @@ public:
         std::chrono::milliseconds longest;  ///< is an answer waited for,
         std::size_t waiting;                ///< by so many at a time
     };
-    explicit SlowAnswers(Limits limits) : limits_(limits) {}
+    using Report = std::function<void(const std::exception_ptr& bug)>;
+    /// unheard   told what `make` has thrown once nobody waited for it any more
+    SlowAnswers(Limits limits, Report unheard) : limits_(limits), unheard_(std::move(unheard)) {}
     SlowAnswers(const SlowAnswers&) = delete;
     SlowAnswers& operator=(const SlowAnswers&) = delete;
     ~SlowAnswers();  ///< blocks until what is being made is done
@@ -33,6 +36,7 @@ public:
 private:
     struct Making {
         std::string name;
+        std::size_t heard = 0;  ///< by so many, if it were done now
         bool done = false;
         admin::ApiAnswer answer{};
         std::exception_ptr failure{};
@@ -41,6 +45,7 @@ private:
     void work(const std::shared_ptr<Making>& making, const std::function<admin::ApiAnswer()>& make);
 
     const Limits limits_;
+    const Report unheard_;
     std::mutex mutex_{};
     std::condition_variable change_{};
     std::size_t waiting_ = 0;           // under mutex_

@@ -1,4 +1,5 @@
 #include "plugin/host/slow_answers.h"
+#include "plugin/contract/bug.h"
 
 #include <catch2/catch.hpp>
 
@@ -7,7 +8,9 @@
 #include <condition_variable>
 #include <mutex>
 #include <stdexcept>
+#include <string>
 #include <thread>
+#include <vector>
 
 using plugin::admin::ApiAnswer;
 using plugin::host::SlowAnswers;
@@ -45,11 +48,20 @@ private:
     bool open_ = false;
 };
 
+/// What was reported; read once no more is made.
+struct Unheard {
+    std::vector<std::string> bugs{};
+    SlowAnswers::Report report() {
+        return [this](const std::exception_ptr& bug) { bugs.push_back(plugin::causeOf(bug)); };
+    }
+};
+const SlowAnswers::Report none = [](const std::exception_ptr&) {};
+
 }  // namespace
 
 SCENARIO("whoever asks for what is being made gets the same, and only so many wait", "[api]") {
     Slow slow;
-    SlowAnswers answers({std::chrono::hours(1), 2});
+    SlowAnswers answers({std::chrono::hours(1), 2}, none);
     const auto ask = [&] { return answers.ask("all", [&] { return slow.make(); }); };
     std::atomic<int> turnedAway = 0, answered = 0;
     const auto note = [&] {
@@ -81,7 +93,7 @@ SCENARIO("what is not made in time is not waited for, and nothing else is made b
     Slow slow;
     bool other = false;
     {
-        SlowAnswers answers({std::chrono::milliseconds(0), 2});
+        SlowAnswers answers({std::chrono::milliseconds(0), 2}, none);
         CHECK_FALSE(answers.ask("a", [&] { return slow.make(); }));
         slow.awaitBegin();
         CHECK_FALSE(answers.ask("a", [&] { return slow.make(); }));
@@ -96,7 +108,24 @@ SCENARIO("what is not made in time is not waited for, and nothing else is made b
 }
 
 SCENARIO("a bug in what is made goes to who asked", "[api]") {
-    SlowAnswers answers({std::chrono::hours(1), 2});
+    Unheard unheard;
+    SlowAnswers answers({std::chrono::hours(1), 2}, unheard.report());
     CHECK_THROWS_AS(answers.ask("a", []() -> ApiAnswer { throw std::logic_error("a bug"); }), std::logic_error);
     CHECK(answers.ask("a", [] { return ApiAnswer{200, "well"}; })->body == "well");
+    CHECK(unheard.bugs.empty());
+}
+
+SCENARIO("a bug in what nobody waits for any more is reported", "[api]") {
+    Slow slow;
+    Unheard unheard;
+    {
+        SlowAnswers answers({std::chrono::milliseconds(0), 2}, unheard.report());
+        const auto make = [&]() -> ApiAnswer {
+            slow.make();
+            throw std::logic_error("a bug");
+        };
+        REQUIRE_FALSE(answers.ask("a", make));
+        slow.open();
+    }
+    CHECK(unheard.bugs == std::vector<std::string>{"a bug"});
 }
