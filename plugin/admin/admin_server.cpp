@@ -1,14 +1,12 @@
 #include "plugin/admin/admin_server.h"
 
-#include "plugin/admin/api.h"
-#include "plugin/admin/guard.h"
+#include "plugin/admin/answering.h"
+#include "plugin/admin/buffers.h"
 #include "plugin/admin/patience.h"
+#include "plugin/contract/bug.h"
 
 #include <Poco/Exception.h>
-#include <Poco/JSON/Array.h>
-#include <Poco/JSON/Object.h>
 #include <Poco/Net/Context.h>
-#include <Poco/Net/HTTPBufferAllocator.h>
 #include <Poco/Net/HTTPRequestHandler.h>
 #include <Poco/Net/HTTPRequestHandlerFactory.h>
 #include <Poco/Net/HTTPServerConnection.h>
@@ -17,7 +15,6 @@
 #include <Poco/Net/HTTPServerRequestImpl.h>
 #include <Poco/Net/HTTPServerResponse.h>
 #include <Poco/Net/IPAddress.h>
-#include <Poco/Net/NetException.h>
 #include <Poco/Net/SecureServerSocket.h>
 #include <Poco/Net/ServerSocket.h>
 #include <Poco/Net/SocketAddress.h>
@@ -26,131 +23,22 @@
 #include <Poco/ThreadPool.h>
 #include <Poco/Timespan.h>
 
-#include <openssl/crypto.h>
-
 #include <algorithm>
-#include <array>
 #include <chrono>
-#include <mutex>
-#include <semaphore>
-#include <sstream>
+#include <cstddef>
+#include <optional>
 #include <thread>
 
 namespace plugin::admin {
 
 namespace {
 
-using Poco::Net::HTTPResponse;
-
 constexpr int mostThreads = 8;
-constexpr int mostOfApi = 6;  // of these, so that /healthz is answered however long the others take
 constexpr int mostWaiting = 64;
-constexpr std::size_t mostUnknown = 20;  // callbacks in ten seconds
+constexpr std::size_t mostBuffers = mostThreads * 6;  // one for the session, and for each stream that is open at a time
 const Poco::Timespan withoutAByte(5, 0);
 constexpr std::chrono::seconds longestAnswer{2};  // when the port is closed
 constexpr Patience::Limits patience{std::chrono::seconds(3), std::chrono::seconds(10), mostWaiting};
-
-struct Answer {
-    HTTPResponse::HTTPStatus status = HTTPResponse::HTTP_OK;
-    std::string body{};
-    std::string type = "text/plain; charset=utf-8";
-};
-
-Answer ofApi(ApiAnswer answer) { return {static_cast<HTTPResponse::HTTPStatus>(answer.status), std::move(answer.body), "application/json"}; }
-
-/// For programs where they ask, else one line.
-Answer refused(const std::string& path, HTTPResponse::HTTPStatus status, Code code, const std::string& text) {
-    if (isApi(path)) return ofApi(apiError(status, code, text));
-    return {status, codeName(code) + " " + text + "\n"};
-}
-
-Answer readiness(const std::vector<std::string>& missing) {
-    Poco::JSON::Array reasons;
-    for (const auto& each : missing) reasons.add(each);
-    Poco::JSON::Object object(Poco::JSON_PRESERVE_KEY_ORDER);
-    object.set("ready", missing.empty());
-    object.set("reasons", reasons);
-    std::ostringstream body;
-    object.stringify(body);
-    body << '\n';
-    return {missing.empty() ? HTTPResponse::HTTP_OK : HTTPResponse::HTTP_SERVICE_UNAVAILABLE, body.str(), "application/json"};
-}
-
-/// A page for a person's browser: no script, nothing from elsewhere, and nothing of the request in it.
-Answer page(HTTPResponse::HTTPStatus status, const std::string& text) {
-    return {
-        status,
-        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Postern</title></head>\n<body><p>" + text + "</p></body></html>\n",
-        "text/html; charset=utf-8"};
-}
-
-Answer callbackPage(Brought brought) {
-    switch (brought) {
-        case Brought::taken:
-            return page(HTTPResponse::HTTP_OK, "Postern has its answer. You can close this window; the terminal says how it went on.");
-        case Brought::unknown:
-            return page(
-                HTTPResponse::HTTP_BAD_REQUEST,
-                "No sign-in waits for this answer: it has had one already, its time is over, or it was given up. Run <code>postern login</code> "
-                "again, and open the address it prints.");
-        case Brought::unavailable:
-            return page(
-                HTTPResponse::HTTP_SERVICE_UNAVAILABLE,
-                "Postern cannot take this answer now; its log says why. Reload this page in a moment, or paste its address into the terminal.");
-    }
-    throw std::logic_error("a callback nobody knows");
-}
-
-/// What all requests share.
-struct Port {
-    AdminParts parts;
-    Door door;
-    Budget unknown{mostUnknown};
-    std::counting_semaphore<mostOfApi> turns{mostOfApi};
-
-    Answer bring(const std::string& query) {
-        const auto now = std::chrono::steady_clock::now();
-        if (!couldBeOurs(query) && unknown.isSpent(now))  // else two requests a second would lock every sign-in out
-            return page(HTTPResponse::HTTP_TOO_MANY_REQUESTS, "Too many answers came that belong to no sign-in. Reload this page in ten seconds.");
-        const auto brought = parts.callback.bring(query);
-        if (brought == Brought::unknown) unknown.spend(now);
-        if (brought == Brought::taken) parts.log.information("admin", "a browser has brought the answer to a sign-in");
-        return callbackPage(brought);
-    }
-
-    Answer askApi(const std::string& path, const std::string& query, Poco::Net::HTTPServerResponse& response) {
-        auto parsed = parseQuestion(path, query);
-        if (auto* const refusal = std::get_if<ApiAnswer>(&parsed)) return ofApi(std::move(*refusal));
-        if (!turns.try_acquire()) {
-            response.set("Retry-After", "1");
-            return ofApi(apiError(HTTPResponse::HTTP_SERVICE_UNAVAILABLE, Code::adminBusy, "it answers others already",
-                                  "ask again in a second, and fewer things at a time"));
-        }
-        struct Turn {
-            std::counting_semaphore<mostOfApi>& turns;
-            ~Turn() { turns.release(); }
-        } const turn{turns};
-        return ofApi(parts.api(std::get<ApiQuestion>(parsed)));
-    }
-
-    Answer answer(const std::string& path, const std::string& query, Poco::Net::HTTPServerResponse& response) {
-        if (parts.api && isApi(path)) return askApi(path, query, response);
-        if (path == "/healthz")
-            return parts.alive() ? Answer{.body = "ok\n"} : Answer{HTTPResponse::HTTP_SERVICE_UNAVAILABLE, "a loop does not answer\n"};
-        if (path == "/readyz") return readiness(parts.missing());
-        if (path == "/metrics") return {.body = parts.metrics(), .type = "text/plain; version=0.0.4; charset=utf-8"};
-        return {HTTPResponse::HTTP_NOT_FOUND, "not found\n"};
-    }
-    Answer readyOrNot() const {
-        const bool ready = parts.missing().empty();
-        return {ready ? HTTPResponse::HTTP_OK : HTTPResponse::HTTP_SERVICE_UNAVAILABLE, ready ? "{\"ready\":true}\n" : "{\"ready\":false}\n",
-                "application/json"};
-    }
-    void failed(const char* cause) {
-        parts.log.error("admin", "a request could not be answered", {{"code", codeName(Code::internalBug)}, {"cause", printable(cause)}});
-        parts.counters.add("postern_errors_total", {{"mailbox", ""}, {"code", codeName(Code::internalBug)}}, 1);
-    }
-};
 
 /// As a socket of IPv6 that takes both shows one of IPv4: as such (RFC 4291 2.5.5.2).
 std::string plain(const Poco::Net::SocketAddress& address) {
@@ -168,72 +56,38 @@ std::optional<std::string> header(const Poco::Net::HTTPServerRequest& request, c
     return request.get(name);
 }
 
-std::ptrdiff_t fields(const Poco::Net::HTTPServerRequest& request, const std::string& name) {
-    return std::count_if(request.begin(), request.end(), [&](const auto& field) { return Poco::icompare(field.first, name) == 0; });
+std::size_t fields(const Poco::Net::HTTPServerRequest& request, const std::string& name) {
+    const auto count = std::count_if(request.begin(), request.end(), [&](const auto& field) { return Poco::icompare(field.first, name) == 0; });
+    return static_cast<std::size_t>(count);
 }
 
-Answer answerTo(Port& port, const Asked& asked, const std::string& address, const std::string& query, Poco::Net::HTTPServerResponse& response) {
-    auto door = port.door;
-    door.address = address;
-    switch (admit(asked, door)) {
-        case Entry::callback:
-            return port.bring(query);
-        case Entry::brief:
-            return port.readyOrNot();
-        case Entry::open:
-        case Entry::proved:
-            return port.answer(asked.path, query, response);
-        case Entry::foreign:
-            return refused(asked.path, HTTPResponse::HTTP_FORBIDDEN, Code::adminForbidden,
-                           "the Host header must name this port, and Origin is not allowed; other names it has belong into admin.host_names");
-        case Entry::unproved:
-            response.set("WWW-Authenticate", "Bearer");
-            return refused(asked.path, HTTPResponse::HTTP_UNAUTHORIZED, Code::adminForbidden,
-                           "send Authorization: Bearer with the content of admin.token");
-        case Entry::wrongMethod:
-            response.set("Allow", asked.path == door.callback ? "GET" : "GET, HEAD");
-            if (isApi(asked.path))
-                return ofApi(apiError(HTTPResponse::HTTP_METHOD_NOT_ALLOWED, Code::adminRequest, "the API only reads: GET and HEAD"));
-            return {HTTPResponse::HTTP_METHOD_NOT_ALLOWED, asked.path == door.callback ? "only GET\n" : "only GET and HEAD\n"};
-    }
-    throw std::logic_error("an entry nobody knows");
+Request read(const Poco::Net::HTTPServerRequest& request) {
+    const auto& uri = request.getURI();
+    const auto mark = std::min(uri.find('?'), uri.size());
+    const auto address = plain(request.serverAddress());
+    return {{request.getMethod(), uri.substr(0, mark), header(request, "Host"), header(request, "Origin"), header(request, "Authorization"),
+             isLocal(plain(request.clientAddress()), address)},
+            uri.substr(std::min(mark + 1, uri.size())),
+            address,
+            fields(request, "Host")};
 }
 
 class Handler final : public Poco::Net::HTTPRequestHandler {
 public:
-    Handler(Port& port, Patience& waits) : port_(port), patience_(waits) {}
+    Handler(Answering& answering, Patience& waits) : answering_(answering), patience_(waits) {}
 
     void handleRequest(Poco::Net::HTTPServerRequest& request, Poco::Net::HTTPServerResponse& response) override {
         if (auto* const accepted = dynamic_cast<Poco::Net::HTTPServerRequestImpl*>(&request)) patience_.headIsWhole(accepted->socket());
+        const auto answer = answering_.answer(read(request));
         try {
-            const auto& uri = request.getURI();
-            const auto mark = std::min(uri.find('?'), uri.size());
-            const auto query = uri.substr(std::min(mark + 1, uri.size()));
-            const auto address = plain(request.serverAddress());
-            const Asked asked{request.getMethod(),
-                              uri.substr(0, mark),
-                              header(request, "Host"),
-                              header(request, "Origin"),
-                              header(request, "Authorization"),
-                              isLocal(plain(request.clientAddress()), address)};
-            if (fields(request, "Host") > 1)  // RFC 9112 section 3.2
-                return send(refused(asked.path, HTTPResponse::HTTP_BAD_REQUEST, Code::adminForbidden, "a request has one Host header"),
-                            asked.method == "HEAD", response);
-            send(answerTo(port_, asked, address, query, response), asked.method == "HEAD", response);
-        } catch (const Poco::Net::NetException&) {  // the other side has gone: nobody is left to be answered
-        } catch (const Poco::TimeoutException&) {
-        } catch (const std::exception& bug) {
-            port_.failed(bug.what());
-            refuse(request.getURI(), response);
-        } catch (...) {
-            port_.failed("no std::exception");
-            refuse(request.getURI(), response);
+            send(answer, request.getMethod() == "HEAD", response);
+        } catch (const Poco::Exception&) {  // the other side has gone: nobody is left to be answered
         }
     }
 
 private:
     static void send(const Answer& answer, bool headOnly, Poco::Net::HTTPServerResponse& response) {
-        response.setStatusAndReason(answer.status);
+        response.setStatusAndReason(static_cast<Poco::Net::HTTPResponse::HTTPStatus>(answer.status));
         response.setContentType(answer.type);
         response.setContentLength64(static_cast<Poco::Int64>(answer.body.size()));
         response.setKeepAlive(false);
@@ -241,28 +95,22 @@ private:
         response.set("X-Content-Type-Options", "nosniff");
         response.set("Referrer-Policy", "no-referrer");
         response.set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
+        for (const auto& [name, value] : answer.fields) response.set(name, value);
         auto& stream = response.send();
         if (!headOnly) stream << answer.body;
         stream.flush();
     }
-    static void refuse(const std::string& uri, Poco::Net::HTTPServerResponse& response) noexcept {
-        if (response.sent()) return;
-        try {
-            send(refused(uri, HTTPResponse::HTTP_INTERNAL_SERVER_ERROR, Code::internalBug, "this request could not be answered"), false, response);
-        } catch (...) {  // logged and counted by the caller already
-        }
-    }
-    Port& port_;
+    Answering& answering_;
     Patience& patience_;
 };
 
 class Factory final : public Poco::Net::HTTPRequestHandlerFactory {
 public:
-    Factory(Port& port, Patience& waits) : port_(port), patience_(waits) {}
-    Poco::Net::HTTPRequestHandler* createRequestHandler(const Poco::Net::HTTPServerRequest&) override { return new Handler(port_, patience_); }
+    Factory(Answering& answering, Patience& waits) : answering_(answering), patience_(waits) {}
+    Poco::Net::HTTPRequestHandler* createRequestHandler(const Poco::Net::HTTPServerRequest&) override { return new Handler(answering_, patience_); }
 
 private:
-    Port& port_;
+    Answering& answering_;
     Patience& patience_;
 };
 
@@ -275,50 +123,6 @@ Poco::Net::HTTPServerParams::Ptr limits() {
     params->setSoftwareVersion("");
     return params;
 }
-
-/// Where whoever was called has had its variables, and where the dynamic linker has put registers with what had just been copied.
-[[gnu::noinline]] void wipeStackBelow() {
-    std::array<char, 64 * 1024> below;
-    OPENSSL_cleanse(below.data(), below.size());
-}
-
-/// Poco reads requests, with the token or a code in them, into buffers of a pool that it never gives back. Thread-safe.
-class Buffers {
-public:
-    /// While a connection is served.
-    class InUse {
-    public:
-        explicit InUse(Buffers& all) : all_(all) {
-            const std::lock_guard lock(all_.mutex_);
-            ++all_.served_;
-        }
-        InUse(const InUse&) = delete;
-        InUse& operator=(const InUse&) = delete;
-        ~InUse() {
-            wipeStackBelow();
-            const std::lock_guard lock(all_.mutex_);
-            if (--all_.served_ == 0) wipe();  // all of them are in the pool, and nobody takes one meanwhile
-        }
-
-    private:
-        Buffers& all_;
-    };
-
-private:
-    using Pool = Poco::Net::HTTPBufferAllocator;
-    static constexpr std::size_t most = mostThreads * 6;  // one for the session, and for each stream that is open at a time
-
-    static void wipe() {
-        std::array<char*, most> taken{};
-        for (auto*& each : taken) each = Pool::allocate(Pool::BUFFER_SIZE);
-        for (auto* const each : taken) {
-            OPENSSL_cleanse(each, Pool::BUFFER_SIZE);
-            Pool::deallocate(each, Pool::BUFFER_SIZE);
-        }
-    }
-    std::mutex mutex_{};
-    int served_ = 0;
-};
 
 /// Poco's, but that it is watched over.
 class Connection final : public Poco::Net::HTTPServerConnection {
@@ -343,7 +147,7 @@ private:
 
 class Connections final : public Poco::Net::TCPServerConnectionFactory {
 public:
-    Connections(Port& port, Patience& waits) : handlers_(new Factory(port, waits)), limits_(limits()), patience_(waits) {}
+    Connections(Answering& answering, Patience& waits) : handlers_(new Factory(answering, waits)), limits_(limits()), patience_(waits) {}
     Poco::Net::TCPServerConnection* createConnection(const Poco::Net::StreamSocket& socket) override {
         return new Connection(socket, limits_, handlers_, patience_, buffers_);
     }
@@ -352,20 +156,17 @@ private:
     Poco::Net::HTTPRequestHandlerFactory::Ptr handlers_;
     Poco::Net::HTTPServerParams::Ptr limits_;
     Patience& patience_;
-    Buffers buffers_{};
+    Buffers buffers_{mostBuffers};
 };
 
 class Server final : public AdminServer {
 public:
     Server(const Poco::Net::ServerSocket& socket, AdminParts parts)
-        : port_{std::move(parts), {}, Budget{mostUnknown}},
+        : log_(parts.log),
+          counters_(parts.counters),
+          answering_(std::move(parts), socket.address().port()),
           address_(socket.address().toString()),
-          server_(new Connections(port_, patience_), threads_, socket, limits()) {
-        auto& token = port_.parts.token;
-        const auto digest = token.empty() ? std::string() : digestOf(token);
-        OPENSSL_cleanse(token.data(), token.size());
-        token.clear();
-        port_.door = Door{{}, socket.address().port(), digest, port_.parts.names, port_.parts.tls != nullptr, port_.parts.callback.path};
+          server_(new Connections(answering_, patience_), threads_, socket, limits()) {
         server_.setConnectionFilter(new Doorkeeper(patience_));
         server_.start();
     }
@@ -380,14 +181,16 @@ public:
                 std::this_thread::sleep_for(std::chrono::milliseconds(10));
             }
             threads_.joinAll();
-        } catch (const Poco::Exception& exception) {
-            port_.failed(exception.what());
+        } catch (const Poco::Exception&) {
+            tellBug(log_, counters_, "admin", "the port could not be closed in order", std::current_exception());
         }
     }
     std::string address() const override { return address_; }
 
 private:
-    Port port_;
+    Log& log_;
+    Metrics& counters_;
+    Answering answering_;
     Patience patience_{patience};
     std::string address_;
     Poco::ThreadPool threads_{"admin", 1, mostThreads};

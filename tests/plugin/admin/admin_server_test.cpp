@@ -46,22 +46,18 @@ SCENARIO("the admin port answers what is open, and guards the rest", "[admin]") 
             REQUIRE(port.ask("/healthz", "GET", {{"Host", "localhost:1"}}).status == 403);
         }
         THEN("two names are none") {
-            Poco::Net::StreamSocket socket{Poco::Net::SocketAddress(port.server->address())};
-            const auto request = "GET /healthz HTTP/1.1\r\nHost: " + port.server->address() + "\r\nhost: " + port.server->address() + "\r\n\r\n";
-            socket.sendBytes(request.data(), static_cast<int>(request.size()));
-            char answer[12] = {};
-            REQUIRE(socket.receiveBytes(answer, sizeof answer) == sizeof answer);
-            REQUIRE(std::string(answer, sizeof answer) == "HTTP/1.1 400");
+            REQUIRE(port.raw(port.head("/healthz", "GET", "host: " + port.server->address() + "\r\n")).starts_with("HTTP/1.1 400 "));
         }
     }
     GIVEN("something that is missing") {
-        port.missing = {"package mail-listener: PO-8002 \"foreign\""};
+        port.missing = {"package mail-listener: PO-8002 \"foreign\"", "/srv/\xff is no UTF-8"};
         const auto answer = port.ask("/readyz");
         THEN("readiness names it") {
             REQUIRE(answer.status == 503);
             const auto object = Poco::JSON::Parser().parse(answer.body).extract<Poco::JSON::Object::Ptr>();
             REQUIRE_FALSE(object->getValue<bool>("ready"));
             REQUIRE(object->getArray("reasons")->getElement<std::string>(0) == port.missing.front());
+            REQUIRE(object->getArray("reasons")->getElement<std::string>(1) == "/srv/\xef\xbf\xbd is no UTF-8");
         }
         THEN("health does not depend on it") { REQUIRE(port.ask("/healthz").status == 200); }
     }
@@ -78,6 +74,11 @@ SCENARIO("the admin port answers what is open, and guards the rest", "[admin]") 
             REQUIRE(port.log.text().find("a request could not be answered") != std::string::npos);
             REQUIRE(port.ask("/healthz").status == 200);
         }
+        THEN("HEAD of it has no body either") {
+            const auto head = port.raw(port.head("/metrics", "HEAD"));
+            REQUIRE(head.starts_with("HTTP/1.1 500 "));
+            REQUIRE(head.ends_with("\r\n\r\n"));
+        }
     }
     GIVEN("bytes that are no request") {
         Poco::Net::StreamSocket socket{Poco::Net::SocketAddress(port.server->address())};
@@ -85,6 +86,43 @@ SCENARIO("the admin port answers what is open, and guards the rest", "[admin]") 
         socket.sendBytes(nonsense.data(), static_cast<int>(nonsense.size()));
         THEN("the port goes on") { REQUIRE(port.ask("/healthz").status == 200); }
     }
+}
+
+SCENARIO("what is odd about a request changes nothing for the next one", "[admin]") {
+    Port port;
+    const auto token = "Authorization: Bearer " + port.token + "\r\n";
+    struct Odd {
+        const char* what;
+        std::string request;
+        const char* status;
+    };
+    const std::vector<Odd> all{
+        Odd{"two at once", port.head("/healthz") + port.head("/metrics"), "200"},
+        Odd{"a body", port.head("/healthz", "POST", "Content-Length: 17\r\n") + "GET /metrics HTTP/", "405"},
+        Odd{"a body in chunks", port.head("/healthz", "GET", "Transfer-Encoding: chunked\r\n") + "5\r\nGET /\r\n0\r\n\r\n", "200"},
+        Odd{"of the whole server", port.head("*", "OPTIONS"), "401"},
+        Odd{"of the whole server, with the token", port.head("*", "OPTIONS", token), "405"},
+        Odd{"an escape that is broken", port.head("/api/v1/credentials/%4", "GET", token), "400"},
+        Odd{"an escape that is broken in what is no API", port.head("/healthz%zz", "GET", token), "404"},
+        Odd{"a method nobody knows", port.head("/healthz", "BREW"), "405"},
+        Odd{"more fields than are read",
+            port.head("/healthz", "GET",
+                      [] {
+                          std::string fields;
+                          for (int i = 0; i < 200; ++i) fields += "X-" + std::to_string(i) + ": y\r\n";
+                          return fields;
+                      }()),
+            "400"},
+        Odd{"a Host header that says nothing", "GET /healthz HTTP/1.1\r\nHost\r\n\r\n", "403"},
+        Odd{"no name", "GET /healthz HTTP/1.0\r\n\r\n", "403"}};
+    for (const auto& odd : all) {
+        CAPTURE(odd.what);
+        const auto answer = port.raw(odd.request);
+        CHECK(answer.substr(0, answer.find("\r\n")).find(std::string(" ") + odd.status + " ") != std::string::npos);
+        CHECK(answer.find("HTTP/1.", 1) == std::string::npos);  // no more than one is answered
+        CHECK(port.ask("/healthz").status == 200);
+    }
+    CHECK(port.counters.added == 0);
 }
 
 namespace {

@@ -7,8 +7,10 @@
 #include <Poco/Net/HTTPRequest.h>
 #include <Poco/Net/HTTPResponse.h>
 #include <Poco/Net/SocketAddress.h>
+#include <Poco/Net/StreamSocket.h>
 #include <Poco/StreamCopier.h>
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -84,6 +86,25 @@ struct Port {
         Poco::StreamCopier::copyToString(body, answer.body);
         answer.status = answer.head.getStatus();
         return answer;
+    }
+    /// What is answered to these octets, up to the end of the connection.
+    std::string raw(const std::string& octets) const {
+        Poco::Net::StreamSocket socket{Poco::Net::SocketAddress(server->address())};
+        std::string all;
+        char piece[4096];
+        try {
+            socket.sendBytes(octets.data(), static_cast<int>(octets.size()));
+            for (int count = 1; count > 0;) {
+                count = socket.receiveBytes(piece, sizeof piece);
+                all.append(piece, static_cast<std::size_t>(std::max(count, 0)));
+            }
+        } catch (const Poco::Exception&) {  // it was cut off
+        }
+        return all;
+    }
+    /// A request for that target, with what else stands in its head.
+    std::string head(const std::string& target, const std::string& method = "GET", const std::string& more = {}) const {
+        return method + " " + target + " HTTP/1.1\r\nHost: " + server->address() + "\r\n" + more + "\r\n";
     }
 };
 
