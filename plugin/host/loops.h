@@ -13,6 +13,9 @@
 
 namespace plugin::host {
 
+/// A loop that owes a sign of life for longer is taken for dead, by /healthz and by the service manager.
+inline constexpr std::chrono::seconds aliveWithin{30};
+
 /// The loops, each with its thread, and the worker pool they share. What escapes a task or a job is logged and counted (PO-9003).
 class Loops {
 public:
