@@ -12,7 +12,8 @@ namespace plugin::host {
 
 namespace {
 
-/// The parent's part: one octet means "up"; the end of the pipe means the child is gone, and how tells its status.
+/// The parent's part: one octet means "up"; the end of the pipe means the child is gone, and how tells its status. One that ended in order before it
+/// was up had been told to.
 [[noreturn]] void waitForChild(pid_t child, Handle report) {
     char octet = 0;
     ssize_t count = 0;
@@ -22,7 +23,8 @@ namespace {
     int status = 0;
     while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
     }
-    ::_exit(WIFEXITED(status) && WEXITSTATUS(status) != 0 ? WEXITSTATUS(status) : exits::software);
+    if (!WIFEXITED(status)) ::_exit(exits::software);
+    ::_exit(WEXITSTATUS(status) == exits::ok ? exits::tempFail : WEXITSTATUS(status));
 }
 
 }  // namespace
@@ -45,7 +47,7 @@ void Daemon::up() {
     const Handle nothing(::open("/dev/null", O_RDWR | O_CLOEXEC));
     if (nothing)
         for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::dup2(nothing.get(), stream);
-    if (::chdir("/") != 0) return;  // the pipe closes without the octet: the parent tells it as a failure
+    static_cast<void>(::chdir("/"));  // so that no file system is kept in use; it always can be
     const char octet = 1;
     while (::write(parent_.get(), &octet, 1) < 0 && errno == EINTR) {
     }

@@ -11,6 +11,7 @@
 #include "plugin/host/small_files.h"
 #include "plugin/host/terminal_dialogue.h"
 #include "plugin/host/timestamp.h"
+#include "plugin/host/wait_with_signals.h"
 
 #include <openssl/crypto.h>
 #include <unistd.h>
@@ -32,30 +33,17 @@ constexpr std::chrono::milliseconds lookAround{3'600'000};
 constexpr std::size_t longestToken = 65'536;
 constexpr std::string_view hidden = "***";
 
-template <class T>
-Task<void> deliver(Task<T> task, std::shared_ptr<Shared<T>> into, Signals& signals) {
-    try {
-        into->set(co_await task);
-    } catch (...) {  // handed on to the waiting main thread
-        into->fail(std::current_exception());
-    }
-    signals.wake();
-}
-
 /// The main thread waits: a first signal asks the task to end, a second one ends the process.
 /// rotates   the task does not end before the provider has answered: what it gives is kept by nobody else
 template <class T>
 T await(const SignInDesk& desk, std::stop_source& stop, Task<T> task, bool rotates = false) {
-    auto answer = std::make_shared<Shared<T>>();
-    startOn(desk.loop, deliver(std::move(task), answer, desk.signals));
-    while (!answer->isSet()) {
-        if (!isEnd(desk.signals.wait(lookAround))) continue;
+    return waitWithSignals(desk.loop, std::move(task), desk.signals, [&](Signals::Arrived arrived) {
+        if (!isEnd(arrived)) return;
         if (!stop.request_stop()) endAtOnce(rotates || desk.access.tokens().refreshing(), desk.error);
         if (rotates)
             desk.error << "Waiting for the provider's answer, which may hold another refresh token. Another Ctrl-C ends at once, and loses it."
                        << std::endl;
-    }
-    return std::move(answer->get());
+    });
 }
 
 Task<Result<void>> keepIt(auth::login::Connector& connector, std::string credential, std::shared_ptr<Granted> granted) {

@@ -19,6 +19,7 @@
 #include "plugin/host/signals.h"
 #include "plugin/host/state.h"
 #include "plugin/host/vault.h"
+#include "plugin/host/wait_with_signals.h"
 #include "plugin/host/watched_database.h"
 #include "plugin/runtime/posix_disk.h"
 
@@ -54,6 +55,7 @@ public:
 
 private:
     Result<void> bringUp(const std::vector<Problem>& warnings);
+    Result<void> openPort();
     Result<void> writePidFile();
     void describeProgram(const std::vector<Problem>& warnings);
     Mode mode() const { return arguments_.once ? Mode::once : Mode::service; }
@@ -71,6 +73,7 @@ private:
     Signals& signals_;
     Notifier notifier_ = Notifier::fromEnvironment();
     bool interrupted_ = false;  // a signal came before the packages were done
+    bool outdated_ = false;     // SIGHUP came before the service was up
     bool lost_ = false;         // the database's file went away under us
     // Of programs that give secrets, whoever waits for them: of all but the one without which nothing is sealed, and of that one.
     std::stop_source stop_{}, stopKeeping_{};
@@ -95,6 +98,21 @@ private:
     std::string pidPath_{};
     std::optional<PidFile> pidFile_{};
 };
+
+/// The admin port waits for the password of its keystore; whoever wants us to end meanwhile does not.
+Result<void> Service::openPort() {
+    if (mode() == Mode::once) return {};
+    auto& loop = *loops_->all().front();
+    const auto opened = waitWithSignals(loop, offload(loop, [this] { return port_->open(); }), signals_, [this](Signals::Arrived arrived) {
+        if (arrived == Signals::Arrived::hangUp) outdated_ = true;
+        if (arrived != Signals::Arrived::terminate) return;
+        log_->notice("host", "stopping before the service is up");
+        interrupted_ = true;
+        stop_.request_stop();
+    });
+    if (opened && interrupted_) return Error{Reaction::retryLater, Code::channelStopped, "the service was told to end before it was up"};
+    return opened;
+}
 
 Result<void> Service::writePidFile() {
     const auto path = arguments_.pidfile ? *arguments_.pidfile : configuration_.get()->text("server.pidfile");
@@ -129,8 +147,7 @@ Result<void> Service::bringUp(const std::vector<Problem>& warnings) {
     runner_ = std::make_unique<PackageRunner>(setup_.packages, *log_, *metrics_, [this] { signals_.wake(); });
     vault_.emplace(directory_.path());
     port_.emplace(ServicePort::Parts{configuration_, directory_, *vault_, *clock_, *random_, *log_, *metrics_, *loops_, *runner_, stop_.get_token()});
-    if (mode() == Mode::service)
-        if (auto opened = port_->open(); !opened) return opened;
+    if (auto opened = openPort(); !opened) return opened;
     if (auto written = writePidFile(); !written) return written;
     if (auto staging = directory_.prepareStaging(); !staging) return staging;
     auto state = openState(directory_, *clock_, *random_, *log_);
@@ -161,7 +178,7 @@ Result<void> Service::start(const std::vector<Problem>& warnings) {
     if (!log) return log.error();
     log_ = std::move(*log);
     auto up = bringUp(warnings);
-    if (!up && toFile) log_->error("host", describe(up.error()), {{"code", codeName(up.error().code)}});
+    if (!up && toFile && !interrupted_) log_->error("host", describe(up.error()), {{"code", codeName(up.error().code)}});
     return up;
 }
 
@@ -220,6 +237,7 @@ bool Service::databaseIsLost() {
 int Service::work() {
     auto every = std::chrono::duration_cast<std::chrono::milliseconds>(beatEvery);
     if (notifier_.watchdog()) every = std::min(every, std::chrono::ceil<std::chrono::milliseconds>(*notifier_.watchdog()));
+    if (outdated_) reload();
     auto next = clock_->steady();
     while (mode() == Mode::service || !runner_->running().empty()) {
         if (clock_->steady() >= next) {
@@ -305,6 +323,7 @@ int runService(Setup& setup, const RunArguments& arguments, std::ostream& error)
     }
     Service service(setup, arguments, std::move(configuration), *directory, signals);
     auto started = service.start(warnings);
+    if (!started && started.error().code == Code::channelStopped) return exits::ok;  // told to end before it was up
     if (!started) return fail(started.error(), error);
     if (daemon) daemon->up();
     service.announce();

@@ -10,6 +10,7 @@
 #include <catch2/catch.hpp>
 
 #include <csignal>
+#include <optional>
 
 using fakes::Program;
 using servers::Certificate;
@@ -34,11 +35,12 @@ struct Place {
         fakes::write(folder / "admin.new", servers::pkcs12({{name, &own, {own, authority}}}, password));
         std::filesystem::rename(folder / "admin.new", folder / "admin.p12");
     }
-    std::vector<std::string> words(const std::string& command, const std::string& more = "") const {
+    /// password   where that of the keystore comes from; "": from a file
+    std::vector<std::string> words(const std::string& command, const std::string& more = "", const std::string& password = "") const {
         fakes::write(folder / "postern.properties",
                      "server.data = " + folder / "data" + "\npackage.path = " + folder / "packages" +
                          "\nadmin.address = 127.0.0.1:0\nadmin.tls.keystore = admin\nkeystore.admin.path = " + folder / "admin.p12" +
-                         "\nkeystore.admin.password = ${file:" + folder / "password" + "}\n" + more);
+                         "\nkeystore.admin.password = " + (password.empty() ? "${file:" + folder / "password" + "}" : password) + "\n" + more);
         return {command, "--config", folder / "postern.properties"};
     }
     std::string subject() const {
@@ -60,6 +62,26 @@ struct Opened {
     ~Opened() { ::close(end); }
     void say(const std::string& text) const { REQUIRE(::write(end, text.data(), text.size()) == static_cast<ssize_t>(text.size())); }
     int end;
+};
+
+/// A program that gives the password; while it is slow, not before it is told to.
+struct Giver {
+    const Place& place;
+    std::string gate = place.folder / "gate", began = place.folder / "began", program = place.folder / "password.sh", slow = place.folder / "slow";
+    std::optional<Opened> held{};
+
+    explicit Giver(const Place& of) : place(of) {
+        REQUIRE(::mkfifo(gate.c_str(), 0600) == 0);
+        held.emplace(gate);
+        fakes::write(program, "#!/bin/sh\nif [ -e '" + slow + "' ]; then : > '" + began + "'; read line < '" + gate + "'; fi\necho hunter2\n");
+        std::filesystem::permissions(program, std::filesystem::perms::owner_all);
+    }
+    std::vector<std::string> words(const std::string& more) const { return place.words("run", more, "${command:" + program + "}"); }
+    void beSlow() const { fakes::write(slow, ""); }
+    void beQuick() const { std::filesystem::remove(slow); }
+    bool isAsked() const {
+        return servers::eventually([&] { return std::filesystem::exists(began); }, std::chrono::seconds(30));
+    }
 };
 
 }  // namespace
@@ -101,33 +123,19 @@ SCENARIO("the admin port speaks HTTPS with the key of a keystore, and shows a ne
 
 SCENARIO("a password that takes its time holds up neither a reload nor the end", "[admin][program]") {
     const Place place;
-    // The first time it answers at once, later only when it is told to.
-    const auto gate = place.folder / "gate", began = place.folder / "began", program = place.folder / "password.sh";
-    REQUIRE(::mkfifo(gate.c_str(), 0600) == 0);
-    const Opened held(gate);
-    fakes::write(program,
-                 "#!/bin/sh\nif [ -e '" + place.folder / "slow" + "' ]; then : > '" + began + "'; read line < '" + gate + "'; fi\necho hunter2\n");
-    std::filesystem::permissions(program, std::filesystem::perms::owner_all);
-    const auto settings = "keystore.slow.path = " + place.folder / "admin.p12" + "\nkeystore.slow.password = ${command:" + program + "}\n";
-    const auto configure = [&](const std::string& level) {
-        auto words = place.words("run", settings + "log.level = " + level + "\n");
-        auto text = fakes::content(place.folder / "postern.properties");
-        const std::string written = "admin.tls.keystore = admin\n";
-        fakes::write(place.folder / "postern.properties", text.replace(text.find(written), written.size(), "admin.tls.keystore = slow\n"));
-        return words;
-    };
-    Program service(configure("information"));
+    const Giver giver(place);
+    Program service(giver.words("log.level = information\n"));
     service.awaitError(" up packages=0");
-    fakes::write(place.folder / "slow", "");
+    giver.beSlow();
     place.keep("second");
-    REQUIRE(servers::eventually([&] { return std::filesystem::exists(began); }, std::chrono::seconds(30)));
-    configure("notice");
+    REQUIRE(giver.isAsked());
+    giver.words("log.level = notice\n");
     service.signal(SIGHUP);
     service.awaitError("the configuration was reloaded");
     REQUIRE(service.error().find("the admin port goes on with the certificate it has") == std::string::npos);  // the program is still waited for
-    std::filesystem::remove(place.folder / "slow");
+    giver.beQuick();
     WHEN("it comes at last") {
-        held.say("go\n");
+        giver.held->say("go\n");
         THEN("the new certificate is shown") {
             service.awaitError("the admin port shows another certificate from now on");
             CHECK(place.subject().find("CN=second") != std::string::npos);
@@ -142,6 +150,44 @@ SCENARIO("a password that takes its time holds up neither a reload nor the end",
             CHECK(service.wait() == 0);
             CHECK(service.error().find("the admin port goes on with the certificate it has") == std::string::npos);
         }
+    }
+}
+
+SCENARIO("a password that takes its time when the service starts holds up nobody who wants it to end", "[admin][program]") {
+    const Place place;
+    const Giver giver(place);
+    giver.beSlow();
+    GIVEN("a service in the foreground") {
+        Program service(giver.words(""));
+        REQUIRE(giver.isAsked());
+        WHEN("it is told to end") {
+            service.signal(SIGTERM);
+            THEN("it has ended in order before it was up") {
+                CHECK(service.wait() == 0);
+                CHECK(service.error().find("stopping before the service is up") != std::string::npos);
+                CHECK(service.error().find("PO-") == std::string::npos);
+                CHECK_FALSE(std::filesystem::exists(place.folder / "data/admin.address"));
+            }
+        }
+        WHEN("it is told of another configuration, and the password comes at last") {
+            giver.words("log.level = notice\n");
+            service.signal(SIGHUP);
+            giver.beQuick();
+            giver.held->say("go\n");
+            THEN("it is up, and has that one") {
+                service.awaitError("the configuration was reloaded");
+                service.signal(SIGTERM);
+                CHECK(service.wait() == 0);
+            }
+        }
+    }
+    GIVEN("a service that goes to the background") {
+        auto words = giver.words("log.file = " + place.folder / "postern.log" + "\n");
+        words.emplace_back("--daemon");
+        Program parent(words);
+        REQUIRE(giver.isAsked());
+        REQUIRE(::kill(static_cast<pid_t>(std::stoi(fakes::content(place.folder / "data/postern.lock"))), SIGTERM) == 0);
+        THEN("whoever started it is told that it is not up") { CHECK(parent.wait() == 75); }
     }
 }
 
