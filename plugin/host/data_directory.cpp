@@ -21,16 +21,10 @@ namespace plugin::host {
 
 namespace {
 
-std::string hexadecimal(Random& random, std::size_t octets) {
-    static constexpr char hex[] = "0123456789abcdef";
-    std::vector<std::uint8_t> bytes(octets);
-    random.fill(bytes);
-    std::string text;
-    for (const auto byte : bytes) {
-        text += hex[byte >> 4];
-        text += hex[byte & 15];
-    }
-    return text;
+std::string newToken(Random& random) {
+    std::array<std::uint8_t, 32> octets{};
+    random.fill(octets);
+    return hexText(octets);
 }
 
 bool isToken(const std::string& text) { return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string::npos; }
@@ -137,7 +131,7 @@ Result<std::string> DataDirectory::adminToken(Random& random) const {
         while (!token.empty() && (token.back() == '\n' || token.back() == '\r')) token.pop_back();
         if (isToken(token)) return token;
     }
-    auto token = hexadecimal(random, 32);
+    auto token = newToken(random);
     if (auto written = replaceFile(file("admin.token"), token + "\n"); !written) return written.error();
     return token;
 }

@@ -1,7 +1,8 @@
 #include "plugin/host/properties_reader.h"
 
+#include "plugin/contract/text.h"
+
 #include <array>
-#include <cstdint>
 #include <cstdio>
 #include <iterator>
 #include <optional>
@@ -31,31 +32,13 @@ std::string hexadecimal(unsigned char byte) {
     return text.data();
 }
 
-/// Bytes of the UTF-8 character at the start of `text`, 0 if there is none: RFC 3629 section 4 (no overlong forms, no surrogates).
-std::size_t characterLength(std::string_view text) {
-    const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
-    const auto follows = [&](std::size_t i) { return (byte(i) & 0xC0U) == 0x80U; };
-    const unsigned lead = byte(0), second = byte(1);
-    if (lead < 0x80) return 1;
-    if (lead >= 0xC2 && lead <= 0xDF) return follows(1) ? 2 : 0;
-    if (lead >= 0xE0 && lead <= 0xEF) {
-        if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F)) return 0;
-        return follows(1) && follows(2) ? 3 : 0;
-    }
-    if (lead >= 0xF0 && lead <= 0xF4) {
-        if ((lead == 0xF0 && second < 0x90) || (lead == 0xF4 && second > 0x8F)) return 0;
-        return follows(1) && follows(2) && follows(3) ? 4 : 0;
-    }
-    return 0;
-}
-
 /// What is wrong with the characters of a line. Never shows more than one byte of it.
 std::optional<std::string> badCharacter(std::string_view line) {
     std::size_t column = 1;
     for (std::size_t i = 0; i < line.size(); ++column) {
         const auto byte = static_cast<unsigned char>(line[i]);
         const auto where = " at column " + std::to_string(column);
-        const auto length = characterLength(line.substr(i));
+        const auto length = utf8Length(line.substr(i));
         if (length == 0) return "byte " + hexadecimal(byte) + where + " is not UTF-8; save the file as UTF-8";
         if (byte == 0) return "a NUL byte" + where + "; is this a text file in UTF-8?";
         if (byte == '\r') return "a carriage return" + where + ", inside the line; lines end with LF or CRLF";

@@ -1,5 +1,6 @@
 #include "plugin/host/state.h"
 
+#include "plugin/contract/text.h"
 #include "plugin/host/timestamp.h"
 #include "plugin/store/sqlite_database.h"
 
@@ -7,8 +8,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
-#include <cstdio>
 
 namespace plugin::host {
 
@@ -17,15 +18,9 @@ namespace {
 constexpr const char* databaseName = "postern.db";
 
 std::string newId(Random& random) {
-    std::uint8_t octets[16];
+    std::array<std::uint8_t, 16> octets{};
     random.fill(octets);
-    std::string id;
-    for (const unsigned octet : octets) {
-        char text[3];
-        std::snprintf(text, sizeof text, "%02x", octet);
-        id += text;
-    }
-    return id;
+    return hexText(octets);
 }
 
 /// An empty file is no database: SQLite would take it for a new one.
@@ -46,11 +41,6 @@ Result<std::string> moveAside(const DataDirectory& directory, Wall now) {
     }
     if (auto durable = syncDirectory(directory.path()); !durable) return durable.error();
     return aside;
-}
-
-bool isEmpty(const std::string& path) {
-    struct stat status {};
-    return ::stat(path.c_str(), &status) == 0 && status.st_size == 0;
 }
 
 Result<std::unique_ptr<Database>> openDatabase(const std::string& path, bool readOnly = false, bool* fresh = nullptr) {
@@ -92,9 +82,7 @@ Result<State> openState(const DataDirectory& directory, Clock& clock, Random& ra
 
     std::string loss;
     if (!isThere(path)) {
-        if (before) loss = path + " is missing";
-    } else if (before && isEmpty(path)) {  // SQLite would take it for a new one, and a crash before the loss is noted would hide it
-        loss = path + " is empty";
+        if (before) loss = path + " is missing or empty";
     } else if (!instance.clean) {
         if (auto checked = quickCheck(path); !checked) {
             if (checked.error().code != Code::storeDamaged) return checked.error();

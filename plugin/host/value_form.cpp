@@ -1,6 +1,7 @@
 #include "plugin/host/value_form.h"
 
 #include "plugin/contract/letters.h"
+#include "plugin/contract/text.h"
 #include "plugin/host/nearest.h"
 
 #include <algorithm>
@@ -332,8 +333,7 @@ std::string characterName(std::string_view text) {
         std::snprintf(code.data(), code.size(), "0x%02X", byte);
         return "the control character " + std::string(code.data());
     }
-    const std::size_t length = byte < 0x80 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4;  // files are checked to be UTF-8
-    return "'" + std::string(text.substr(0, length)) + "'";
+    return "'" + std::string(text.substr(0, std::max<std::size_t>(1, utf8Length(text)))) + "'";
 }
 
 }  // namespace plugin::host
