@@ -29,16 +29,14 @@ std::vector<std::string> firstParts(const LoadedFiles& files) {
 
 }  // namespace
 
-Setup prepare(const CommonOptions& options, const std::string& program, bool withFiles) {
+Setup prepare(const CommonOptions& options, const std::string& program) {
     Setup setup;
     setup.surroundings.workingDirectory = std::filesystem::current_path().string();
     setup.surroundings.option = options.config;
     if (const char* environment = std::getenv("POSTERN_CONFIG"))
         setup.surroundings.environment = environment;  // NOLINT(concurrency-mt-unsafe): before any thread
-    if (withFiles) {
-        setup.source = findConfiguration(setup.surroundings);
-        setup.files = loadConfiguration(setup.source);
-    }
+    setup.source = findConfiguration(setup.surroundings);
+    setup.files = loadConfiguration(setup.source);
     const auto given = written(setup.files, "package.path");
     setup.packagePath =
         given.empty() ? packagePath(program) : (std::filesystem::path(setup.surroundings.workingDirectory) / given).lexically_normal().string();

@@ -22,8 +22,8 @@ struct Setup {
 };
 
 /// `program`: absolute path of the running program. Reads the configuration and loads the packages; connects nowhere. What is wrong with the
-/// files is told by validate() and runCheck(), what is wrong with packages stands in them. `withFiles` false: packages with their defaults.
-Setup prepare(const CommonOptions& options, const std::string& program, bool withFiles = true);
+/// files is told by validate() and runCheck(), what is wrong with packages stands in them.
+Setup prepare(const CommonOptions& options, const std::string& program);
 
 /// Broken packages, as `check` shows them.
 std::vector<Problem> packageProblems(const Packages& packages);
