@@ -163,8 +163,9 @@ Packages loadPackages(const std::string& path, const std::function<bool(const st
     Packages packages;
     std::vector<std::filesystem::path> folders;
     std::error_code error;
+    std::error_code ignored;  // what cannot be looked at is no folder
     for (std::filesystem::directory_iterator at(path, error), end; !error && at != end; at.increment(error))
-        if (const auto name = at->path().filename().string(); !name.starts_with(".") && at->is_directory()) folders.push_back(at->path());
+        if (const auto name = at->path().filename().string(); !name.starts_with(".") && at->is_directory(ignored)) folders.push_back(at->path());
     if (error) {
         LoadedPackage none;
         none.description.name = "*";
