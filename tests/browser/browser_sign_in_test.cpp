@@ -1,6 +1,7 @@
 // A person signs in with a real browser (Debian's Chromium) at a real provider (npm oidc-provider), and comes back to the command, or to the service.
 #include "tests/browser/chromium.h"
 #include "tests/plugin/host/started_program.h"
+#include "tests/servers/admin_port.h"
 #include "tests/servers/identity_provider.h"
 #include "tests/servers/keystores.h"
 
@@ -51,12 +52,9 @@ public:
     }
     browser::Page visit(const std::string& url, const std::string& user, bool cancels = false) const {
         const auto& all = Surroundings::get();
-        const auto address = servers::readFile(directory_ / "data" / "admin.address");
-        return browser::visit({url,
-                               user,
-                               cancels,
-                               {all.certificates.server, all.place / "postern.pem"},
-                               address.empty() ? "" : "postern.example.test=" + address.substr(0, address.find('\n'))});
+        const auto address = servers::AdminPort(directory_ / "data").address();
+        return browser::visit(
+            {url, user, cancels, {all.certificates.server, all.place / "postern.pem"}, address.empty() ? "" : "postern.example.test=" + address});
     }
     /// What `postern credentials` tells of it.
     std::string shown(const std::string& name) const {

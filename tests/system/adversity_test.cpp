@@ -1,3 +1,4 @@
+#include "tests/servers/admin_port.h"
 #include "tests/servers/relay.h"
 #include "tests/system/workplace.h"
 
@@ -86,8 +87,7 @@ private:
 
 /// The page of metrics, "" when there is none yet. `into`: words that bring a command into the program's network.
 std::string metrics(const Workplace& place, std::vector<std::string> into) {
-    auto address = servers::readFile(place.data() / "admin.address");
-    while (!address.empty() && address.back() == '\n') address.pop_back();
+    const auto address = servers::AdminPort(place.data()).address();
     into.insert(into.end(), {"curl", "-s", "--max-time", "5", "http://" + address + "/metrics"});
     return address.empty() ? "" : servers::run(into).output;
 }

@@ -1,6 +1,7 @@
 // The API of a running service: it says what the commands beside it say, and what is wrong now.
+#include "tests/servers/admin_port.h"
 #include "tests/servers/keystores.h"
-#include "tests/system/admin_port.h"
+#include "tests/system/workplace.h"
 
 #include <Poco/JSON/Array.h>
 #include <Poco/JSON/Parser.h>
@@ -18,23 +19,15 @@ using servers::eventually;
 
 namespace {
 
+using Answer = servers::AdminPort::Answer;
+
 constexpr auto soon = std::chrono::seconds{60};
-
-struct Answer {
-    int status = 0;
-    std::string body{}, caching{};
-};
-
-std::string content(const std::filesystem::path& path) {
-    auto text = servers::readFile(path);
-    while (!text.empty() && text.back() == '\n') text.pop_back();
-    return text;
-}
 
 /// One service with what goes well and what does not.
 struct Office {
     Workplace place{};
     std::string user = Surroundings::get().newUser();
+    servers::AdminPort port{place.data()};
     std::optional<servers::Process> service{};
 
     Office() {
@@ -53,25 +46,14 @@ struct Office {
         return replaced(basicCredential(place, "wrong"), "credential.wrong.client_secret",
                         "${file:" + place.file("wrong", "not~the~secret").string() + "}");
     }
-    std::string token() const { return content(place.data() / "admin.token"); }
-    Answer get(const std::string& path, const std::string& authorization, const std::string& method = "GET") const {
-        Poco::Net::HTTPClientSession session{Poco::Net::SocketAddress{content(place.data() / "admin.address")}};
-        session.setTimeout(Poco::Timespan{30, 0});
-        Poco::Net::HTTPRequest request{method, path, Poco::Net::HTTPRequest::HTTP_1_1};
-        if (!authorization.empty()) request.set("Authorization", authorization);
-        session.sendRequest(request);
-        Poco::Net::HTTPResponse response;
-        auto& body = session.receiveResponse(response);
-        return {response.getStatus(), {std::istreambuf_iterator<char>{body}, {}}, response.get("Cache-Control", "")};
-    }
-    Answer get(const std::string& path) const { return get(path, "Bearer " + token()); }
+    Answer get(const std::string& path) const { return port.get(path, port.token()); }
     std::string shown(std::vector<std::string> words) const {
         words.push_back("--json");
         return place.postern(words).output;
     }
     /// What the port answers to these octets, to the end of the connection.
     std::string raw(const std::string& octets) const {
-        Poco::Net::StreamSocket socket{Poco::Net::SocketAddress{content(place.data() / "admin.address")}};
+        Poco::Net::StreamSocket socket{Poco::Net::SocketAddress{port.address()}};
         socket.setReceiveTimeout(Poco::Timespan{30, 0});
         std::string all;
         try {
@@ -173,7 +155,7 @@ SCENARIO("the API of a running service says what the commands beside it say, and
     THEN("no answer holds a secret") {
         for (const auto* path : {"/api/v1/credentials", "/api/v1/keystores", "/api/v1/mailboxes"})
             for (const auto& text : {std::string("not~the~secret"), std::string("Pa55word~"), servers::IdentityProvider::basicSecret(),
-                                     office.token(), std::string("PRIVATE KEY")}) {
+                                     office.port.token(), std::string("PRIVATE KEY")}) {
                 INFO(path << " " << text);
                 CHECK(office.get(path).body.find(text) == std::string::npos);
             }
@@ -184,10 +166,10 @@ SCENARIO("the API lets nobody in without the token, and knows nothing but what i
     const Office office;
     for (const auto* path : {"/api/v1/credentials", "/api/v1/nothing", "/api/v1/diagnosis?text=AADSTS7000215"}) {
         INFO(path);
-        CHECK(office.get(path, "").status == 401);
-        CHECK(office.get(path, "Bearer " + std::string(office.token().size(), 'a')).status == 401);
-        CHECK(errorIn(office.get(path, "").body)->getValue<std::string>("code") == "PO-9002");
-        CHECK(office.get(path, "Bearer " + office.token(), "POST").status == 405);
+        CHECK(office.port.get(path).status == 401);
+        CHECK(office.port.get(path, std::string(office.port.token().size(), 'a')).status == 401);
+        CHECK(errorIn(office.port.get(path).body)->getValue<std::string>("code") == "PO-9002");
+        CHECK(office.port.get(path, office.port.token(), "POST").status == 405);
     }
     struct Unknown {
         const char* path;
@@ -238,9 +220,7 @@ SCENARIO("the API makes a diagnosis of what a provider says", "[system][api]") {
 
 SCENARIO("hostile requests get a refusal, and the service goes on", "[system][api]") {
     Office office;
-    const auto head =
-        " HTTP/1.1\r\nHost: localhost:" + std::to_string(Poco::Net::SocketAddress{content(office.place.data() / "admin.address")}.port()) +
-        "\r\nAuthorization: Bearer " + office.token() + "\r\n\r\n";
+    const auto head = " HTTP/1.1\r\nHost: localhost:" + office.port.number() + "\r\nAuthorization: Bearer " + office.port.token() + "\r\n\r\n";
     REQUIRE(office.raw("GET /api/v1/keystores" + head).find("HTTP/1.1 200") == 0);
     struct Hostile {
         std::string target;
@@ -257,7 +237,7 @@ SCENARIO("hostile requests get a refusal, and the service goes on", "[system][ap
         const auto answer = office.raw("GET " + target + head);
         INFO(target.substr(0, 60) << " is answered " << answer.substr(0, 300));
         if (!isLonger || !answer.empty()) CHECK(answer.starts_with("HTTP/1.1 " + std::to_string(status) + " "));
-        CHECK(answer.find(office.token()) == std::string::npos);
+        CHECK(answer.find(office.port.token()) == std::string::npos);
     }
     THEN("twenty at once are answered, or told to come again") {
         std::vector<Answer> answers(20);
@@ -265,7 +245,7 @@ SCENARIO("hostile requests get a refusal, and the service goes on", "[system][ap
             std::vector<std::jthread> callers;
             for (std::size_t i = 0; i < answers.size(); ++i)
                 callers.emplace_back([&office, &answer = answers[i], path = std::string(i % 2 == 0 ? "/api/v1/credentials" : "/api/v1/mailboxes"),
-                                      proof = "Bearer " + office.token()] { answer = office.get(path, proof); });
+                                      token = office.port.token()] { answer = office.port.get(path, token); });
         }
         for (const auto& answer : answers) {
             INFO(answer.body);

@@ -1,14 +1,10 @@
 // What a core file of the running service would hold: no secret, whatever it is doing.
 #include "tests/system/core.h"
+#include "tests/servers/admin_port.h"
 #include "tests/servers/ews_server.h"
 #include "tests/servers/graph_server.h"
 #include "tests/servers/tls_server.h"
 #include "tests/system/sinks.h"
-
-#include <Poco/Net/HTTPClientSession.h>
-#include <Poco/Net/HTTPRequest.h>
-#include <Poco/Net/HTTPResponse.h>
-#include <Poco/Net/SocketAddress.h>
 
 #include <openssl/bn.h>
 #include <openssl/evp.h>
@@ -39,20 +35,6 @@ std::string formEncoded(const std::string& text) {
     return coded;
 }
 
-/// Asks the service's admin port; answers the status.
-int askAdmin(const Workplace& place, const std::string& path, const std::string& token = {}) {
-    auto address = servers::readFile(place.data() / "admin.address");
-    while (!address.empty() && address.back() == '\n') address.pop_back();
-    Poco::Net::HTTPClientSession session{Poco::Net::SocketAddress{address}};
-    Poco::Net::HTTPRequest request{Poco::Net::HTTPRequest::HTTP_GET, path, Poco::Net::HTTPRequest::HTTP_1_1};
-    request.setHost(address);
-    if (!token.empty()) request.set("Authorization", "Bearer " + token);
-    session.sendRequest(request);
-    Poco::Net::HTTPResponse response;
-    session.receiveResponse(response);
-    return response.getStatus();
-}
-
 std::string line(const std::filesystem::path& path) {
     auto text = servers::readFile(path);
     while (!text.empty() && text.back() == '\n') text.pop_back();
@@ -61,9 +43,10 @@ std::string line(const std::filesystem::path& path) {
 
 /// The token of the admin port, which is shown to it; 404: it was right, and there is nothing.
 void useAdminToken(const Workplace& place, Secrets& secrets) {
-    const auto token = line(place.data() / "admin.token");
+    const servers::AdminPort port(place.data());
+    const auto token = port.token();
     addToken(secrets, "admin token", token);
-    CHECK(askAdmin(place, "/there-is-nothing", token) == 404);
+    CHECK(port.get("/there-is-nothing", token).status == 404);
 }
 
 /// Once what was asked for is dealt with: an answer is here before everything is wiped. What is always in the memory is found, else it was not looked
@@ -322,7 +305,8 @@ SCENARIO("a core file of a service to whose admin port a browser has come holds 
         text.append("credential.person.").append(key).append(" = ").append(value).append("\n");
     place.configure(text);
     auto service = place.start({"run"});
-    REQUIRE(eventually([&] { return !line(place.data() / "admin.address").empty() && askAdmin(place, "/readyz") == 200; }, patience));
+    const servers::AdminPort port(place.data());
+    REQUIRE(eventually([&] { return port.get("/readyz").status == 200; }, patience));
     const auto said = place.path() / "said";
     servers::Process login{{{POSTERN_PROGRAM, "login", "person", "--config", (place.path() / "conf").string()}, said, said, place.path()}};
     const bool waits = eventually([&] { return servers::readFile(said).find("comes back by itself") != std::string::npos; }, patience);
@@ -331,7 +315,7 @@ SCENARIO("a core file of a service to whose admin port a browser has come holds 
     const auto address = servers::readFile(said);
     const auto state = address.substr(address.find("&state=") + 7, 22);
     const std::string code = "code-Xc5vBn8mQw2eRt6yUi0pAs4dFg-ends-here";
-    REQUIRE(askAdmin(place, "/oauth-callback?code=" + code + "&state=" + state) == 200);
+    REQUIRE(port.get("/oauth-callback?code=" + code + "&state=" + state).status == 200);
     CHECK(login.wait(patience));  // the provider has given no such code
     Secrets secrets;
     addToken(secrets, "code", code);

@@ -1,6 +1,7 @@
 // Real file systems of a few megabytes that fill up, below the spool and below server.data.
-#include "tests/system/admin_port.h"
+#include "tests/servers/admin_port.h"
 #include "tests/system/sinks.h"
+#include "tests/system/workplace.h"
 
 #include <catch2/catch.hpp>
 
@@ -119,7 +120,7 @@ SCENARIO("a full disk below server.data stops the fetching and loses nothing", "
         auto service = place.start({"run"});
         REQUIRE(eventually([&] { return place.log().find("No space left") != std::string::npos; }, patience));
         CHECK(box.left() == box.size());
-        CHECK(adminPage(place, "/metrics").find("postern_errors_total") != std::string::npos);
+        CHECK(servers::AdminPort(place.data()).get("/metrics").body.find("postern_errors_total") != std::string::npos);
         WHEN("the receiver is well again") {
             answers = 200;
             THEN("it gets everything, the mailbox is empty and so is the outbox") {

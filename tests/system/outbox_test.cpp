@@ -1,5 +1,6 @@
-#include "tests/system/admin_port.h"
+#include "tests/servers/admin_port.h"
 #include "tests/system/sinks.h"
+#include "tests/system/workplace.h"
 
 #include <signal.h>
 #include <catch2/catch.hpp>
@@ -155,7 +156,7 @@ SCENARIO("a full outbox ends the fetching, loses nothing, and goes on when the s
             THEN("the log says so, and everything arrives when the sink is well") {
                 REQUIRE(eventually([&] { return place.log().find("PO-6009") != std::string::npos; }, patience));
                 CHECK(box.left() == box.size());
-                CHECK(adminPage(place, "/metrics").find("PO-6009") != std::string::npos);
+                CHECK(servers::AdminPort(place.data()).get("/metrics").body.find("PO-6009") != std::string::npos);
                 hook.answers = 200;
                 REQUIRE(hook.server.waitForTaken(box.size(), patience));
                 REQUIRE(eventually([&] { return box.left() == 0; }, patience));

@@ -1,5 +1,6 @@
 // Every recipe of conf/recipes, tried as it stands there: the real names of providers lead to servers of this test, through a proxy that is the only
 // line added. What a recipe shows is what the program prints; what it says of mistakes is what the program says when they are made.
+#include "tests/servers/admin_port.h"
 #include "tests/servers/keystores.h"
 #include "tests/system/providers.h"
 #include "tests/system/recipe.h"
@@ -124,9 +125,7 @@ private:
             std::vector<std::string> curl{"curl",          "--silent", "--show-error", "--fail", "--retry",  "30",
                                           "--retry-delay", "1",        "--noproxy",    "*",      "--cacert", (place.path() / "roots.pem").string()};
             if (toService) {
-                auto address = servers::readFile(place.data() / "admin.address");
-                while (!address.empty() && address.back() == '\n') address.pop_back();
-                curl.insert(curl.end(), {"--connect-to", "postern.example.com:8025:" + address});
+                curl.insert(curl.end(), {"--connect-to", "postern.example.com:8025:" + servers::AdminPort(place.data()).address()});
             }
             curl.push_back(back);
             const auto browser = servers::run(curl);

@@ -1,4 +1,4 @@
-#include "tests/system/admin_port.h"
+#include "tests/servers/admin_port.h"
 #include "tests/system/workplace.h"
 
 #include <catch2/catch.hpp>
@@ -55,7 +55,7 @@ struct Service {
         place.configure(changed);
         process->signal(SIGHUP);
     }
-    std::string metrics() const { return adminPage(place, "/metrics"); }
+    std::string metrics() const { return servers::AdminPort(place.data()).get("/metrics").body; }
 };
 
 }  // namespace

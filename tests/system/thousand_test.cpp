@@ -1,4 +1,5 @@
-#include "tests/system/admin_port.h"
+#include "tests/servers/admin_port.h"
+#include "tests/system/workplace.h"
 
 #include <catch2/catch.hpp>
 
@@ -34,13 +35,7 @@ private:
 };
 
 /// "" while nobody answers yet.
-std::string metrics(const Workplace& place) {
-    try {
-        return adminPage(place, "/metrics");
-    } catch (const Poco::Exception&) {
-        return {};
-    }
-}
+std::string metrics(const Workplace& place) { return servers::AdminPort(place.data()).get("/metrics").body; }
 
 std::size_t occurrences(const std::string& text, const std::string& what) {
     std::size_t count = 0;

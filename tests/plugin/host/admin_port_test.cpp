@@ -1,4 +1,5 @@
 // The admin port of the built program over TLS: how it is configured, what it says when that is wrong, and how its certificate is replaced.
+#include "tests/servers/admin_port.h"
 #include "tests/plugin/host/host_fakes.h"
 #include "tests/plugin/host/started_program.h"
 #include "tests/servers/keystores.h"
@@ -44,8 +45,7 @@ struct Place {
         return {command, "--config", folder / "postern.properties"};
     }
     std::string subject() const {
-        const auto address = fakes::content(folder / "data/admin.address");
-        const auto port = address.substr(address.rfind(':') + 1, address.find('\n') - address.rfind(':') - 1);
+        const auto port = servers::AdminPort(folder / "data").number();
         const auto outcome = servers::run({"curl", "--silent", "--verbose", "--max-time", "30", "--noproxy", "*", "--cacert",
                                            folder / "authority.pem", "https://localhost:" + port + "/healthz"});
         if (outcome.output != "ok\n") return "not answered: " + outcome.error;

@@ -1,6 +1,7 @@
 // `postern login` with the browser's answer coming to the service's admin port over HTTPS, against a real provider (npm oidc-provider).
 #include "tests/plugin/host/host_fakes.h"
 #include "tests/plugin/host/started_program.h"
+#include "tests/servers/admin_port.h"
 #include "tests/servers/browser.h"
 #include "tests/servers/identity_provider.h"
 #include "tests/servers/keystores.h"
@@ -60,9 +61,8 @@ public:
         return own;
     }
     Browser browser(const std::string& name) const {
-        const auto address = servers::readFile(directory_ / "data" / "admin.address");
-        const auto port = address.substr(address.rfind(':') + 1, address.find('\n') - address.rfind(':') - 1);
-        return {directory_ / name, Surroundings::get().place / "everybody.pem", "postern.example.test:443:127.0.0.1:" + port};
+        return {directory_ / name, Surroundings::get().place / "everybody.pem",
+                "postern.example.test:443:127.0.0.1:" + servers::AdminPort(directory_ / "data").number()};
     }
 
 private:

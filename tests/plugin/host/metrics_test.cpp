@@ -39,15 +39,16 @@ SCENARIO("the metrics page is the text exposition format 0.0.4", "[metrics]") {
             REQUIRE(metrics->page() == "# TYPE a untyped\na +Inf\n# TYPE b untyped\nb NaN\n# TYPE c untyped\nc 123456789012\n");
         }
     }
-    GIVEN("collectors, one of which fails") {
+    GIVEN("collectors, of which some fail") {
         int asked = 0;
         const int id = metrics->addCollector([&] { metrics->set("asked", {}, ++asked); });
         metrics->addCollector([] { throw std::runtime_error("broken collector"); });
+        metrics->addCollector([] { throw 7; });
         THEN("each page asks anew, a failure is counted and the page is whole") {
             REQUIRE(metrics->page().find("asked 1\n") != std::string::npos);
             const auto page = metrics->page();
             REQUIRE(page.find("asked 2\n") != std::string::npos);
-            REQUIRE(page.find("postern_errors_total{mailbox=\"\",code=\"PO-9003\"} 2\n") != std::string::npos);
+            REQUIRE(page.find("postern_errors_total{mailbox=\"\",code=\"PO-9003\"} 4\n") != std::string::npos);
             REQUIRE(log.text().find("a collector failed") != std::string::npos);
         }
         WHEN("one is removed") {

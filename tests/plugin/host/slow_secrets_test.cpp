@@ -1,6 +1,7 @@
 // The built program while a program that gives a password does not come to an end: nothing else waits for it, least of all the end of the service.
 #include "tests/plugin/host/host_fakes.h"
 #include "tests/plugin/host/started_program.h"
+#include "tests/servers/admin_port.h"
 #include "tests/servers/keystores.h"
 #include "tests/servers/process.h"
 
@@ -12,12 +13,14 @@
 #include <unistd.h>
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
-#include <optional>
+#include <future>
 
 using fakes::Program;
 using servers::eventually;
+using Answer = servers::AdminPort::Answer;
 
 namespace {
 
@@ -59,40 +62,17 @@ struct Place {
         const auto text = servers::readFile(folder / "data/instance.json");
         return Poco::JSON::Parser().parse(text).extract<Poco::JSON::Object::Ptr>()->getValue<bool>("clean");
     }
-    /// "200 " and the body; "000 ": there was no answer.
-    std::string get(const std::string& path) const {
-        auto address = servers::readFile(folder / "data/admin.address"), token = servers::readFile(folder / "data/admin.token");
-        for (auto* each : {&address, &token})
-            while (each->ends_with('\n')) each->pop_back();
-        const auto outcome = servers::run({"curl", "--silent", "--max-time", "60", "--noproxy", "*", "--write-out", "\n%{http_code}", "--header",
-                                           "Authorization: Bearer " + token, "http://" + address + path});
-        const auto end = outcome.output.rfind('\n');
-        return outcome.output.substr(end + 1) + " " + outcome.output.substr(0, end);
+    Answer get(const std::string& path) const {
+        const servers::AdminPort port(folder / "data");
+        return port.get(path, port.token());
     }
 };
 
-/// One who asks, and what came of it.
-class Asker {
-public:
-    Asker(const Place& place, const std::string& path) : thread_([this, &place, path] { take(place.get(path)); }) {}
-    std::string answer() {
-        const std::lock_guard lock(mutex_);
-        return answer_;
-    }
-    std::string wait() {
-        if (thread_.joinable()) thread_.join();
-        return answer_;
-    }
-
-private:
-    void take(std::string answer) {
-        const std::lock_guard lock(mutex_);
-        answer_ = std::move(answer);
-    }
-    std::mutex mutex_{};
-    std::string answer_{};
-    std::jthread thread_;
-};
+/// One who asks in a thread of his own.
+std::shared_future<Answer> asker(const Place& place, const std::string& path) {
+    return std::async(std::launch::async, [&place, path] { return place.get(path); }).share();
+}
+bool isAnswered(const std::shared_future<Answer>& asked) { return asked.wait_for(std::chrono::seconds{0}) == std::future_status::ready; }
 
 }  // namespace
 
@@ -100,37 +80,35 @@ SCENARIO("the service ends while its API waits for a password that does not come
     const Place place;
     Program service(place.words(place.withoutPackages()));
     service.awaitError(" up packages=0");
-    Asker asker(place, "/api/v1/keystores");
+    const auto asked = asker(place, "/api/v1/keystores");
     REQUIRE(eventually([&] { return place.begun() > 0; }, soon));
     service.signal(SIGTERM);
     CHECK(service.wait() == 0);
     CHECK(place.isClean());
     CHECK(place.begun() == 1);
-    const auto answer = asker.wait();
-    INFO(answer);
-    CHECK(answer.starts_with("200 "));
-    CHECK(answer.find("the service is stopping") != std::string::npos);
+    const auto answer = asked.get();
+    INFO(answer.body);
+    CHECK(answer.status == 200);
+    CHECK(answer.body.find("the service is stopping") != std::string::npos);
 }
 
 SCENARIO("the API answers who asks for something else while keystores take their time", "[secret][api][program]") {
     const Place place;
     Program service(place.words(place.withoutPackages()));
     service.awaitError(" up packages=0");
-    std::array<std::optional<Asker>, 6> askers;
-    for (auto& each : askers) each.emplace(place, "/api/v1/keystores");
-    const auto busy = [&] { return std::count_if(askers.begin(), askers.end(), [](auto& each) { return each->answer().starts_with("503 "); }); };
-    const auto ended = [&] { return std::count_if(askers.begin(), askers.end(), [](auto& each) { return !each->answer().empty(); }); };
-    REQUIRE(eventually([&] { return ended() >= 3; }, soon));
-    CHECK(busy() == ended());
+    std::array<std::shared_future<Answer>, 6> askers;
+    for (auto& each : askers) each = asker(place, "/api/v1/keystores");
+    REQUIRE(eventually([&] { return std::count_if(askers.begin(), askers.end(), isAnswered) >= 3; }, soon));
+    for (const auto& each : askers) CHECK((!isAnswered(each) || each.get().status == 503));
     CHECK(place.begun() == 1);  // for all of them
-    CHECK(place.get("/api/v1/credentials").starts_with("200 "));
+    CHECK(place.get("/api/v1/credentials").status == 200);
     THEN("who has waited long enough is told to come again") {
         for (auto& each : askers) {
-            const auto answer = each->wait();
-            INFO(answer);
-            CHECK(answer.starts_with("503 "));
-            CHECK(answer.find("PO-9005") != std::string::npos);
-            CHECK(answer.find("postern keystores") != std::string::npos);
+            const auto& answer = each.get();
+            INFO(answer.body);
+            CHECK(answer.status == 503);
+            CHECK(answer.body.find("PO-9005") != std::string::npos);
+            CHECK(answer.body.find("postern keystores") != std::string::npos);
         }
     }
     service.signal(SIGTERM);
@@ -142,7 +120,7 @@ SCENARIO("alerts and the end of the service do not wait for the password of a ke
     Program service(place.words(""));
     service.awaitError(" up packages=1");
     REQUIRE(eventually([&] { return place.begun() > 0; }, soon));
-    CHECK(eventually([&] { return place.get("/metrics").find("postern_alert_conditions{") != std::string::npos; }, soon));
+    CHECK(eventually([&] { return place.get("/metrics").body.find("postern_alert_conditions{") != std::string::npos; }, soon));
     CHECK(place.begun() == 1);  // the first is still waited for
     service.signal(SIGTERM);
     CHECK(service.wait() == 0);
