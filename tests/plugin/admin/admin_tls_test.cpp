@@ -21,15 +21,6 @@ using servers::makeCertificate;
 
 namespace {
 
-class Uncounted final : public Metrics {
-public:
-    void describe(std::string_view, Kind, std::string_view) override {}
-    void add(std::string_view, const Labels&, double) override {}
-    void set(std::string_view, const Labels&, double) override {}
-    int addCollector(std::function<void()>) override { return 0; }
-    void removeCollector(int) override {}
-};
-
 const Certificate& authority() {
     static const auto made = makeCertificate({.commonName = "Office", .authority = true});
     return made;
@@ -45,7 +36,7 @@ TlsIdentity identity(const Certificate& own) { return {own.key, own.certificate,
 
 struct Port {
     fakes::Log log{};
-    Uncounted counters{};
+    fakes::Counters counters{};
     fakes::Folder folder{};
     std::shared_ptr<TlsKey> key;
     std::unique_ptr<AdminServer> server{};

@@ -21,16 +21,6 @@
 
 namespace fakes {
 
-class Counters final : public plugin::Metrics {
-public:
-    void describe(std::string_view, Kind, std::string_view) override {}
-    void add(std::string_view, const plugin::Labels&, double) override { ++added; }
-    void set(std::string_view, const plugin::Labels&, double) override {}
-    int addCollector(std::function<void()>) override { return 0; }
-    void removeCollector(int) override {}
-    std::atomic<int> added{0};
-};
-
 /// An admin port that is open, and shows what a test puts into it.
 struct Port {
     fakes::Log log{};

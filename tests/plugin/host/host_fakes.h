@@ -5,9 +5,11 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <mutex>
 #include <sstream>
 #include <string>
@@ -80,6 +82,17 @@ public:
 private:
     mutable std::mutex mutex_{};
     std::string text_{};
+};
+
+/// Counts what is counted.
+class Counters final : public plugin::Metrics {
+public:
+    void describe(std::string_view, Kind, std::string_view) override {}
+    void add(std::string_view, const plugin::Labels&, double) override { ++added; }
+    void set(std::string_view, const plugin::Labels&, double) override {}
+    int addCollector(std::function<void()>) override { return 0; }
+    void removeCollector(int) override {}
+    std::atomic<int> added{0};
 };
 
 }  // namespace fakes
