@@ -138,6 +138,7 @@ public:
             Poco::Net::HTTPServerConnection::run();
         } catch (const Poco::Exception&) {  // no TLS came about, or the line broke: whoever asked knows
         }
+        served.drain();
     }
 
 private:

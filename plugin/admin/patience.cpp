@@ -3,9 +3,12 @@
 #include <Poco/Net/StreamSocketImpl.h>
 
 #include <fcntl.h>
+#include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 
 namespace plugin::admin {
 
@@ -13,6 +16,8 @@ namespace {
 
 constexpr std::chrono::milliseconds lookEvery{100};
 constexpr std::chrono::milliseconds leastServed{500};  // a handshake of TLS waits for us as well
+constexpr std::chrono::seconds longestDrain{1};
+constexpr std::size_t mostDrained = 1U << 20;
 
 using Clock = std::chrono::steady_clock;
 
@@ -44,6 +49,26 @@ Patience::Served::Served(Patience& patience, const Poco::Net::StreamSocket& sock
 Patience::Served::~Served() {
     const std::lock_guard lock(patience_.mutex_);
     patience_.connections_.erase(key_);
+}
+
+void Patience::Served::drain() const {
+    const int copy = [this] {
+        const std::lock_guard lock(patience_.mutex_);
+        return patience_.connections_.find(key_)->second.copy;  // ours to the end
+    }();
+    int unread = 0;
+    if (copy < 0 || ::ioctl(copy, FIONREAD, &unread) != 0 || unread == 0) return;
+    ::shutdown(copy, SHUT_WR);
+    const auto until = Clock::now() + longestDrain;
+    std::array<char, 16 * 1024> piece;
+    for (std::size_t total = 0; total < mostDrained;) {
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now()).count();
+        pollfd waiting{copy, POLLIN, 0};
+        if (left <= 0 || ::poll(&waiting, 1, static_cast<int>(left)) <= 0) return;
+        const auto count = ::recv(copy, piece.data(), piece.size(), MSG_DONTWAIT);
+        if (count <= 0) return;
+        total += static_cast<std::size_t>(count);
+    }
 }
 
 bool Patience::accept(const Poco::Net::StreamSocket& socket) {

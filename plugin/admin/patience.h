@@ -36,6 +36,9 @@ public:
         Served(const Served&) = delete;
         Served& operator=(const Served&) = delete;
         ~Served();
+        /// After the answer: takes in what the other side has sent and nobody has read, since a connection that is closed over it is reset, and takes
+        /// the answer with it (RFC 9112 section 9.6). Blocks for a second and 1 MiB at most.
+        void drain() const;
 
     private:
         Patience& patience_;

@@ -225,18 +225,17 @@ SCENARIO("hostile requests get a refusal, and the service goes on", "[system][ap
     struct Hostile {
         std::string target;
         int status;
-        bool isLonger = false;  ///< than what is read of a request: the connection ends, at times before the answer is here
     };
-    for (const auto& [target, status, isLonger] :
+    for (const auto& [target, status] :
          {Hostile{"/api/v1/credentials/..%2f..%2fdata%2fadmin.token", 404}, Hostile{"/api/v1/../../etc/passwd", 404},
           Hostile{"/api/v1/%2e%2e/healthz", 404}, Hostile{"/api/v1/credentials/%00", 404}, Hostile{std::string("/api/v1/credentials/a\0b", 23), 404},
           Hostile{"/api/v1/credentials/%", 400}, Hostile{"/api/v1/credentials/%g1", 400}, Hostile{"/api/v1/credentials/'%20OR%201=1--", 404},
-          Hostile{"/api/v1/credentials/" + std::string(10'000, 'a'), 404}, Hostile{"/api/v1/" + std::string(100'000, 'a'), 400, true},
-          Hostile{"/api/v1/diagnosis?text=" + std::string(100'000, 'a'), 400, true}, Hostile{"/api/v1/diagnosis?" + std::string(5'000, '&'), 400},
+          Hostile{"/api/v1/credentials/" + std::string(10'000, 'a'), 404}, Hostile{"/api/v1/" + std::string(100'000, 'a'), 400},
+          Hostile{"/api/v1/diagnosis?text=" + std::string(100'000, 'a'), 400}, Hostile{"/api/v1/diagnosis?" + std::string(5'000, '&'), 400},
           Hostile{"http://evil.example/api/v1/credentials", 404}, Hostile{"*", 404}}) {
         const auto answer = office.raw("GET " + target + head);
         INFO(target.substr(0, 60) << " is answered " << answer.substr(0, 300));
-        if (!isLonger || !answer.empty()) CHECK(answer.starts_with("HTTP/1.1 " + std::to_string(status) + " "));
+        CHECK(answer.starts_with("HTTP/1.1 " + std::to_string(status) + " "));
         CHECK(answer.find(office.port.token()) == std::string::npos);
     }
     THEN("twenty at once are answered, or told to come again") {

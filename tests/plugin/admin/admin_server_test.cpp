@@ -157,6 +157,18 @@ private:
 
 }  // namespace
 
+SCENARIO("who sends more than is read gets an answer all the same", "[admin]") {
+    Port port;
+    const std::string much(500'000, 'x');
+    for (const auto& [request, status] :
+         {std::pair{port.head("/healthz", "POST", "Content-Length: 500000\r\n") + much, "HTTP/1.1 405 "},
+          std::pair{port.head("/" + much), "HTTP/1.1 400 "}, std::pair{port.head("/healthz", "GET", "X-Much: " + much + "\r\n"), "HTTP/1.1 400 "}}) {
+        CAPTURE(status);
+        CHECK(port.raw(request).starts_with(status));
+        CHECK(port.ask("/healthz").status == 200);
+    }
+}
+
 SCENARIO("those who are slow on purpose do not keep others out", "[admin]") {
     const Port port;
     std::vector<std::unique_ptr<Dripping>> slow;
