@@ -50,6 +50,12 @@ public:
         configure("");
     }
     void configure(const std::string& more) const { servers::writeFile(directory_ / "postern.properties", base_ + more); }
+    void configureWithout(const std::string& credential) const {
+        std::string rest;
+        for (std::size_t at = 0; at < base_.size(); at = base_.find('\n', at) + 1)
+            if (const auto line = base_.substr(at, base_.find('\n', at) + 1 - at); !line.starts_with("credential." + credential + ".")) rest += line;
+        servers::writeFile(directory_ / "postern.properties", rest);
+    }
     std::string file(const std::string& name, const std::string& content) const {
         servers::writeFile(directory_ / name, content);
         return (directory_ / name).string();
@@ -226,6 +232,18 @@ SCENARIO("who signs in once is used from then on", "[login][program]") {
         CHECK(json(renewed.output)->getValue<int>("status") == 0);
         CHECK(Surroundings::get().provider.requests().size() == asked + 1);
         CHECK(Surroundings::get().provider.requests().back().body.find("grant_type=refresh_token") != std::string::npos);
+    }
+    GIVEN("somebody who wants it forgotten, be the credential still configured or not") {
+        if (GENERATE(false, true)) place.configureWithout("web");
+        const auto forgotten = place.postern({"credentials", "web", "--forget"});
+        INFO(forgotten.error);
+        CHECK(forgotten.status == 0);
+        THEN("somebody has to sign in again") {
+            place.configure("");
+            const auto token = place.postern({"token", "web"});
+            CHECK(token.status == 77);
+            CHECK(token.error.find("PO-3012") != std::string::npos);
+        }
     }
 }
 

@@ -308,6 +308,14 @@ SCENARIO("commands are dispatched", "[program]") {
         REQUIRE(answer->isNull("access_token"));
         REQUIRE(answer->size() == 8);
     }
+    GIVEN("a look at a credential that does not exist, and the wish to forget it") {
+        const auto [status, out, error] = run({"credentials", "nobody", "--config", config});
+        REQUIRE(status == 78);
+        REQUIRE(error.starts_with("PO-1008 there is no credential named nobody. Next: "));
+        const auto [forgotten, nothing, told] = run({"credentials", "nobody", "--forget", "--config", config});
+        REQUIRE(forgotten == 78);
+        REQUIRE(told.starts_with("PO-3009 there is no credential named nobody. Next: "));
+    }
     GIVEN("a data directory that cannot be made") {
         fakes::write(folder / "data", "a file");
         REQUIRE(std::get<0>(run({"run", "--config", config})) == 73);
