@@ -1,17 +1,14 @@
 // The admin port of the built program over TLS: how it is configured, what it says when that is wrong, and how its certificate is replaced.
 #include "tests/servers/admin_port.h"
 #include "tests/plugin/host/host_fakes.h"
+#include "tests/plugin/host/secret_giver.h"
 #include "tests/plugin/host/started_program.h"
 #include "tests/servers/keystores.h"
 #include "tests/servers/process.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <catch2/catch.hpp>
 
 #include <csignal>
-#include <optional>
 
 using fakes::Program;
 using servers::Certificate;
@@ -22,6 +19,7 @@ namespace {
 struct Place {
     fakes::Folder folder{};
     Certificate authority = makeCertificate({.commonName = "Office", .authority = true});
+    fakes::SecretGiver giver{folder, "hunter2"};
 
     Place() {
         std::filesystem::create_directories(folder / "packages");
@@ -36,12 +34,18 @@ struct Place {
         fakes::write(folder / "admin.new", servers::pkcs12({{name, &own, {own, authority}}}, password));
         std::filesystem::rename(folder / "admin.new", folder / "admin.p12");
     }
-    /// password   where that of the keystore comes from; "": from a file
-    std::vector<std::string> words(const std::string& command, const std::string& more = "", const std::string& password = "") const {
-        fakes::write(folder / "postern.properties",
-                     "server.data = " + folder / "data" + "\npackage.path = " + folder / "packages" +
-                         "\nadmin.address = 127.0.0.1:0\nadmin.tls.keystore = admin\nkeystore.admin.path = " + folder / "admin.p12" +
-                         "\nkeystore.admin.password = " + (password.empty() ? "${file:" + folder / "password" + "}" : password) + "\n" + more);
+    std::vector<std::string> words(const std::string& command, const std::string& more = "") const {
+        return wordsWith("${file:" + folder / "password" + "}", command, more);
+    }
+    std::vector<std::string> wordsWithGiver(const std::string& more) const { return wordsWith(giver.source(), "run", more); }
+    bool isGiverAsked() const {
+        return servers::eventually([&] { return giver.begun() > 0; }, std::chrono::seconds(30));
+    }
+    /// password   where that of the keystore comes from
+    std::vector<std::string> wordsWith(const std::string& password, const std::string& command, const std::string& more) const {
+        fakes::write(folder / "postern.properties", "server.data = " + folder / "data" + "\npackage.path = " + folder / "packages" +
+                                                        "\nadmin.address = 127.0.0.1:0\nadmin.tls.keystore = admin\nkeystore.admin.path = " +
+                                                        folder / "admin.p12" + "\nkeystore.admin.password = " + password + "\n" + more);
         return {command, "--config", folder / "postern.properties"};
     }
     std::string subject() const {
@@ -51,36 +55,6 @@ struct Place {
         if (outcome.output != "ok\n") return "not answered: " + outcome.error;
         const auto at = outcome.error.find("subject: ");
         return outcome.error.substr(at, outcome.error.find('\n', at) - at);
-    }
-};
-
-/// A named pipe, open at both ends, so that nobody waits for somebody to open it.
-struct Opened {
-    explicit Opened(const std::string& path) : end(::open(path.c_str(), O_RDWR | O_CLOEXEC)) {}
-    Opened(const Opened&) = delete;
-    Opened& operator=(const Opened&) = delete;
-    ~Opened() { ::close(end); }
-    void say(const std::string& text) const { REQUIRE(::write(end, text.data(), text.size()) == static_cast<ssize_t>(text.size())); }
-    int end;
-};
-
-/// A program that gives the password; while it is slow, not before it is told to.
-struct Giver {
-    const Place& place;
-    std::string gate = place.folder / "gate", began = place.folder / "began", program = place.folder / "password.sh", slow = place.folder / "slow";
-    std::optional<Opened> held{};
-
-    explicit Giver(const Place& of) : place(of) {
-        REQUIRE(::mkfifo(gate.c_str(), 0600) == 0);
-        held.emplace(gate);
-        fakes::write(program, "#!/bin/sh\nif [ -e '" + slow + "' ]; then : > '" + began + "'; read line < '" + gate + "'; fi\necho hunter2\n");
-        std::filesystem::permissions(program, std::filesystem::perms::owner_all);
-    }
-    std::vector<std::string> words(const std::string& more) const { return place.words("run", more, "${command:" + program + "}"); }
-    void beSlow() const { fakes::write(slow, ""); }
-    void beQuick() const { std::filesystem::remove(slow); }
-    bool isAsked() const {
-        return servers::eventually([&] { return std::filesystem::exists(began); }, std::chrono::seconds(30));
     }
 };
 
@@ -123,19 +97,18 @@ SCENARIO("the admin port speaks HTTPS with the key of a keystore, and shows a ne
 
 SCENARIO("a password that takes its time holds up neither a reload nor the end", "[admin][program]") {
     const Place place;
-    const Giver giver(place);
-    Program service(giver.words("log.level = information\n"));
+    Program service(place.wordsWithGiver("log.level = information\n"));
     service.awaitError(" up packages=0");
-    giver.beSlow();
+    place.giver.beSlow();
     place.keep("second");
-    REQUIRE(giver.isAsked());
-    giver.words("log.level = notice\n");
+    REQUIRE(place.isGiverAsked());
+    place.wordsWithGiver("log.level = notice\n");
     service.signal(SIGHUP);
     service.awaitError("the configuration was reloaded");
     REQUIRE(service.error().find("the admin port goes on with the certificate it has") == std::string::npos);  // the program is still waited for
-    giver.beQuick();
+    place.giver.beQuick();
     WHEN("it comes at last") {
-        giver.held->say("go\n");
+        place.giver.letGoOn();
         THEN("the new certificate is shown") {
             service.awaitError("the admin port shows another certificate from now on");
             CHECK(place.subject().find("CN=second") != std::string::npos);
@@ -155,11 +128,10 @@ SCENARIO("a password that takes its time holds up neither a reload nor the end",
 
 SCENARIO("a password that takes its time when the service starts holds up nobody who wants it to end", "[admin][program]") {
     const Place place;
-    const Giver giver(place);
-    giver.beSlow();
+    place.giver.beSlow();
     GIVEN("a service in the foreground") {
-        Program service(giver.words(""));
-        REQUIRE(giver.isAsked());
+        Program service(place.wordsWithGiver(""));
+        REQUIRE(place.isGiverAsked());
         WHEN("it is told to end") {
             service.signal(SIGTERM);
             THEN("it has ended in order before it was up") {
@@ -170,10 +142,10 @@ SCENARIO("a password that takes its time when the service starts holds up nobody
             }
         }
         WHEN("it is told of another configuration, and the password comes at last") {
-            giver.words("log.level = notice\n");
+            place.wordsWithGiver("log.level = notice\n");
             service.signal(SIGHUP);
-            giver.beQuick();
-            giver.held->say("go\n");
+            place.giver.beQuick();
+            place.giver.letGoOn();
             THEN("it is up, and has that one") {
                 service.awaitError("the configuration was reloaded");
                 service.signal(SIGTERM);
@@ -182,10 +154,10 @@ SCENARIO("a password that takes its time when the service starts holds up nobody
         }
     }
     GIVEN("a service that goes to the background") {
-        auto words = giver.words("log.file = " + place.folder / "postern.log" + "\n");
+        auto words = place.wordsWithGiver("log.file = " + place.folder / "postern.log" + "\n");
         words.emplace_back("--daemon");
         Program parent(words);
-        REQUIRE(giver.isAsked());
+        REQUIRE(place.isGiverAsked());
         REQUIRE(::kill(static_cast<pid_t>(std::stoi(fakes::content(place.folder / "data/postern.lock"))), SIGTERM) == 0);
         THEN("whoever started it is told that it is not up") { CHECK(parent.wait() == 75); }
     }

@@ -1,5 +1,6 @@
 // The built program while a program that gives a password does not come to an end: nothing else waits for it, least of all the end of the service.
 #include "tests/plugin/host/host_fakes.h"
+#include "tests/plugin/host/secret_giver.h"
 #include "tests/plugin/host/started_program.h"
 #include "tests/servers/admin_port.h"
 #include "tests/servers/keystores.h"
@@ -8,9 +9,6 @@
 #include <Poco/JSON/Object.h>
 #include <Poco/JSON/Parser.h>
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <catch2/catch.hpp>
 
 #include <algorithm>
@@ -29,35 +27,24 @@ constexpr auto soon = std::chrono::seconds{60};
 /// Three keystores whose passwords come from a program that waits for what never comes.
 struct Place {
     fakes::Folder folder{};
-    int gate = -1;  // open at both ends, so that nobody waits for somebody to open it
+    fakes::SecretGiver giver{folder, "secret"};
 
     Place() {
         std::filesystem::create_directories(folder / "packages");
         const auto own = servers::makeCertificate({.commonName = "postern"});
         fakes::write(folder / "client.pem", own.pem() + own.keyPem());
-        REQUIRE(::mkfifo((folder / "gate").c_str(), 0600) == 0);
-        gate = ::open((folder / "gate").c_str(), O_RDWR | O_CLOEXEC);
-        fakes::write(folder / "password.sh",
-                     "#!/bin/sh\necho $$ >> '" + folder / "began" + "'\nread line < '" + folder / "gate" + "'\necho secret\n");
-        std::filesystem::permissions(folder / "password.sh", std::filesystem::perms::owner_all);
+        giver.beSlow();
     }
-    Place(const Place&) = delete;
-    Place& operator=(const Place&) = delete;
-    ~Place() { ::close(gate); }
 
     std::vector<std::string> words(const std::string& more) const {
         std::string text = "server.data = " + folder / "data" + "\nadmin.address = 127.0.0.1:0\n" + more;
         for (const auto* name : {"a", "b", "c"})
             text += std::string("keystore.") + name + ".type = pem\nkeystore." + name + ".path = " + folder / "client.pem" + "\nkeystore." + name +
-                    ".password = ${command:" + folder / "password.sh" + "}\n";
+                    ".password = " + giver.source() + "\n";
         fakes::write(folder / "postern.properties", text);
         return {"run", "--config", folder / "postern.properties"};
     }
     std::string withoutPackages() const { return "package.path = " + folder / "packages" + "\n"; }
-    std::size_t begun() const {
-        const auto text = servers::readFile(folder / "began");
-        return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
-    }
     bool isClean() const {
         const auto text = servers::readFile(folder / "data/instance.json");
         return Poco::JSON::Parser().parse(text).extract<Poco::JSON::Object::Ptr>()->getValue<bool>("clean");
@@ -81,11 +68,11 @@ SCENARIO("the service ends while its API waits for a password that does not come
     Program service(place.words(place.withoutPackages()));
     service.awaitError(" up packages=0");
     const auto asked = asker(place, "/api/v1/keystores");
-    REQUIRE(eventually([&] { return place.begun() > 0; }, soon));
+    REQUIRE(eventually([&] { return place.giver.begun() > 0; }, soon));
     service.signal(SIGTERM);
     CHECK(service.wait() == 0);
     CHECK(place.isClean());
-    CHECK(place.begun() == 1);
+    CHECK(place.giver.begun() == 1);
     const auto answer = asked.get();
     INFO(answer.body);
     CHECK(answer.status == 200);
@@ -100,7 +87,7 @@ SCENARIO("the API answers who asks for something else while keystores take their
     for (auto& each : askers) each = asker(place, "/api/v1/keystores");
     REQUIRE(eventually([&] { return std::count_if(askers.begin(), askers.end(), isAnswered) >= 3; }, soon));
     for (const auto& each : askers) CHECK((!isAnswered(each) || each.get().status == 503));
-    CHECK(place.begun() == 1);  // for all of them
+    CHECK(place.giver.begun() == 1);  // for all of them
     CHECK(place.get("/api/v1/credentials").status == 200);
     THEN("who has waited long enough is told to come again") {
         for (auto& each : askers) {
@@ -119,11 +106,11 @@ SCENARIO("alerts and the end of the service do not wait for the password of a ke
     const Place place;
     Program service(place.words(""));
     service.awaitError(" up packages=1");
-    REQUIRE(eventually([&] { return place.begun() > 0; }, soon));
+    REQUIRE(eventually([&] { return place.giver.begun() > 0; }, soon));
     CHECK(eventually([&] { return place.get("/metrics").body.find("postern_alert_conditions{") != std::string::npos; }, soon));
-    CHECK(place.begun() == 1);  // the first is still waited for
+    CHECK(place.giver.begun() == 1);  // the first is still waited for
     service.signal(SIGTERM);
     CHECK(service.wait() == 0);
     CHECK(place.isClean());
-    CHECK(place.begun() == 1);
+    CHECK(place.giver.begun() == 1);
 }
