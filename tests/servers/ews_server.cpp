@@ -36,50 +36,51 @@ const char* schemaDirectory() {
 /// One connection: HTTP in, HTTP out. While an answer stays open, time is counted in calls of speak(), a second each.
 class EwsConnection final : public Peer {
 public:
-    explicit EwsConnection(EwsServer& server) : server_(server) {}
-    ~EwsConnection() override { server_.done(std::exchange(underWay_, 0)); }
+    explicit EwsConnection(EwsServer& server) : entry_(server), server_(&server) {}
+    ~EwsConnection() override { server_->done(std::exchange(underWay_, 0)); }
 
     std::string greeting() override { return {}; }
     std::string receive(std::string_view bytes) override {
-        if (!streams_.empty()) server_.noteAlone("something is asked while an answer stays open");
+        if (!streams_.empty()) server_->noteAlone("something is asked while an answer stays open");
         heard_ += bytes;
         std::string out;
         while (auto request = nextRequest()) {
-            if (server_.requestsPerConnection && answered_++ == *server_.requestsPerConnection) {
+            server_ = &entry_.at(*request);
+            if (server_->requestsPerConnection && answered_++ == *server_->requestsPerConnection) {
                 closed_ = true;
                 return out;
             }
             ++underWay_;
-            server_.begun(1);
+            server_->begun(1);
             out += answerTo(std::move(*request));
         }
-        if (server_.delay.count() == 0) return server_.done(std::exchange(underWay_, 0)), out;
+        if (server_->delay.count() == 0) return server_->done(std::exchange(underWay_, 0)), out;
         held_ += out;
         return {};
     }
     bool hasClosed() const override { return closed_; }
     std::optional<std::chrono::milliseconds> silence() const override {
-        if (!held_.empty()) return server_.delay;
+        if (!held_.empty()) return server_->delay;
         if (!streams_.empty()) return std::chrono::seconds{1};
         return std::nullopt;
     }
     std::string speak() override {
-        if (!held_.empty()) return server_.done(std::exchange(underWay_, 0)), std::exchange(held_, {});
+        if (!held_.empty()) return server_->done(std::exchange(underWay_, 0)), std::exchange(held_, {});
         return streams_.empty() ? std::string() : tick();
     }
 
     bool isStreaming() const { return !streams_.empty(); }
-    const std::string& subscription() const { return streams_; }
+    bool hasNews() const { return server_->hasEvents(streams_); }
     /// What there is to tell, a second having passed.
     std::string tick() {
         ++seconds_;
         bool alive = true;
         std::string out;
-        for (const auto& event : server_.eventsOf(streams_, alive)) out += document(event);
-        if (!alive) return out + end(server_.deadCode_);
+        for (const auto& event : server_->eventsOf(streams_, alive)) out += document(event);
+        if (!alive) return out + end(server_->deadCode_);
         if (closed_) return out;
         if (seconds_ >= minutes_ * 60) return out + document("<m:ConnectionStatus>Closed</m:ConnectionStatus>") + lastChunk();
-        const auto beat = server_.heartbeat.count();
+        const auto beat = server_->heartbeat.count();
         if (out.empty() && beat > 0 && seconds_ % beat == 0) out = document("<m:ConnectionStatus>OK</m:ConnectionStatus>");
         return out;
     }
@@ -93,7 +94,7 @@ private:
         std::string line;
         std::getline(head, line);
         std::istringstream(line) >> request.method >> request.target;
-        if (request.method != "POST" && !server_.anyClient) server_.noteAlone("not a POST: " + line);
+        if (request.method != "POST" && !server_->anyClient) server_->noteAlone("not a POST: " + line);
         while (std::getline(head, line)) {
             const auto colon = line.find(": ");
             if (colon != std::string::npos) request.headers[lowered(line.substr(0, colon))] = line.substr(colon + 2, line.size() - colon - 3);
@@ -108,7 +109,7 @@ private:
     std::string answerTo(EwsRequest request) {
         const auto minutes = request.body.find("<m:ConnectionTimeout>");
         if (minutes != std::string::npos) minutes_ = std::strtol(request.body.c_str() + minutes + 21, nullptr, 10);
-        const auto answer = server_.answer(std::move(request));
+        const auto answer = server_->answer(std::move(request));
         std::string out = "HTTP/1.1 " + std::to_string(answer.status) + " said\r\n";
         for (const auto& [name, value] : answer.headers) out += name + ": " + value + "\r\n";
         if (answer.streams.empty()) return out + "Content-Length: " + std::to_string(answer.body.size()) + "\r\n\r\n" + answer.body;
@@ -116,17 +117,17 @@ private:
         seconds_ = 0;
         documents_ = 0;
         out += "Transfer-Encoding: chunked\r\n\r\n" + counted(answer.body);
-        if (server_.closesAtOnce && !closed_) out += document("<m:ConnectionStatus>Closed</m:ConnectionStatus>") + lastChunk();
+        if (server_->closesAtOnce && !closed_) out += document("<m:ConnectionStatus>Closed</m:ConnectionStatus>") + lastChunk();
         return out;
     }
 
-    std::string document(const std::string& content) { return closed_ ? std::string() : counted(server_.keptStreamed(streams_, content)); }
+    std::string document(const std::string& content) { return closed_ ? std::string() : counted(server_->keptStreamed(streams_, content)); }
     std::string counted(const std::string& bytes) {
-        if (server_.streamEndsAfter && ++documents_ >= *server_.streamEndsAfter) closed_ = true;
+        if (server_->streamEndsAfter && ++documents_ >= *server_->streamEndsAfter) closed_ = true;
         return chunk(bytes);
     }
     std::string end(const std::string& code) {
-        const auto text = server_.keptStreamed(streams_, code);
+        const auto text = server_->keptStreamed(streams_, code);
         return chunk(text) + lastChunk();
     }
     std::string lastChunk() {
@@ -134,7 +135,8 @@ private:
         return "0\r\n\r\n";
     }
 
-    EwsServer& server_;
+    EwsServer& entry_;
+    EwsServer* server_;  ///< of the mailbox that was asked last
     std::string heard_{}, held_{};
     std::string streams_{};
     int answered_ = 0;
@@ -173,11 +175,16 @@ void EwsServer::serve(TlsServer::Stream& stream) {
         for (int pieces = 0; connection.isStreaming() && !connection.hasClosed() && !stopping_; ++pieces) {
             std::this_thread::sleep_for(std::chrono::milliseconds(20));
             std::string told;
-            if (hasEvents(connection.subscription()) || pieces % 50 == 49) told = connection.tick();
+            if (connection.hasNews() || pieces % 50 == 49) told = connection.tick();
             if (!told.empty()) stream.write(told);
         }
         if (connection.hasClosed()) return stream.cut();
     }
+}
+
+EwsServer& EwsServer::at(const EwsRequest& request) {
+    const auto found = beside.find(request.header("x-anchormailbox"));
+    return found == beside.end() ? *this : *found->second;
 }
 
 EwsAnswer EwsServer::answer(EwsRequest request) {

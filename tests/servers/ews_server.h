@@ -70,6 +70,7 @@ public:
     std::optional<std::size_t> streamEndsAfter{};  ///< documents, then the connection is cut
     std::optional<int> requestsPerConnection{};    ///< the next one is read, and the connection closed
     bool closesAtOnce = false;                     ///< each stream says OK and Closed
+    std::map<std::string, EwsServer*> beside{};    ///< other mailboxes at this address, by X-AnchorMailbox, with moods of their own
 
     EwsServer();
     ~EwsServer();
@@ -120,6 +121,7 @@ private:
         std::deque<std::string> events{};
         std::string affinity{};
     };
+    EwsServer& at(const EwsRequest& request);  ///< this one, or one beside it
     std::optional<EwsAnswer> refuseEntry(const EwsRequest& request, int sameId);
     void checkHeaders(const EwsRequest& request, int sameId);
     void notify(const std::string& folder, const std::string& item, const char* type);

@@ -38,7 +38,7 @@ public:
             asked.body = heard_.substr(end + 4, size);
             if (server_.options_.behindProxy) asked.target = plainQuery(asked.target);
             heard_.erase(0, end + 4 + size);
-            out += server_.serve(std::move(asked), closes_);
+            out += server_.at(asked).serve(std::move(asked), closes_);
         }
         return out;
     }
@@ -132,6 +132,17 @@ void GraphServer::linksLeadTo(std::string root) {
     const std::lock_guard lock(mutex_);
     leadTo_ = std::move(root);
 }
+void GraphServer::beside(GraphServer& other) {
+    other.linksLeadTo(url());
+    const std::lock_guard lock(mutex_);
+    beside_[encoded(other.options_.user)] = &other;
+}
+GraphServer& GraphServer::at(const Asked& asked) {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [user, other] : beside_)
+        if (asked.target.find(user) != std::string::npos || asked.body.find(user) != std::string::npos) return *other;
+    return *this;
+}
 void GraphServer::rendersAnew(bool anew) {
     const std::lock_guard lock(mutex_);
     rendersAnew_ = anew;
@@ -175,6 +186,10 @@ void GraphServer::slow(std::chrono::milliseconds delay) {
 void GraphServer::onRequest(std::function<void(const std::string&, GraphStore&)> hook) {
     const std::lock_guard lock(mutex_);
     hook_ = std::move(hook);
+}
+void GraphServer::onFault(std::function<void(const std::string&)> hook) {
+    const std::lock_guard lock(mutex_);
+    faultHook_ = std::move(hook);
 }
 void GraphServer::onContent(std::function<void(const std::string&, const std::string&)> hook) {
     const std::lock_guard lock(mutex_);
@@ -266,6 +281,7 @@ std::optional<GraphServer::Reply> GraphServer::scripted(const std::string& line)
             continue;
         }
         --fault.times;
+        if (faultHook_) faultHook_(line);
         return refused(fault);
     }
     if (const auto fault = moods_ ? moods_(line) : std::nullopt) return refused(*fault);

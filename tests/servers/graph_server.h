@@ -88,6 +88,7 @@ public:
     void opensAll(bool all);                          ///< every user that is asked for has this mailbox
     void pages(std::size_t size);                     ///< messages and folders on a page at most
     void expire(std::string code, int status = 410);  ///< links given so far are answered with this from now on
+    void beside(GraphServer& other);                  ///< requests that name its user are passed to it; it outlives the last of them
     void linksLeadTo(std::string root);               ///< "https://evil.example" instead of url(); "" = url()
     void rendersAnew(bool anew);                      ///< each $value has other octets
     void onContent(std::function<void(const std::string& kept, const std::string& shown)> hook);  ///< each $value: as it was put in, as it goes out
@@ -107,6 +108,7 @@ public:
     void gather(std::size_t requests);           ///< on loopback: nothing is answered until so many are under way at a time, once
     void slow(std::chrono::milliseconds delay);  ///< each answer, on loopback
     void onRequest(std::function<void(const std::string&, GraphStore&)> hook);  ///< "GET /v1.0/...", before it is answered
+    void onFault(std::function<void(const std::string&)> hook);                 ///< what is answered with a Fault, as this names it
 
     std::vector<std::string> requests() const;  ///< "GET /v1.0/...", in the order they came; of a $batch "BATCH GET /users/..." each
     std::size_t count(std::string_view part) const;
@@ -125,6 +127,7 @@ private:
         std::optional<std::size_t> children{};  ///< it is a page of folders that begins here
     };
 
+    GraphServer& at(const Asked& asked);  ///< this one, or one beside it
     std::string serve(Asked asked, bool& closes);
     Reply answer(Asked& asked);
     Reply inside(Asked& asked);  ///< of a request that may be made
@@ -172,7 +175,9 @@ private:
     std::size_t gather_ = 0;
     std::condition_variable gathered_{};
     std::chrono::milliseconds delay_{0};
+    std::map<std::string, GraphServer*> beside_{};  ///< by their users, encoded
     std::function<void(const std::string&, GraphStore&)> hook_{};
+    std::function<void(const std::string&)> faultHook_{};
     std::function<void(const std::string&, const std::string&)> handsOut_{};
     std::function<void(const std::string&, const GraphStore::Mail&)> acts_{};
     std::function<std::optional<Fault>(const std::string&)> moods_{};

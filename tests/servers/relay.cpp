@@ -90,6 +90,11 @@ void Relay::swallow(bool on) {
     swallow_ = on;
 }
 
+void Relay::rewrite(Rewrite rewrite) {
+    const std::lock_guard lock(mutex_);
+    rewrite_ = std::move(rewrite);
+}
+
 std::size_t Relay::open() const {
     const std::lock_guard lock(mutex_);
     return static_cast<std::size_t>(std::count_if(pairs_.begin(), pairs_.end(), [](const Pair& pair) { return !pair.draining; }));
@@ -146,6 +151,7 @@ void Relay::accept() {
     pair.server = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const auto address = loopback(to_);
     if (::connect(pair.server, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return end(pair);
+    pair.number = ++accepted_;
     const int on = 1;
     for (const int fd : {pair.client, pair.server}) ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     pairs_.push_back(pair);
@@ -181,10 +187,15 @@ void Relay::pass(Pair& pair, bool fromClient, std::string_view bytes) {
     while (!bytes.empty()) {
         const auto end = bytes.find('\n');
         const auto piece = bytes.substr(0, end == std::string_view::npos ? bytes.size() : end + 1);
-        sendAll(to, piece);
+        if (!rewrite_) sendAll(to, piece);
         half += piece;
         bytes.remove_prefix(piece.size());
         if (piece.back() != '\n') continue;
+        if (rewrite_) {
+            const auto passed = rewrite_(pair.number, fromClient, half);
+            sendAll(to, passed.line);
+            if (passed.last) return cut(pair, Cut::fin, false);
+        }
         noteLine(fromClient, std::exchange(half, {}));
         if (cutAt_ == 0 || trigger_ || lines_ != cutAt_) continue;
         hasCut_ = true;

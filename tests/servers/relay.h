@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <mutex>
 #include <optional>
@@ -40,8 +41,18 @@ public:
     std::string dialogue() const;             ///< the last lines that passed, "C: ..." and "S: ..."
     bool heard(std::string_view text) const;  ///< a line of the client's with this text has passed since cutAfter() or cutAfterHearing()
 
+    /// What passes in place of a line; `last`: and the connection ends in order behind it.
+    struct Passed {
+        std::string line{};
+        bool last = false;
+    };
+    using Rewrite = std::function<Passed(std::uint64_t connection, bool fromClient, std::string line)>;
+    /// From now on lines pass whole, and as this says. It is called in the relay's thread, and must not call the relay. Before anybody connects.
+    void rewrite(Rewrite rewrite);
+
 private:
     struct Pair {
+        std::uint64_t number = 0;
         int client = -1, server = -1;
         bool draining = false;  ///< cut: what still comes is thrown away
         bool awaited = false;   ///< the server is to be cut off when it answers
@@ -69,7 +80,9 @@ private:
     std::optional<std::string> trigger_{};
     Cut how_ = Cut::fin;
     bool hasCut_ = false, swallow_ = false;
+    Rewrite rewrite_{};
     std::size_t most_ = 0;
+    std::uint64_t accepted_ = 0;
     std::vector<std::string> dialogue_{};
     std::thread thread_{};
 };
