@@ -21,6 +21,10 @@ namespace {
 class ImapPostbox final : public Postbox {
 public:
     ImapPostbox() : user_(Surroundings::get().newUser()), reader_(Surroundings::get().reader(user_)) {}
+    explicit ImapPostbox(std::shared_ptr<ThrottledImap> way) : ImapPostbox() {
+        way_ = std::move(way);
+        way_->note(user_, record_);
+    }
     std::string protocol() const override { return "imap"; }
     std::string user() const override { return user_; }
     std::string credential(const Workplace& place, const std::string& name) const override { return basicCredential(place, name); }
@@ -30,14 +34,11 @@ public:
                "${file:" + place.file("password", Surroundings::get().mailServer().readerPassword()).string() + "}\n";
     }
     std::string mailbox(const std::string& alias, const std::string& credential) const override {
-        return systemtest::mailbox(alias, user_, credential);
+        return way_ ? at(way_->port(), alias, credential) : systemtest::mailbox(alias, user_, credential);
     }
     std::uint16_t plainPort() const override { return Surroundings::get().mailServer().imapPort(); }
     std::string mailboxAt(std::uint16_t port, const std::string& alias, const std::string& credential) override {
-        auto words = mailbox(alias, credential);
-        for (const auto& [key, value] : std::map<std::string, std::string>{{"host", "127.0.0.1"}, {"port", std::to_string(port)}, {"tls", "none"}})
-            words = replaced(words, "mailbox." + alias + "." + key, value);
-        return words;
+        return at(port, alias, credential);
     }
     void put(const std::vector<Mail>& mails) override { reader_.append("INBOX", mails); }
     std::vector<Lying> in(const std::string& folder) override {
@@ -46,9 +47,17 @@ public:
         return all;
     }
     std::size_t handedOut() const override { return 0; }
+    void refuse(const Refusal& refusal) override { way_->refuse(user_, refusal); }
 
 private:
+    std::string at(std::uint16_t port, const std::string& alias, const std::string& credential) const {
+        auto words = systemtest::mailbox(alias, user_, credential);
+        for (const auto& [key, value] : std::map<std::string, std::string>{{"host", "127.0.0.1"}, {"port", std::to_string(port)}, {"tls", "none"}})
+            words = replaced(words, "mailbox." + alias + "." + key, value);
+        return words;
+    }
     std::string user_;
+    std::shared_ptr<ThrottledImap> way_{};
     servers::ImapClient reader_;
 };
 
@@ -61,7 +70,8 @@ std::string dateOf(const std::string& imap) {
 /// What ews and graph have in common.
 class ExchangePostbox : public Postbox {
 public:
-    std::string user() const override { return "intake@contoso.example"; }
+    explicit ExchangePostbox(std::string name) : user_(std::move(name) + "@contoso.example") {}
+    std::string user() const override { return user_; }
     std::string credential(const Workplace& place, const std::string& name) const override {
         const auto key = [&name](const std::string& last) { return "credential." + name + "." + last + " = "; };
         return key("grant") + "client_credentials\n" + key("client_id") + "app\n" + key("client_secret") +
@@ -96,6 +106,7 @@ private:
         return key("protocol") + protocol() + "\n" + key("url") + "http://127.0.0.1:" + std::to_string(port) + path() + "\n" + key("user") + user() +
                "\n" + key("credential") + credential + "\n" + key("interval") + "1s\n" + key("start") + "all\n" + key("deliver") + "spool\n";
     }
+    const std::string user_;
     servers::TokenEndpoint tokens_{token_};
     mutable std::mutex mutex_{};
     std::map<std::string, std::string> shown_{};  ///< SHA-256 of what went out, of what was put in
@@ -103,13 +114,16 @@ private:
 
 class EwsPostbox final : public ExchangePostbox {
 public:
-    EwsPostbox() {
+    /// At an address of its own, or at that of another one.
+    explicit EwsPostbox(std::string name, EwsPostbox* first = nullptr) : ExchangePostbox(std::move(name)) {
         server_.user = user();
         server_.tokens = {token_};
         server_.rendersAnew = true;
         server_.heartbeat = std::chrono::seconds(1);  // who is gone is noticed when something is said
         server_.handsOut = [this](const auto& kept, const auto& shown) { handsOut(kept, shown); };
-        port_ = server_.listen();
+        server_.instead = [this](const servers::EwsRequest& request) { return refused(request.operation); };
+        port_ = first == nullptr ? server_.listen() : first->port_;
+        if (first != nullptr) first->server_.beside[user()] = &server_;
     }
     std::string protocol() const override { return "ews"; }
     std::uint16_t plainPort() const override { return port_; }
@@ -132,9 +146,24 @@ public:
         const auto asked = server_.operations();
         return static_cast<std::size_t>(std::count(asked.begin(), asked.end(), "GetStreamingEvents"));
     }
+    void refuse(const Refusal& refusal) override {
+        server_.change([&](EwsStore&) { refusal_ = refusal; });
+    }
 
 private:
+    /// Under the server's lock.
+    std::optional<servers::EwsAnswer> refused(const std::string& operation) {
+        record_->asked(operation);
+        if (!refusal_ || operation != refusal_->at) return std::nullopt;
+        const auto how = *std::exchange(refusal_, std::nullopt);
+        record_->refused(operation);
+        const auto backOff = static_cast<int>(std::chrono::milliseconds(how.rest).count());
+        if (how.how == Refusal::How::fault) return EwsServer::fault("ErrorServerBusy", backOff);
+        if (how.how == Refusal::How::message) return EwsServer::refusal(operation, "ErrorServerBusy", backOff);
+        return EwsServer::plain(how.status, {{"Retry-After", std::to_string(how.rest.count())}});
+    }
     std::string path() const override { return "/EWS/Exchange.asmx"; }
+    std::optional<Refusal> refusal_{};
     EwsServer server_{};
     const std::string inbox_ = server_.inbox();
     std::uint16_t port_ = 0;
@@ -142,12 +171,18 @@ private:
 
 class GraphPostbox final : public ExchangePostbox {
 public:
-    GraphPostbox() : server_(optionsFor(user())) {
+    /// At an address of its own, or at that of another one.
+    explicit GraphPostbox(std::string name, GraphPostbox* first = nullptr)
+        : ExchangePostbox(std::move(name)), server_(optionsFor(user(), first == nullptr)), first_(first) {
         server_.rendersAnew(true);
         server_.onContent([this](const auto& kept, const auto& shown) { handsOut(kept, shown); });
+        server_.onRequest([this](const std::string& line, GraphStore&) { record_->asked(line); });
+        server_.onFault([this](const std::string& line) { record_->refused(line); });
+        if (first != nullptr) first->server_.beside(server_);
     }
     std::string protocol() const override { return "graph"; }
     std::uint16_t plainPort() const override {
+        if (first_ != nullptr) return first_->plainPort();
         const auto url = server_.url();
         return static_cast<std::uint16_t>(std::stoul(url.substr(url.rfind(':') + 1)));
     }
@@ -170,25 +205,58 @@ public:
     std::string bin() const override { return "Deleted Items"; }
     std::vector<std::string> problems() const override { return server_.problems(); }
     std::size_t looks() const override { return server_.count("$deltatoken="); }
+    void refuse(const Refusal& refusal) override {
+        GraphServer::Fault fault{.what = refusal.at, .status = refusal.status};
+        fault.code = refusal.status == 429 ? "ApplicationThrottled" : "ServiceUnavailable";
+        fault.headers = {{"Retry-After", std::to_string(refusal.rest.count())}};
+        server_.fail(std::move(fault));
+    }
 
 private:
-    static GraphServer::Options optionsFor(const std::string& user) {
+    static GraphServer::Options optionsFor(const std::string& user, bool listens) {
         GraphServer::Options options;
+        options.listens = listens;
         options.user = user;
         options.token = token_;
         options.linesAreCut = true;
         return options;
     }
     GraphServer server_;
+    const GraphPostbox* first_;  ///< whose address it has
 };
 
 }  // namespace
 
 std::unique_ptr<Postbox> makePostbox(const std::string& protocol) {
     if (protocol == "imap") return std::make_unique<ImapPostbox>();
-    if (protocol == "ews") return std::make_unique<EwsPostbox>();
-    if (protocol == "graph") return std::make_unique<GraphPostbox>();
+    if (protocol == "ews") return std::make_unique<EwsPostbox>("intake");
+    if (protocol == "graph") return std::make_unique<GraphPostbox>("intake");
     throw std::logic_error("no protocol of mailboxes: " + protocol);
+}
+
+namespace {
+
+template <class Box>
+std::vector<std::unique_ptr<Postbox>> atOneAddress(std::size_t count) {
+    std::vector<std::unique_ptr<Postbox>> all;
+    Box* first = nullptr;
+    for (std::size_t i = 0; i < count; ++i) {
+        auto box = std::make_unique<Box>("intake-" + std::to_string(i), first);
+        if (first == nullptr) first = box.get();
+        all.push_back(std::move(box));
+    }
+    return all;
+}
+
+}  // namespace
+
+std::vector<std::unique_ptr<Postbox>> makePostboxes(const std::string& protocol, std::size_t count) {
+    if (protocol == "ews") return atOneAddress<EwsPostbox>(count);
+    if (protocol == "graph") return atOneAddress<GraphPostbox>(count);
+    const auto way = std::make_shared<ThrottledImap>(Surroundings::get().mailServer().imapPort());
+    std::vector<std::unique_ptr<Postbox>> all;
+    while (all.size() < count) all.push_back(std::make_unique<ImapPostbox>(way));
+    return all;
 }
 
 }  // namespace systemtest

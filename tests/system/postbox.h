@@ -1,6 +1,7 @@
 #pragma once
 
 #include "tests/servers/imap_client.h"
+#include "tests/system/throttling.h"
 #include "tests/system/workplace.h"
 
 #include <cstdint>
@@ -44,15 +45,25 @@ public:
     virtual void programDied() {}                                     ///< by force, so that it took no leave
     virtual std::vector<std::string> problems() const { return {}; }  ///< what no client may ask
     virtual std::size_t looks() const { return 0; }  ///< how often the program has begun to listen, or has looked for mail; 0 where nobody counts
+
+    /// Of one that makePostboxes() has made: its server refuses the next request like that.
+    virtual void refuse(const Refusal& refusal) = 0;
+    const Record& record() const { return *record_; }  ///< of what its server is asked
+
+protected:
+    const std::shared_ptr<Record> record_ = std::make_shared<Record>();
 };
 
 /// "imap", "ews" or "graph".
 std::unique_ptr<Postbox> makePostbox(const std::string& protocol);
+/// Several at one address, where mailbox() leads without TLS; a credential of one opens all. The first one ends before the others.
+std::vector<std::unique_ptr<Postbox>> makePostboxes(const std::string& protocol, std::size_t count);
 
 /// A mailbox and mails that have been put into it. Its credential is "c", and that of any of its protocol will do.
 class FilledMailbox {
 public:
-    explicit FilledMailbox(std::string alias, const std::string& protocol = "imap") : alias_(std::move(alias)), box_(makePostbox(protocol)) {}
+    explicit FilledMailbox(std::string alias, const std::string& protocol = "imap") : FilledMailbox(std::move(alias), makePostbox(protocol)) {}
+    FilledMailbox(std::string alias, std::unique_ptr<Postbox> box) : alias_(std::move(alias)), box_(std::move(box)) {}
     std::string words(const std::string& sinks, const std::string& after) const {
         return replaced(box_->mailbox(alias_, "c"), "mailbox." + alias_ + ".deliver", sinks) + "mailbox." + alias_ + ".after = " + after + "\n";
     }
