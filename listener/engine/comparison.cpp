@@ -74,7 +74,7 @@ Task<Result<Compared>> compare(Ledger& ledger, Mailbox& mailbox, const MailboxSe
     if (!summaries) co_return summaries.error();
     auto told = co_await matchByIds(ledger, mailbox, *messages, *candidates, former, std::stop_token{});
     if (!told) co_return told.error();
-    const auto found = matchByKeys(*messages, *candidates, std::move(told->found), told->absent);
+    const auto [found, doubtful] = matchByKeys(*messages, *candidates, std::move(told->found), told->absent);
     const auto moment = startMoment(start);
     Compared compared{.folder = std::move(folder), .byId = told->count};
     const auto missed = keysNotFound(*candidates, found, told->absent);
@@ -82,7 +82,7 @@ Task<Result<Compared>> compare(Ledger& ledger, Mailbox& mailbox, const MailboxSe
         const auto& [ordinal, received, size, match, cross] = (*messages)[i];
         const bool isFresh = !found[i] && moment && (!received || *received >= *moment);
         ++(found[i] ? compared.both : isFresh ? compared.fresh : compared.beforeStart);
-        if (isFresh && missed.has(match, cross)) ++compared.doubtful;
+        if (isFresh && (doubtful[i] || missed.has(match, cross))) ++compared.doubtful;
     }
     const auto known = knownOf(*summaries, settings.alias, compared.folder);
     compared.gone = known - std::min(known, compared.both);

@@ -16,14 +16,18 @@ class KeyMatching {
 public:
     KeyMatching(std::span<const Identified> messages, std::span<const Candidate> candidates, std::vector<std::optional<std::size_t>> known,
                 std::vector<bool> excluded)
-        : messages_(messages), candidates_(candidates), found_(std::move(known)), taken_(std::move(excluded)) {
+        : messages_(messages),
+          candidates_(candidates),
+          found_(std::move(known)),
+          doubted_(messages.size()),
+          taken_(std::move(excluded)) {
         found_.resize(messages.size());
         taken_.resize(candidates.size());
         for (const auto& found : found_)
             if (found) taken_[*found] = true;
     }
 
-    std::vector<std::optional<std::size_t>> run() && {
+    ByKeys run() && {
         using Second = std::optional<std::int64_t>;
         using Exact = std::optional<std::tuple<Digest, std::int64_t>>;
         using Cross = std::optional<std::tuple<std::uint64_t, std::int64_t>>;
@@ -43,26 +47,31 @@ public:
         const std::function cross = [](const Candidate& one) -> Cross {
             return one.crossKey != 0 ? Cross({one.crossKey, secondOf(one.received)}) : std::nullopt;
         };
-        pair(exactOf, exact, false);
-        pair(keyOf, key, false);
-        pair(crossOf, cross, false);
-        pair(exactOf, exact, true);
-        pair(crossOf, cross, true);
-        return std::move(found_);
+        pair(exactOf, exact);
+        pair(keyOf, key);
+        pair(crossOf, cross);
+        ByKeys told{.found = std::move(found_), .doubtful = std::move(doubted_)};
+        for (std::size_t i = 0; i < messages_.size(); ++i)
+            if (told.found[i]) told.doubtful[i] = false;
+        return told;
     }
 
 private:
     /// Those of one value in their own order, unless there are more messages than candidates.
     template <class Value>
     void pair(const std::function<std::optional<Value>(const Identified&)>& ofMessage,
-              const std::function<std::optional<Value>(const Candidate&)>& ofCandidate, bool removed) {
+              const std::function<std::optional<Value>(const Candidate&)>& ofCandidate) {
         struct Group {
-            std::vector<std::size_t> messages{}, candidates{};
+            std::vector<std::size_t> messages{}, candidates{};  ///< of the candidates those that nobody has taken away
         };
         std::map<Value, Group> groups;
-        for (std::size_t i = 0; i < candidates_.size(); ++i)
-            if (!taken_[i] && candidates_[i].removed == removed)
-                if (const auto value = ofCandidate(candidates_[i])) groups[*value].candidates.push_back(i);
+        for (std::size_t i = 0; i < candidates_.size(); ++i) {
+            if (taken_[i]) continue;
+            const auto value = ofCandidate(candidates_[i]);
+            if (!value) continue;
+            auto& group = groups[*value];
+            if (!candidates_[i].removed) group.candidates.push_back(i);
+        }
         for (std::size_t i = 0; i < messages_.size(); ++i) {
             if (found_[i]) continue;
             const auto value = ofMessage(messages_[i]);
@@ -70,7 +79,10 @@ private:
             if (group != groups.end()) group->second.messages.push_back(i);
         }
         for (const auto& [value, group] : groups) {
-            if (group.messages.size() > group.candidates.size()) continue;
+            if (group.messages.size() > group.candidates.size()) {
+                for (const auto message : group.messages) doubted_[message] = true;
+                continue;
+            }
             for (std::size_t i = 0; i < group.messages.size(); ++i) {
                 found_[group.messages[i]] = group.candidates[i];
                 taken_[group.candidates[i]] = true;
@@ -81,13 +93,14 @@ private:
     std::span<const Identified> messages_;
     std::span<const Candidate> candidates_;
     std::vector<std::optional<std::size_t>> found_;
+    std::vector<bool> doubted_;
     std::vector<bool> taken_;  ///< of the candidates: not to be found any more
 };
 
 }  // namespace
 
-std::vector<std::optional<std::size_t>> matchByKeys(std::span<const Identified> messages, std::span<const Candidate> candidates,
-                                                    std::vector<std::optional<std::size_t>> known, std::vector<bool> excluded) {
+ByKeys matchByKeys(std::span<const Identified> messages, std::span<const Candidate> candidates, std::vector<std::optional<std::size_t>> known,
+                   std::vector<bool> excluded) {
     return KeyMatching(messages, candidates, std::move(known), std::move(excluded)).run();
 }
 

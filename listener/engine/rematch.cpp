@@ -95,7 +95,7 @@ Task<Result<void>> Rematch::match() {
         byIds_ = told->count;
     }
     if (mailbox_.rendersAnew() || case_.otherProtocol) {
-        found_ = matchByKeys(messages_, candidates_, std::move(found_), std::move(absent));
+        found_ = matchByKeys(messages_, candidates_, std::move(found_), std::move(absent)).found;
         co_return Result<void>{};
     }
     const auto rendered = std::stable_partition(candidates_.begin(), candidates_.end(), [](const Candidate& one) { return !one.rendered; });
@@ -105,7 +105,7 @@ Task<Result<void>> Rematch::match() {
     if (count == candidates_.size()) co_return Result<void>{};
     std::vector<bool> byContent(candidates_.size());
     std::fill_n(byContent.begin(), count, true);
-    found_ = matchByKeys(messages_, candidates_, std::move(found_), std::move(byContent));
+    found_ = matchByKeys(messages_, candidates_, std::move(found_), std::move(byContent)).found;
     co_return Result<void>{};
 }
 

@@ -4,6 +4,7 @@
 
 using namespace listener;
 using Found = std::vector<std::optional<std::size_t>>;
+using Doubts = std::vector<bool>;
 
 namespace {
 
@@ -24,7 +25,7 @@ Candidate removed(char head, int second, std::uint64_t cross) {
     return one;
 }
 
-Found match(const std::vector<Identified>& messages, const std::vector<Candidate>& rows) { return matchByKeys(messages, rows); }
+Found match(const std::vector<Identified>& messages, const std::vector<Candidate>& rows) { return matchByKeys(messages, rows).found; }
 
 }  // namespace
 
@@ -48,33 +49,62 @@ SCENARIO("messages are found again by their keys, whatever octets the server mak
         THEN("no cross key tells nothing") { CHECK(match({shown('x', 1, 0)}, {row('a', 1, 0)}) == Found{std::nullopt}); }
         THEN("a message without a date is found by its head alone") {
             const std::vector<Identified> undated{{.matchKey = digest('x'), .crossKey = 77}};
-            CHECK(matchByKeys(undated, std::vector<Candidate>{row('a', 1, 77)}) == Found{std::nullopt});
-            CHECK(matchByKeys(undated, std::vector<Candidate>{row('x', 1, 0)}) == Found{0});
+            CHECK(match(undated, {row('a', 1, 77)}) == Found{std::nullopt});
+            CHECK(match(undated, {row('x', 1, 0)}) == Found{0});
         }
     }
     GIVEN("fewer messages than known ones that have all in common") {
         THEN("each of them is known") {
             CHECK(match({shown('x', 1, 7), shown('x', 1, 7)}, {row('a', 1, 7), row('a', 1, 7), row('a', 1, 7)}) == Found{0, 1});
         }
+        THEN("nothing is doubtful: those that are missing are gone") {
+            const auto told = matchByKeys(std::vector{shown('x', 1, 7)}, std::vector{row('a', 1, 7), row('a', 1, 7)});
+            CHECK(told.doubtful == Doubts{false});
+        }
     }
     GIVEN("more messages than known ones that have all in common") {
         THEN("none is taken for known: rather delivered than lost") {
             CHECK(match({shown('a', 1, 7), shown('a', 1, 7)}, {row('a', 1, 7)}) == Found{std::nullopt, std::nullopt});
         }
+        THEN("whatever their sizes are, and the known one's") {
+            auto small = shown('a', 1, 7), large = shown('a', 1, 7);
+            small.size = 10, large.size = 5'000'000;
+            CHECK(match({small, large}, {row('a', 1, 7)}) == Found{std::nullopt, std::nullopt});
+        }
+        THEN("all of them are doubtful") {
+            const auto told =
+                matchByKeys(std::vector{shown('x', 1, 7), shown('b', 2, 0), shown('x', 1, 7)}, std::vector{row('b', 2, 0), row('a', 1, 7)});
+            CHECK(told.found == Found{std::nullopt, 0, std::nullopt});
+            CHECK(told.doubtful == Doubts{true, false, true});
+        }
+        THEN("heads that are as they were tell which is meant, if they do") {
+            const auto told = matchByKeys(std::vector{shown('x', 1, 7), shown('a', 1, 7)}, std::vector{row('a', 1, 7)});
+            CHECK(told.found == Found{std::nullopt, 0});
+            CHECK(told.doubtful == Doubts{false, false});
+        }
     }
     GIVEN("a message we took away ourselves") {
-        THEN("it is found in its own second, where no other is") {
-            CHECK(match({shown('a', 1, 7)}, {removed('a', 1, 7)}) == Found{0});
+        THEN("one that is like it is another one, and perhaps it all the same") {
+            for (const auto& message : {shown('a', 1, 7), shown('x', 1, 7)}) {
+                const auto told = matchByKeys(std::vector{message}, std::vector{removed('a', 1, 7)});
+                CHECK(told.found == Found{std::nullopt});
+                CHECK(told.doubtful == Doubts{true});
+            }
+        }
+        THEN("of another second there is no doubt") {
+            CHECK(matchByKeys(std::vector{shown('a', 2, 7)}, std::vector{removed('a', 1, 7)}).doubtful == Doubts{false});
+        }
+        THEN("it keeps none from being found that is there") {
             CHECK(match({shown('a', 1, 7)}, {removed('a', 1, 7), row('a', 1, 7)}) == Found{1});
-            CHECK(match({shown('a', 2, 7)}, {removed('a', 1, 7)}) == Found{std::nullopt});
+            CHECK(match({shown('a', 1, 7), shown('a', 1, 7)}, {removed('a', 1, 7), row('a', 1, 7)}) == Found{std::nullopt, std::nullopt});
         }
     }
     GIVEN("some that are found already, and candidates that are not to be considered") {
         const std::vector<Identified> messages{shown('a', 1, 0), shown('a', 1, 0)};
         const std::vector<Candidate> rows{row('a', 1, 0), row('a', 1, 0)};
         THEN("they are left alone") {
-            CHECK(matchByKeys(messages, rows, {std::nullopt, 0}, {true, false}) == Found{1, 0});
-            CHECK(matchByKeys(messages, rows, {}, {true, true}) == Found{std::nullopt, std::nullopt});
+            CHECK(matchByKeys(messages, rows, {std::nullopt, 0}, {true, false}).found == Found{1, 0});
+            CHECK(matchByKeys(messages, rows, {}, {true, true}).found == Found{std::nullopt, std::nullopt});
         }
     }
 }
