@@ -74,7 +74,7 @@ Task<Result<Compared>> compare(Ledger& ledger, Mailbox& mailbox, const MailboxSe
     if (!summaries) co_return summaries.error();
     auto told = co_await matchByIds(ledger, mailbox, *messages, *candidates, former, std::stop_token{});
     if (!told) co_return told.error();
-    const auto [found, doubtful] = matchByKeys(*messages, *candidates, std::move(told->found), told->absent);
+    const auto [found, doubtful, undecided] = matchByKeys(*messages, *candidates, std::move(told->found), told->absent);
     const auto moment = startMoment(start);
     Compared compared{.folder = std::move(folder), .byId = told->count};
     const auto missed = keysNotFound(*candidates, found, told->absent);

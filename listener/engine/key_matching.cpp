@@ -20,7 +20,8 @@ public:
           candidates_(candidates),
           found_(std::move(known)),
           doubted_(messages.size()),
-          taken_(std::move(excluded)) {
+          taken_(std::move(excluded)),
+          undecided_(candidates.size()) {
         found_.resize(messages.size());
         taken_.resize(candidates.size());
         for (const auto& found : found_)
@@ -53,6 +54,8 @@ public:
         ByKeys told{.found = std::move(found_), .doubtful = std::move(doubted_)};
         for (std::size_t i = 0; i < messages_.size(); ++i)
             if (told.found[i]) told.doubtful[i] = false;
+        for (std::size_t i = 0; i < candidates_.size(); ++i)
+            if (undecided_[i] && !taken_[i]) told.undecided.push_back(i);
         return told;
     }
 
@@ -81,6 +84,7 @@ private:
         for (const auto& [value, group] : groups) {
             if (group.messages.size() > group.candidates.size()) {
                 for (const auto message : group.messages) doubted_[message] = true;
+                for (const auto candidate : group.candidates) undecided_[candidate] = true;
                 continue;
             }
             for (std::size_t i = 0; i < group.messages.size(); ++i) {
@@ -94,7 +98,8 @@ private:
     std::span<const Candidate> candidates_;
     std::vector<std::optional<std::size_t>> found_;
     std::vector<bool> doubted_;
-    std::vector<bool> taken_;  ///< of the candidates: not to be found any more
+    std::vector<bool> taken_;      ///< of the candidates: not to be found any more
+    std::vector<bool> undecided_;  ///< of the candidates
 };
 
 }  // namespace

@@ -15,6 +15,7 @@ namespace listener {
 struct ByKeys {
     std::vector<std::optional<std::size_t>> found{};  ///< beside the messages: which of the candidates each is
     std::vector<bool> doubtful{};                     ///< beside the messages: it is none of them, though some of its second have its keys
+    std::vector<std::size_t> undecided{};  ///< candidates (rising) that nobody has taken away: which of several messages each is cannot be told
 };
 
 /// Which message of a folder is which known one, where octets and sizes tell nothing: the server renders its messages anew at each fetch, or they

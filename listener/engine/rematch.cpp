@@ -95,7 +95,7 @@ Task<Result<void>> Rematch::match() {
         byIds_ = told->count;
     }
     if (mailbox_.rendersAnew() || case_.otherProtocol) {
-        found_ = matchByKeys(messages_, candidates_, std::move(found_), std::move(absent)).found;
+        takeKeys(std::move(absent));
         co_return Result<void>{};
     }
     const auto rendered = std::stable_partition(candidates_.begin(), candidates_.end(), [](const Candidate& one) { return !one.rendered; });
@@ -105,8 +105,15 @@ Task<Result<void>> Rematch::match() {
     if (count == candidates_.size()) co_return Result<void>{};
     std::vector<bool> byContent(candidates_.size());
     std::fill_n(byContent.begin(), count, true);
-    found_ = matchByKeys(messages_, candidates_, std::move(found_), std::move(byContent)).found;
+    takeKeys(std::move(byContent));
     co_return Result<void>{};
+}
+
+/// What keys tell of the rest; of these candidates they are not asked.
+void Rematch::takeKeys(std::vector<bool> excluded) {
+    auto told = matchByKeys(messages_, candidates_, std::move(found_), std::move(excluded));
+    found_ = std::move(told.found);
+    undecided_ = std::move(told.undecided);
 }
 
 Task<Result<void>> Rematch::matchByContent(std::span<const Candidate> candidates) {
@@ -132,6 +139,7 @@ Result<Rebuild> Rematch::conclude() const {
               .start = case_.start};
     if (case_.replaces) rebuild.replaces = case_.replaces->id;
     rebuild.elsewhere = elsewhere_;
+    for (const auto i : undecided_) rebuild.undecided.push_back({candidates_[i].number, candidates_[i].batch, candidates_[i].ordinal});
     const auto moment = startMoment(case_.start);
     std::uint64_t undecided = 0;
     auto highest = listed_.empty() ? 0 : listed_.back();

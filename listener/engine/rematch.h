@@ -40,6 +40,7 @@ private:
     plugin::Task<plugin::Result<void>> look();
     plugin::Task<plugin::Result<void>> match();
     plugin::Task<plugin::Result<void>> matchByContent(std::span<const Candidate> candidates);
+    void takeKeys(std::vector<bool> excluded);
     plugin::Result<Rebuild> conclude() const;
     void report(const Rebuilt& rebuilt) const;
 
@@ -53,6 +54,7 @@ private:
     std::vector<Candidate> candidates_{};
     std::vector<std::optional<std::size_t>> found_{};  ///< beside messages_
     std::vector<std::pair<std::int64_t, std::string>> elsewhere_{};
+    std::vector<std::size_t> undecided_{};  ///< of candidates_
     std::size_t compared_ = 0, byIds_ = 0;
 };
 

@@ -117,9 +117,11 @@ private:
 
 /// A folder whose positions mean something else now, and where its known messages stand in it.
 struct Rebuild {
-    struct Match {
+    struct Known {
         std::int64_t number = 0, batch = 0;
-        std::uint64_t old = 0;      ///< Candidate::ordinal
+        std::uint64_t old = 0;  ///< Candidate::ordinal
+    };
+    struct Match : Known {
         std::uint64_t ordinal = 0;  ///< now
     };
     FolderRecord record;                     ///< as it begins
@@ -127,6 +129,9 @@ struct Rebuild {
     std::vector<Match> matches{};
     /// Rows of messages that are not in this folder, and what this protocol calls them wherever they are.
     std::vector<std::pair<std::int64_t, std::string>> elsewhere{};
+    /// Messages that are in this folder, as it seems, where nobody can tell which of several they are: later, none is taken for one of them that is
+    /// only like it.
+    std::vector<Known> undecided{};
 };
 
 /// What the place of a row is called, and by which protocol; an empty id: it has none but its number.

@@ -107,16 +107,43 @@ OpenBatch batchOf(plugin::Transaction& transaction, std::int64_t batch) {
     return found;
 }
 
+/// Of a member of this batch.
+const Identity* identityAt(const OpenBatch& batch, std::uint64_t ordinal) {
+    const auto found = std::lower_bound(batch.ordinals.begin(), batch.ordinals.end(), ordinal);
+    if (found == batch.ordinals.end() || *found != ordinal || batch.identities.empty()) return nullptr;
+    return &batch.identities[static_cast<std::size_t>(found - batch.ordinals.begin())];
+}
+
 /// The members of open batches that were matched become pending at their new place.
 void bringMembers(plugin::Transaction& transaction, Bringing& bringing, const std::vector<Rebuild::Match>& matches) {
     std::map<std::int64_t, OpenBatch> batches;
     for (const auto& match : matches) {
         if (match.number != 0) continue;
         if (!batches.contains(match.batch)) batches.emplace(match.batch, batchOf(transaction, match.batch));
-        const auto& batch = batches.at(match.batch);
-        const auto found = std::lower_bound(batch.ordinals.begin(), batch.ordinals.end(), match.old);
-        if (found == batch.ordinals.end() || *found != match.old || batch.identities.empty()) continue;
-        bringing.unsettled(batch.identities[static_cast<std::size_t>(found - batch.ordinals.begin())], match.ordinal, MessageState::pending);
+        if (const auto* identity = identityAt(batches.at(match.batch), match.old))
+            bringing.unsettled(*identity, match.ordinal, MessageState::pending);
+    }
+}
+
+/// Of these nobody knows any more which message of the folder they are. A member of an open batch becomes a row for that.
+void leaveUndecided(plugin::Transaction& transaction, const std::vector<Rebuild::Known>& all, plugin::Wall now) {
+    for (const auto& one : all) {
+        if (one.number != 0) {
+            transaction.prepare(sql::keepKnownAs).bind(0, one.number).bind(1, "").run();
+            continue;
+        }
+        const auto batch = batchOf(transaction, one.batch);
+        const auto* const identity = identityAt(batch, one.old);
+        if (identity == nullptr) continue;
+        auto& place = transaction.prepare("SELECT folder_id FROM listener_batch WHERE batch_id = ?").bind(0, one.batch);
+        place.step();
+        const auto folder = place.integer(0);
+        place.reset();
+        Bringing leaving(transaction, folder, now);
+        leaving.unsettled(*identity, one.old, MessageState::missing);
+        leaving.finish();
+        const auto id = stored::id(identity->id);  // bound where it lies
+        transaction.prepare(sql::keepUndecided).bindBlob(0, id).run();
     }
 }
 
@@ -162,8 +189,9 @@ std::optional<Rebuilt> rebuild(plugin::Transaction& transaction, const Rebuild& 
         left.step();
         rebuilt.gone = static_cast<std::uint64_t>(left.integer(0));
         left.reset();
-        endRecord(transaction, *inForce, now);
     }
+    leaveUndecided(transaction, rebuild.undecided, now);
+    if (inForce) endRecord(transaction, *inForce, now);
     endUnfetchable(transaction, mailboxId(transaction, rebuild.record.mailbox));
     rebuilt.record = reading::folder(transaction, rebuild.record.mailbox, rebuild.record.protocol, rebuild.record.name).value();
     return rebuilt;

@@ -126,14 +126,17 @@ private:
     bool isLike(const plugin::Statement& row, const Newcomer& newcomer) const {
         if (!newcomer.rendered && row.integer(16) == 0) return stored::digest(row.blob(6)) == newcomer.sha256;
         const bool sameProtocol = row.text(18) == protocol_;
+        const bool sameId = newcomer.rendered && sameProtocol && row.text(17) == newcomer.position;
+        const bool undecided = !row.isNull(19) && row.text(19).empty();
         const bool hasId = row.text(17) != numberedPosition(number(row, 3), number(row, 4)).text;
         if (sameProtocol && hasId && idsStay(protocol_)) return row.text(17) == newcomer.position;
+        if (undecided) return sameId;
         // What this protocol calls its message is known by now: of those that are like it only that one.
         if (!sameProtocol && !row.isNull(19) && idsStay(protocol_) && row.text(19) != newcomer.position) return false;
         if (stored::digest(row.blob(13)) == newcomer.matchKey) return true;
         // Wherever the row is now: another protocol may have read its head.
         if (newcomer.crossKey != 0 && crossKeyOf(row, 14, 15) == newcomer.crossKey) return true;
-        return newcomer.rendered && sameProtocol && row.text(17) == newcomer.position;
+        return sameId;
     }
 
     void note(const plugin::Statement& row, const Newcomer& newcomer, Recognised& answer) const {

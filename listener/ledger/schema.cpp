@@ -170,7 +170,7 @@ CREATE INDEX listener_item_gone ON listener_item (index_id, gone) WHERE gone IS 
 )sql";
 
 // Moves between protocols. `former_*`: where the row stood when another protocol read it last; that protocol finds it there again. `known_as`: its id
-// by the protocol that reads the mailbox now, of a message that was not where it was looked for.
+// by the protocol that reads the mailbox now, of a message that was not where it was looked for; '': one of several alike, and nobody can tell which.
 constexpr std::string_view sixth = R"sql(
 ALTER TABLE listener_message ADD COLUMN former_folder INTEGER;
 ALTER TABLE listener_message ADD COLUMN former_ordinal INTEGER;

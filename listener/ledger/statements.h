@@ -66,6 +66,7 @@ inline constexpr std::string_view moveMessage =
     "'pending' ELSE state END WHERE number = ?";
 inline constexpr std::string_view keepFormer = "UPDATE listener_message SET former_folder = folder_id, former_ordinal = ordinal WHERE number = ?";
 inline constexpr std::string_view keepKnownAs = "UPDATE listener_message SET known_as = ?2 WHERE number = ?1";
+inline constexpr std::string_view keepUndecided = "UPDATE listener_message SET known_as = '' WHERE delivery_id = ?";
 inline constexpr std::string_view moveDue = "UPDATE listener_due SET folder_id = ?, ordinal = ? WHERE message = ?";
 /// Of a row and a folder: octets tell nothing; the same id by the same protocol; that protocol.
 inline constexpr std::string_view selectSameness =

@@ -127,6 +127,152 @@ SCENARIO("ids that point wrong cost no message", "[exchange]") {
     }
 }
 
+namespace {
+
+/// What `postern move` would say of the INBOX.
+listener::Compared lookBy(ExchangeStage& stage, const std::string& protocol) {
+    const auto more = std::exchange(stage.more, {"mailbox.box.enabled = false"});
+    std::vector<listener::Compared> found;
+    stage.live({.mode = plugin::Mode::service, .time = 1min, .begun = [&](Process& process) {
+                    auto settings = listener::mailboxSettings(*process.configuration(), "box");
+                    REQUIRE(listener::readBy(settings, protocol));
+                    const auto ledger = listener::makeLedger(process.database(), stage.clock());
+                    const auto session = stage.mail().session(settings, process);
+                    auto compared = process.wait(listener::compareFolders(*ledger, *session, settings));
+                    REQUIRE(compared);
+                    found = *compared;
+                }});
+    stage.more = more;
+    REQUIRE(found.size() == 1);
+    return found.front();
+}
+
+using Change = std::pair<std::string, std::string>;
+const std::vector<Change>& changes() {
+    static const std::vector<Change> all{{"imap", "ews"}, {"imap", "graph"}, {"ews", "imap"}, {"ews", "graph"}, {"graph", "imap"}, {"graph", "ews"}};
+    return all;
+}
+
+/// Those that came twice.
+std::set<std::uint64_t> twice(const ExchangeStage& stage) {
+    std::set<std::uint64_t> all;
+    for (const auto& [serial, ids] : stage.hooked())
+        if (ids.size() > 1) all.insert(serial);
+    return all;
+}
+
+std::set<std::uint64_t> came(const ExchangeStage& stage) {
+    std::set<std::uint64_t> all;
+    for (const auto& [serial, ids] : stage.hooked()) all.insert(serial);
+    return all;
+}
+
+}  // namespace
+
+SCENARIO("of several alike that are not all known each is delivered, by whatever protocol they are read then", "[exchange]") {
+    const auto [from, to] = GENERATE(from_range(changes()));
+    const bool newFirst = GENERATE(false, true);
+    const std::size_t size = GENERATE(40, 90'000);
+    GIVEN("a mailbox that goes from " + from + " to " + to + ", and another message like a delivered one, " + (newFirst ? "first" : "last") +
+          " in the list, of " + std::to_string(size) + " octets") {
+        ExchangeStage stage(14);
+        stage.protocol = from;
+        for (int i = 0; i < 6; ++i) stage.mail().arrive("INBOX", i != 2);
+        REQUIRE(stage.once() == 0);
+        const auto known = GENERATE(2U, 3U);  // with a Message-ID, and without
+        const auto fresh = stage.mail().arriveLike("INBOX", known, size);
+        if (newFirst) listFirst(stage.mail(), "INBOX", fresh);
+        if (newFirst && to == "imap") {
+            std::uint32_t uid = 0;
+            for (auto& item : stage.mail().folders["INBOX"].items) item.uid = ++uid;
+        }
+        const auto look = lookBy(stage, to);
+        CHECK(look.fresh == 2);
+        CHECK(look.doubtful == 2);
+        stage.protocol = to;
+        REQUIRE(stage.once() == 0);
+        THEN("nothing is lost, and nothing else comes twice") {
+            CHECK(came(stage) == upTo(7));
+            CHECK(twice(stage) == std::set<std::uint64_t>{known});
+        }
+        THEN("it stays so") {
+            REQUIRE(stage.once() == 0);
+            stage.protocol = from;
+            REQUIRE(stage.once() == 0);
+            CHECK(came(stage) == upTo(7));
+            CHECK(twice(stage) == std::set<std::uint64_t>{known});
+        }
+    }
+}
+
+SCENARIO("of several alike that are all known none is delivered again, by whatever protocol they are read then", "[exchange]") {
+    const auto [from, to] = GENERATE(from_range(changes()));
+    ExchangeStage stage(15);
+    stage.protocol = from;
+    for (int i = 0; i < 3; ++i) stage.mail().arrive("INBOX");
+    stage.mail().arriveLike("INBOX", 2, 90'000);
+    stage.mail().arriveLike("INBOX", 2, 70'000);
+    REQUIRE(stage.once() == 0);
+    if (GENERATE(false, true)) stage.mail().removeByOthers("INBOX", 4);
+    INFO("from " << from << " to " << to);
+    const auto look = lookBy(stage, to);
+    CHECK(look.fresh == 0);
+    CHECK(look.doubtful == 0);
+    stage.protocol = to;
+    REQUIRE(stage.once() == 0);
+    CHECK(came(stage) == upTo(5));
+    CHECK(twice(stage).empty());
+}
+
+SCENARIO("what is like a message that was delivered and taken away is delivered, by whatever protocol it is read", "[exchange]") {
+    const auto [from, to] = GENERATE(from_range(changes()));
+    const std::string after = GENERATE("move:Done", "delete");
+    ExchangeStage stage(16);
+    stage.protocol = from;
+    stage.after = after;
+    for (int i = 0; i < 3; ++i) stage.mail().arrive("INBOX", i != 2);
+    const auto known = GENERATE(2U, 3U);
+    const auto like = stage.mail().folders["INBOX"].items[known - 1];
+    REQUIRE(stage.once() == 0);
+    REQUIRE(stage.mail().folders["INBOX"].items.empty());
+    const auto fresh = stage.mail().arrive("INBOX", known != 3);
+    auto& item = stage.mail().folders["INBOX"].items.back();
+    item.messageId = like.messageId, item.subject = like.subject, item.received = like.received;
+    stage.mail().forgetTold("INBOX");
+    INFO("from " << from << " to " << to << ", after = " << after);
+    const auto look = lookBy(stage, to);
+    CHECK(look.fresh == 1);
+    CHECK(look.doubtful == 1);
+    stage.protocol = to;
+    REQUIRE(stage.once() == 0);
+    CHECK(stage.wrong(upTo(fresh)) == Wrong{});
+    CHECK(stage.mail().folders["INBOX"].items.empty());
+}
+
+SCENARIO("what a dying process had under way, and another message like it, are not lost when another protocol goes on", "[exchange]") {
+    const auto [from, to] = GENERATE(from_range(changes()));
+    GIVEN("a process that reads by " + from + " and ends somewhere, and another that goes on by " + to) {
+        std::uint64_t n = 1;
+        for (bool reached = true; reached; n += 3) {
+            ExchangeStage stage(n);
+            stage.protocol = from;
+            for (int i = 0; i < 3; ++i) stage.mail().arrive("INBOX", i != 1);
+            reached = stage.live({.deathAt = n}) >= n;
+            listFirst(stage.mail(), "INBOX", stage.mail().arriveLike("INBOX", 1, 90'000));
+            stage.mail().arriveLike("INBOX", 2, 80'000);
+            stage.protocol = to;
+            stage.once();
+            CHECK(stage.once() == 0);
+            INFO("ended at effect " << n);
+            CHECK(came(stage) == upTo(5));
+            std::set<std::uint64_t> spooled;
+            for (const auto& [serial, ids] : stage.spooled()) spooled.insert(serial);
+            CHECK(spooled == upTo(5));
+        }
+        THEN("each was looked at") { CHECK(n > 60); }
+    }
+}
+
 SCENARIO("a look with another protocol tells what may be delivered twice", "[exchange]") {
     const bool removes = GENERATE(false, true);
     ExchangeStage stage(13);
@@ -140,19 +286,8 @@ SCENARIO("a look with another protocol tells what may be delivered twice", "[exc
         stage.clock().jump(2h);
         stage.mail().arrive("INBOX");
         stage.mail().folders["INBOX"].items.back().messageId = like.messageId;
-        stage.more = {"mailbox.box.enabled = false"};
-        std::vector<listener::Compared> found;
-        stage.live({.mode = plugin::Mode::service, .time = 1min, .begun = [&](Process& process) {
-                        auto settings = listener::mailboxSettings(*process.configuration(), "box");
-                        REQUIRE(listener::readBy(settings, "graph"));
-                        const auto ledger = listener::makeLedger(process.database(), stage.clock());
-                        const auto session = stage.mail().session(settings, process);
-                        auto compared = process.wait(listener::compareFolders(*ledger, *session, settings));
-                        REQUIRE(compared);
-                        found = *compared;
-                    }});
-        REQUIRE(found.size() == 1);
-        CHECK(found[0].fresh == 1);
-        CHECK(found[0].doubtful == (removes ? 0 : 1));
+        const auto look = lookBy(stage, "graph");
+        CHECK(look.fresh == 1);
+        CHECK(look.doubtful == (removes ? 0 : 1));
     }
 }

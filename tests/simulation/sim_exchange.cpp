@@ -47,10 +47,11 @@ std::uint64_t Exchange::arrive(const std::string& name, bool withId, std::size_t
     return serials_;
 }
 
-std::uint64_t Exchange::arriveLike(const std::string& name, std::uint64_t serial) {
+std::uint64_t Exchange::arriveLike(const std::string& name, std::uint64_t serial, std::size_t size) {
     const auto& items = folders.at(name).items;
     auto item = *std::find_if(items.begin(), items.end(), [serial](const Item& each) { return each.serial == serial; });
     item.serial = ++serials_;
+    if (size != 0) item.body = std::string(size, '~');
     item.ewsId = freshId("ews");
     item.graphId = freshId("graph");
     put(folders.at(name), std::move(item));
@@ -304,6 +305,7 @@ private:
         std::vector<IndexedItem> items;
         for (const auto& item : folder().items)
             if (item.uid > above) items.push_back({item.uid, {}, item.received});
+        std::sort(items.begin(), items.end(), [](const auto& a, const auto& b) { return a.ordinal < b.ordinal; });
         co_return items;
     }
 

@@ -54,8 +54,8 @@ public:
 
     Folder& make(const std::string& name);
     std::uint64_t arrive(const std::string& folder, bool withId = true, std::size_t size = 40);
-    /// Another message that is like this one in all but its ids.
-    std::uint64_t arriveLike(const std::string& folder, std::uint64_t serial);
+    /// Another message that is like this one in all but its ids, and its body, where a size is given.
+    std::uint64_t arriveLike(const std::string& folder, std::uint64_t serial, std::size_t size = 0);
     void moveByOthers(const std::string& from, std::uint64_t serial, const std::string& to);
     void removeByOthers(const std::string& folder, std::uint64_t serial);
     /// The server forgets what it told of the folder: it has to be listed anew.

@@ -4,6 +4,7 @@
 
 using namespace listener;
 using Found = std::vector<std::optional<std::size_t>>;
+using Few = std::vector<std::size_t>;
 using Doubts = std::vector<bool>;
 
 namespace {
@@ -59,6 +60,7 @@ SCENARIO("messages are found again by their keys, whatever octets the server mak
         }
         THEN("nothing is doubtful: those that are missing are gone") {
             const auto told = matchByKeys(std::vector{shown('x', 1, 7)}, std::vector{row('a', 1, 7), row('a', 1, 7)});
+            CHECK(told.undecided == Few{});
             CHECK(told.doubtful == Doubts{false});
         }
     }
@@ -71,16 +73,18 @@ SCENARIO("messages are found again by their keys, whatever octets the server mak
             small.size = 10, large.size = 5'000'000;
             CHECK(match({small, large}, {row('a', 1, 7)}) == Found{std::nullopt, std::nullopt});
         }
-        THEN("all of them are doubtful") {
+        THEN("all of them are doubtful, and none is said to be a known one later") {
             const auto told =
                 matchByKeys(std::vector{shown('x', 1, 7), shown('b', 2, 0), shown('x', 1, 7)}, std::vector{row('b', 2, 0), row('a', 1, 7)});
             CHECK(told.found == Found{std::nullopt, 0, std::nullopt});
             CHECK(told.doubtful == Doubts{true, false, true});
+            CHECK(told.undecided == Few{1});
         }
         THEN("heads that are as they were tell which is meant, if they do") {
             const auto told = matchByKeys(std::vector{shown('x', 1, 7), shown('a', 1, 7)}, std::vector{row('a', 1, 7)});
             CHECK(told.found == Found{std::nullopt, 0});
             CHECK(told.doubtful == Doubts{false, false});
+            CHECK(told.undecided == Few{});
         }
     }
     GIVEN("a message we took away ourselves") {
@@ -89,6 +93,7 @@ SCENARIO("messages are found again by their keys, whatever octets the server mak
                 const auto told = matchByKeys(std::vector{message}, std::vector{removed('a', 1, 7)});
                 CHECK(told.found == Found{std::nullopt});
                 CHECK(told.doubtful == Doubts{true});
+                CHECK(told.undecided == Few{});
             }
         }
         THEN("of another second there is no doubt") {
@@ -105,6 +110,7 @@ SCENARIO("messages are found again by their keys, whatever octets the server mak
         THEN("they are left alone") {
             CHECK(matchByKeys(messages, rows, {std::nullopt, 0}, {true, false}).found == Found{1, 0});
             CHECK(matchByKeys(messages, rows, {}, {true, true}).found == Found{std::nullopt, std::nullopt});
+            CHECK(matchByKeys(messages, rows, {}, {true, false}).undecided == Few{1});
         }
     }
 }

@@ -127,6 +127,37 @@ SCENARIO("what is known of a folder's messages outlives their positions", "[ledg
                 CHECK(ledger.run(ledger->summaries()).front().delivered == 5);
             }
         }
+        WHEN("it is rebuilt, and of some messages nobody can tell which they are now") {
+            auto rebuild = rebuildOf(ledger);
+            const auto four = rowsById(ledger).at(idOf(4)).number, batch = ledger.run(ledger->openBatches(ledger.folder().id)).front().id;
+            rebuild.undecided = {{four, 0, 4}, {0, batch, 6}};
+            REQUIRE(ledger.run(ledger->rebuild(std::move(rebuild))));
+            checkRebuilt(ledger);
+            const auto folder = ledger.folder().id;
+            const auto likes = [&](std::uint64_t like, bool rendered, const std::string& position) {
+                const auto of = identityOf(like);
+                const auto answers = ledger.run(ledger->recognise(folder, {{30, idOf(100 + like), of.sha256, of.matchKey, 0, position, rendered}}));
+                return answers.front().like.size();
+            };
+            THEN("no message is taken for one of them that is only like it") {
+                CHECK(likes(4, true, "8:30") == 0);
+                CHECK(likes(6, true, "8:30") == 0);
+                CHECK(likes(3, true, "8:30") == 1);
+            }
+            THEN("one that has its octets, or the same id at the server, is") {
+                CHECK(likes(4, false, "8:30") == 1);
+                CHECK(likes(4, true, "7:4") == 1);
+            }
+            THEN("once it is found, it is known as ever") {
+                listener::Rebuild again{.record = inbox(9), .replaces = folder};
+                again.matches = {{four, 0, 4, 15}};
+                REQUIRE(ledger.run(ledger->rebuild(std::move(again))));
+                CHECK(rowsById(ledger).at(idOf(4)).position == "9:15");
+                const auto of = identityOf(4);
+                const auto answers = ledger.run(ledger->recognise(ledger.folder().id, {{30, idOf(104), of.sha256, of.matchKey, 0, "9:30", true}}));
+                CHECK(answers.front().like.size() == 1);
+            }
+        }
         WHEN("an operator restarts the mailbox before the rebuild is written") {
             auto rebuild = rebuildOf(ledger);
             ledger.run(ledger->restart("sales", {Start::Kind::now, {}}));
