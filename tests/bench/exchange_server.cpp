@@ -3,6 +3,7 @@
 // COUNTxSIZE, several with commas MAILBOXES     bench1@example.test and so on, all at one address; the password of each, and the token of all, is
 // reader-password Prints "port=N". POST /token answers with a token; POST /deliver with a size as its body puts one mail more into every mailbox;
 // POST /waiting tells for how many mailboxes an answer stays open (EWS), or that have been asked for anything (Graph).
+#include "tests/servers/base64.h"
 #include "tests/servers/ews_server.h"
 #include "tests/servers/graph_server.h"
 #include "tests/servers/tls_server.h"
@@ -66,7 +67,7 @@ class EwsMailboxes final : public Mailboxes {
 public:
     explicit EwsMailboxes(int count) {
         for (int number = 1; number <= count; ++number) {
-            auto& server = servers_[servers::ewsBase64(user(number) + ":" + password)];
+            auto& server = servers_[servers::base64(user(number) + ":" + password)];
             server.user = server.basicUser = user(number);
             server.basicPassword = password;
             server.impersonation = servers::EwsServer::Impersonation::forbidden;

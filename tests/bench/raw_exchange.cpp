@@ -2,6 +2,7 @@
 // EWS by SyncFolderItems and GetItem of ten messages each over two connections, Graph by delta and $value over four; what comes is looked for by its
 // letters, not parsed, and goes into one file per message (written and renamed, not made durable). What others are measured against.
 #include "tests/bench/raw_wire.h"
+#include "tests/servers/base64.h"
 
 #include <fcntl.h>
 #include <openssl/evp.h>
@@ -14,13 +15,6 @@ namespace {
 
 const std::string user = "bench1@example.test", password = "reader-password";
 constexpr std::size_t atOnce = 10;
-
-std::string base64(const std::string& bytes) {
-    std::string out(4 * ((bytes.size() + 2) / 3) + 1, '\0');
-    out.resize(static_cast<std::size_t>(EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
-                                                        reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()))));
-    return out;
-}
 
 /// Of one request; no two the same, those of earlier runs neither.
 std::string requestId() {
@@ -112,7 +106,7 @@ public:
 
 private:
     static std::string head() {
-        return "POST /EWS/Exchange.asmx HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic " + base64(user + ":" + password) +
+        return "POST /EWS/Exchange.asmx HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic " + servers::base64(user + ":" + password) +
                "\r\nContent-Type: text/xml; charset=utf-8\r\n";
     }
     static std::string envelope(const std::string& body) {

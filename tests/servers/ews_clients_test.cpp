@@ -2,8 +2,8 @@
 #include "tests/servers/ews_server.h"
 #include "tests/servers/imap_client.h"
 #include "tests/servers/process.h"
+#include "tests/servers/sha256.h"
 
-#include <openssl/evp.h>
 #include <catch2/catch.hpp>
 
 #include <algorithm>
@@ -26,15 +26,6 @@ std::string mail(const std::string& number) {
            "\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=iso-8859-1\r\nContent-Transfer-Encoding: 8bit\r\n\r\n.\r\n..\r\nFrom "
            "here\r\n" +
            octets + "\r\n<&>\r\n\r\n";
-}
-
-std::string digest(const std::string& bytes) {
-    unsigned char hash[EVP_MAX_MD_SIZE];
-    std::size_t size = 0;
-    EVP_Q_digest(nullptr, "SHA256", nullptr, bytes.data(), bytes.size(), hash, &size);
-    std::string text;
-    for (std::size_t i = 0; i < size; ++i) text += {"0123456789abcdef"[hash[i] >> 4], "0123456789abcdef"[hash[i] & 15]};
-    return text;
 }
 
 /// A person's mailbox with three messages, of which the second is read.
@@ -80,7 +71,7 @@ struct Mailbox {
 
 const std::filesystem::path clients = POSTERN_TEST_SERVERS;
 
-std::string line(const std::string& number, const std::string& rest) { return "item " + digest(mail(number)) + " " + rest + "\n"; }
+std::string line(const std::string& number, const std::string& rest) { return "item " + sha256(mail(number)) + " " + rest + "\n"; }
 
 }  // namespace
 

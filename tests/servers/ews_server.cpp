@@ -1,5 +1,6 @@
 #include "tests/servers/ews_server.h"
 
+#include "tests/servers/base64.h"
 #include "tests/servers/ews_answering.h"
 
 #include <algorithm>
@@ -212,7 +213,7 @@ std::optional<EwsAnswer> EwsServer::refuseEntry(const EwsRequest& request, int s
     const auto given = request.header("authorization");
     const auto accepted = [this](const std::string& token) { return accepts ? accepts(token) : tokens.contains(token); };
     const bool good = basicUser.empty() ? given.rfind("Bearer ", 0) == 0 && accepted(given.substr(7))
-                                        : given == "Basic " + ewsBase64(basicUser + ":" + basicPassword);
+                                        : given == "Basic " + base64(basicUser + ":" + basicPassword);
     if (good) return std::nullopt;
     if (!basicUser.empty()) return plain(401, {{"WWW-Authenticate", "Basic realm=\"mail.contoso.example\""}});
     auto refused = plain(401, {{"WWW-Authenticate", "Bearer client_id=\"00000002-0000-0ff1-ce00-000000000000\", error=\"invalid_token\""}});

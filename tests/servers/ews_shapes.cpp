@@ -1,3 +1,4 @@
+#include "tests/servers/base64.h"
 #include "tests/servers/ews_answering.h"
 #include "tests/servers/ews_elements.h"
 
@@ -49,7 +50,7 @@ std::optional<std::string> EwsServer::Answering::valueOf(const EwsItem& item, El
         case 0x0e23:
             return std::to_string(item.number);  // PR_INTERNET_ARTICLE_NUMBER, which IMAP has for UID
         case 0x0ff9:
-            return ewsBase64(item.id);  // PR_RECORD_KEY
+            return base64(item.id);  // PR_RECORD_KEY
         case 0x1035:
             return headerOf(item, "Message-ID");  // PR_INTERNET_MESSAGE_ID
         case 0x3008:
@@ -131,7 +132,7 @@ std::string EwsServer::Answering::itemXml(const EwsItem& item, Element& shape) {
         auto mime = item.mime;
         if (server_.rendersAnew) mime = "X-Rendering: " + std::to_string(++server_.renderings_) + "\r\n" + mime;
         if (server_.handsOut) server_.handsOut(item.mime, mime);
-        out += "<t:MimeContent CharacterSet=\"UTF-8\">" + ewsBase64(mime) + "</t:MimeContent>";
+        out += "<t:MimeContent CharacterSet=\"UTF-8\">" + base64(mime) + "</t:MimeContent>";
     }
     out += "<t:ItemId Id=\"" + ewsEscaped(item.id) + "\" ChangeKey=\"CQAAABYA1=\"/>";
     const auto subject = item.mime.find("Subject: ");

@@ -78,6 +78,4 @@ private:
     std::string newId(const char* kind);
 };
 
-std::string ewsBase64(std::string_view bytes);
-
 }  // namespace servers

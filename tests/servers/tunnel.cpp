@@ -1,12 +1,12 @@
 #include "tests/servers/tunnel.h"
 
-#include <Poco/Base64Encoder.h>
+#include "tests/servers/base64.h"
+
 #include <Poco/Net/ServerSocket.h>
 #include <Poco/Net/StreamSocket.h>
 
 #include <algorithm>
 #include <array>
-#include <sstream>
 
 namespace servers {
 
@@ -16,15 +16,6 @@ using Poco::Net::StreamSocket;
 namespace {
 
 const Poco::Timespan aMoment{0, 100'000};
-
-std::string base64(const std::string& text) {
-    std::ostringstream out;
-    Poco::Base64Encoder encoder{out};
-    encoder.rdbuf()->setLineLength(0);
-    encoder << text;
-    encoder.close();
-    return out.str();
-}
 
 }  // namespace
 

@@ -1,5 +1,7 @@
 #include "tests/servers/webhook_receiver.h"
 
+#include "tests/servers/base64.h"
+
 #include <openssl/evp.h>
 
 #include <algorithm>
@@ -57,32 +59,26 @@ public:
         else
             EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size());
     }
+    std::string octets() {
+        unsigned char out[32];
+        std::size_t size = sizeof out;
+        unsigned int length = sizeof out;
+        if (key_)
+            EVP_DigestSignFinal(context_.get(), out, &size);
+        else
+            EVP_DigestFinal_ex(context_.get(), out, &length);
+        return {reinterpret_cast<const char*>(out), sizeof out};
+    }
     std::string hex() {
         std::string text;
-        for (const unsigned char octet : octets()) {
-            text += "0123456789abcdef"[octet >> 4];
+        for (const char octet : octets()) {
+            text += "0123456789abcdef"[static_cast<unsigned char>(octet) >> 4];
             text += "0123456789abcdef"[octet & 15];
         }
         return text;
     }
-    std::string base64() {
-        const auto bytes = octets();
-        unsigned char text[64];
-        const int size = EVP_EncodeBlock(text, bytes.data(), static_cast<int>(bytes.size()));
-        return {reinterpret_cast<const char*>(text), static_cast<std::size_t>(size)};
-    }
 
 private:
-    std::vector<unsigned char> octets() {
-        std::vector<unsigned char> out(32);
-        std::size_t size = out.size();
-        unsigned int length = 32;
-        if (key_)
-            EVP_DigestSignFinal(context_.get(), out.data(), &size);
-        else
-            EVP_DigestFinal_ex(context_.get(), out.data(), &length);
-        return out;
-    }
     std::shared_ptr<EVP_PKEY> key_{};
     std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
 };
@@ -292,7 +288,7 @@ void WebhookReceiver::readBody(TlsServer::Stream& stream, Incoming& incoming) co
         if (incoming.announced <= options_.keepsBodiesUpTo) request.body += piece;
     }
     incoming.digest = hash.hex();
-    if (mac) incoming.signature = "v1," + mac->base64();
+    if (mac) incoming.signature = "v1," + base64(mac->octets());
 }
 
 void WebhookReceiver::checkBody(Incoming& incoming) const {

@@ -1,11 +1,11 @@
 #include "tests/system/core.h"
 
+#include "tests/servers/base64.h"
 #include "tests/servers/process.h"
 
 #include <catch2/catch.hpp>
 
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,14 +20,6 @@
 namespace systemtest {
 
 namespace {
-
-std::string base64(std::string_view bytes) {
-    std::string text(4 * (bytes.size() + 2) / 3 + 4, '\0');
-    const int length = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), reinterpret_cast<const unsigned char*>(bytes.data()),
-                                       static_cast<int>(bytes.size()));
-    text.resize(static_cast<std::size_t>(length));
-    return text;
-}
 
 /// What stands around a find, for people.
 std::string around(const std::string& bytes, std::size_t at) {
@@ -86,7 +78,7 @@ void addToken(Secrets& secrets, const std::string& name, std::string_view token)
     secrets[name + ", middle"] = token.substr((token.size() - part) / 2, part);
     secrets[name + ", end"] = token.substr(token.size() - part);
     for (std::size_t shift = 0; shift < 3; ++shift) {  // what stands before it decides how its octets fall into groups of three
-        const auto text = base64(std::string(shift, ' ').append(token));
+        const auto text = servers::base64(std::string(shift, ' ').append(token));
         secrets[name + ", Base64 " + std::to_string(shift)] = text.substr(4, part);
     }
 }

@@ -1,6 +1,6 @@
+#include "tests/servers/base64.h"
 #include "tests/system/workplace.h"
 
-#include <Poco/Base64Decoder.h>
 #include <Poco/DateTimeParser.h>
 #include <Poco/JSON/Array.h>
 #include <Poco/URI.h>
@@ -29,12 +29,6 @@ std::string formField(const std::string& body, const std::string& name) {
     for (std::string field; std::getline(fields, field, '&');)
         if (field.rfind(name + "=", 0) == 0) return formDecoded(field.substr(name.size() + 1));
     return {};
-}
-
-std::string base64Decoded(const std::string& text) {
-    std::istringstream in{text};
-    Poco::Base64Decoder decoder{in};
-    return {std::istreambuf_iterator<char>{decoder}, {}};
 }
 
 std::int64_t seconds(const std::string& internalDate) {
@@ -130,7 +124,7 @@ SCENARIO("five hundred mails in two mailboxes are delivered once, byte for byte,
                 if (requests[0].header("authorization").empty()) std::swap(requests[0], requests[1]);
                 const auto& header = requests[0];
                 const auto& body = requests[1];
-                const auto pair = base64Decoded(header.header("authorization").substr(6));
+                const auto pair = servers::fromBase64(header.header("authorization").substr(6));
                 CHECK(header.header("authorization").rfind("Basic ", 0) == 0);
                 CHECK(formDecoded(pair.substr(0, pair.find(':'))) == "app-basic");
                 CHECK(formDecoded(pair.substr(pair.find(':') + 1)) == servers::IdentityProvider::basicSecret());

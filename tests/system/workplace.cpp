@@ -2,8 +2,6 @@
 
 #include <Poco/JSON/Parser.h>
 
-#include <openssl/evp.h>
-
 #include <catch2/catch.hpp>
 
 #include <algorithm>
@@ -196,19 +194,6 @@ std::vector<std::string> sortedBytes(const std::map<std::string, Delivered>& del
     for (const auto& [id, mail] : delivered) all.push_back(mail.bytes);
     std::sort(all.begin(), all.end());
     return all;
-}
-
-std::string sha256(std::string_view bytes) {
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned size = 0;
-    if (EVP_Digest(bytes.data(), bytes.size(), digest, &size, EVP_sha256(), nullptr) != 1) throw std::runtime_error("no SHA-256");
-    static constexpr char digits[] = "0123456789abcdef";
-    std::string text;
-    for (unsigned index = 0; index < size; ++index) {
-        text += digits[digest[index] >> 4];
-        text += digits[digest[index] & 15];
-    }
-    return text;
 }
 
 Poco::JSON::Object::Ptr json(const std::string& text) { return Poco::JSON::Parser{}.parse(text).extract<Poco::JSON::Object::Ptr>(); }

@@ -4,6 +4,7 @@
 #include "tests/servers/identity_provider.h"
 #include "tests/servers/imap_client.h"
 #include "tests/servers/process.h"
+#include "tests/servers/sha256.h"
 
 #include <Poco/JSON/Object.h>
 
@@ -78,7 +79,7 @@ std::vector<servers::ImapClient::Mail> someMails(const std::string& series, std:
 
 std::vector<std::string> sortedBytes(const std::vector<servers::Held>& held);
 std::vector<std::string> sortedBytes(const std::map<std::string, Delivered>& delivered);
-std::string sha256(std::string_view bytes);  ///< hexadecimal, lower case; any thread
+using servers::sha256;
 Poco::JSON::Object::Ptr json(const std::string& text);
 
 }  // namespace systemtest

@@ -1,7 +1,7 @@
 #include "jwt_verifier.h"
 
-#include <Poco/Base64Decoder.h>
-#include <Poco/Base64Encoder.h>
+#include "tests/servers/base64.h"
+
 #include <Poco/JSON/Array.h>
 #include <Poco/JSON/Parser.h>
 #include <openssl/bn.h>
@@ -12,17 +12,6 @@
 #include <stdexcept>
 
 namespace {
-
-std::string decoded(const std::string& text, int options) {
-    std::istringstream in(text);
-    Poco::Base64Decoder decoder(in, options);
-    return {std::istreambuf_iterator<char>(decoder), {}};
-}
-
-std::string forUrls(const std::string& text) {
-    if (text.empty() || text.find_first_of("+/=\r\n ") != std::string::npos) throw std::runtime_error("not Base64 for URLs: " + text);
-    return decoded(text, Poco::BASE64_URL_ENCODING | Poco::BASE64_NO_PADDING);
-}
 
 std::string derOf(const std::string& both) {
     if (both.size() != 64) throw std::runtime_error("an ES256 signature has 64 octets, not " + std::to_string(both.size()));
@@ -42,9 +31,11 @@ ReadJwt readJwt(const std::string& text) {
     const auto first = text.find('.'), second = text.find('.', first + 1);
     if (first == std::string::npos || second == std::string::npos || text.find('.', second + 1) != std::string::npos)
         throw std::runtime_error("not three parts");
-    const auto object = [](const std::string& part) { return Poco::JSON::Parser().parse(forUrls(part)).extract<Poco::JSON::Object::Ptr>(); };
+    const auto object = [](const std::string& part) {
+        return Poco::JSON::Parser().parse(servers::fromBase64Url(part)).extract<Poco::JSON::Object::Ptr>();
+    };
     return {object(text.substr(0, first)), object(text.substr(first + 1, second - first - 1)), text.substr(0, second),
-            forUrls(text.substr(second + 1))};
+            servers::fromBase64Url(text.substr(second + 1))};
 }
 
 bool ReadJwt::signedBy(EVP_PKEY* key) const {
@@ -66,7 +57,7 @@ std::vector<std::shared_ptr<X509>> ReadJwt::chain() const {
     if (!header->has("x5c")) return all;
     const auto list = header->getArray("x5c");
     for (unsigned i = 0; i < list->size(); ++i) {
-        const auto der = decoded(list->getElement<std::string>(i), 0);
+        const auto der = servers::fromBase64(list->getElement<std::string>(i));
         const auto* at = reinterpret_cast<const unsigned char*>(der.data());
         all.emplace_back(d2i_X509(nullptr, &at, static_cast<long>(der.size())), &X509_free);
     }

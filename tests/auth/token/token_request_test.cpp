@@ -1,8 +1,8 @@
 #include "auth/token/token_request.h"
 
-#include <catch2/catch.hpp>
+#include "tests/servers/base64.h"
 
-#include <Poco/Base64Decoder.h>
+#include <catch2/catch.hpp>
 
 #include <cctype>
 #include <map>
@@ -29,7 +29,7 @@ TokenRequest asked(const Credential& credential, Secret secret, std::string_view
 
 std::string text(const Secret& secret) { return std::string(secret.reveal()); }
 
-// An opinion of its own about what was sent: Poco's Base64, and form decoding that refuses what RFC 6749 Appendix B never makes.
+// An opinion of its own about what was sent: form decoding that refuses what RFC 6749 Appendix B never makes.
 std::string formDecoded(const std::string& encoded) {
     std::string plain;
     for (std::size_t i = 0; i < encoded.size(); ++i) {
@@ -49,12 +49,6 @@ std::string formDecoded(const std::string& encoded) {
         }
     }
     return plain;
-}
-
-std::string base64Decoded(const std::string& encoded) {
-    std::istringstream in(encoded);
-    Poco::Base64Decoder decoder(in);
-    return {std::istreambuf_iterator<char>(decoder), {}};
 }
 
 std::map<std::string, std::string> parameters(const std::string& body) {
@@ -88,7 +82,7 @@ std::vector<std::string> oddSecrets() {
 
 SCENARIO("the Basic header is form-encoded first, as RFC 6749 2.3.1 asks and oidc-provider checks", "[token]") {
     const auto request = asked(app(ClientAuthentication::basic), Secret("s3cr+t/ with:%&="), "mail");
-    CHECK(base64Decoded(text(request.authorization).substr(6)) == "app-basic:s3cr%2Bt%2F+with%3A%25%26%3D");
+    CHECK(servers::fromBase64(text(request.authorization).substr(6)) == "app-basic:s3cr%2Bt%2F+with%3A%25%26%3D");
     CHECK(text(request.authorization).substr(0, 6) == "Basic ");
     CHECK(text(request.body) == "grant_type=client_credentials&scope=mail");
 }
@@ -124,7 +118,7 @@ SCENARIO("every secret arrives as it is, in each placement, and in one only", "[
         const auto header = text(request.authorization);
         REQUIRE(header.substr(0, 6) == "Basic ");
         CHECK(header.find_first_of("\r\n") == std::string::npos);
-        const auto pair = base64Decoded(header.substr(6));
+        const auto pair = servers::fromBase64(header.substr(6));
         const auto colon = pair.find(':');
         REQUIRE(colon != std::string::npos);
         const bool raw = authentication == ClientAuthentication::basicRaw;

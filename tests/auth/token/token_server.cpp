@@ -2,7 +2,8 @@
 
 #include "jwt_verifier.h"
 
-#include <Poco/Base64Decoder.h>
+#include "tests/servers/base64.h"
+
 #include <Poco/String.h>
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -214,9 +215,7 @@ std::string TokenServer::properAnswer(const Request& request) {
     if (const auto header = field("authorization"); !header.empty()) {
         if (!id.empty() || !secret.empty()) return refuse(400, "invalid_request", "more than one client authentication");
         if (header.substr(0, 6) != "Basic ") return refuse(401, "invalid_client", "not Basic");
-        std::istringstream encoded(header.substr(6));
-        Poco::Base64Decoder decoder(encoded);
-        const std::string pair{std::istreambuf_iterator<char>(decoder), {}};
+        const auto pair = servers::fromBase64(header.substr(6));
         const auto colon = pair.find(':');
         if (colon == std::string::npos) return refuse(400, "invalid_request", "no colon in the credentials");
         const auto raw = clients_.find(pair.substr(0, colon));

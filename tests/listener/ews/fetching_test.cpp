@@ -1,4 +1,5 @@
 #include "tests/listener/ews/fixture.h"
+#include "tests/servers/base64.h"
 
 using namespace ewstest;
 using plugin::Code;
@@ -341,7 +342,7 @@ SCENARIO("a message that makes a request for several fail stops no other", "[ews
             servers::EwsServer twin;  // the same folder
             for (std::size_t i = 1; i <= all.size(); ++i) twin.deliver(twin.inbox(), mail(std::to_string(i)));
             auto answer = twin.answer(request);
-            const auto right = servers::ewsBase64(mail("3"));
+            const auto right = servers::base64(mail("3"));
             answer.body.replace(answer.body.find(right), right.size(), "*" + right.substr(1));
             return answer;
         };

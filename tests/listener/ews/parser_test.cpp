@@ -4,6 +4,7 @@
 #include "listener/ews/folder_tree.h"
 #include "listener/ews/refusal.h"
 #include "listener/ews/substitute.h"
+#include "tests/servers/base64.h"
 #include "tests/servers/ews_server.h"
 
 #include <catch2/catch.hpp>
@@ -85,14 +86,14 @@ SCENARIO("references to characters XML does not have become U+FFFD, however they
 
 SCENARIO("Base64 is read in pieces of any size, and nothing else", "[ews]") {
     for (const auto& bytes : {std::string(), std::string("f"), std::string("fo"), std::string("foo"), std::string("\0\xff\x80", 3)}) {
-        const auto text = servers::ewsBase64(bytes);
+        const auto text = servers::base64(bytes);
         for (std::size_t piece = 1; piece <= text.size() + 1; ++piece) CHECK(decoded(text, piece) == bytes);
     }
     CHECK(decoded(" Zm9v\r\nZm8=\n", 3) == "foofo");
     std::string bytes;
     for (int i = 0; i < 10'000; ++i) bytes += static_cast<char>(i * 131 % 251 + i / 251);
     for (const std::size_t width : {76, 75, 6000, 100'000}) {  // lines that end within a group, and between two
-        const auto text = servers::ewsBase64(bytes);
+        const auto text = servers::base64(bytes);
         std::string lines;
         for (std::size_t at = 0; at < text.size(); at += width) lines.append(text, at, width).append("\r\n");
         for (const std::size_t piece : {1, 3, 4, 1000, 4096, 20'000}) CHECK(decoded(lines, piece) == bytes);

@@ -1,4 +1,5 @@
 #include "tests/listener/ews/fixture.h"
+#include "tests/servers/base64.h"
 
 using namespace ewstest;
 using plugin::Code;
@@ -7,13 +8,7 @@ using plugin::Reaction;
 namespace {
 
 /// A token that says these claims; nobody checks its signature.
-std::string tokenOf(const std::string& claims) {
-    auto payload = servers::ewsBase64(claims);
-    std::erase(payload, '=');
-    std::replace(payload.begin(), payload.end(), '+', '-');
-    std::replace(payload.begin(), payload.end(), '/', '_');
-    return "eyJhbGciOiJSUzI1NiJ9." + payload + ".c2lnbmF0dXJl";
-}
+std::string tokenOf(const std::string& claims) { return "eyJhbGciOiJSUzI1NiJ9." + servers::base64Url(claims) + ".c2lnbmF0dXJl"; }
 
 }  // namespace
 
