@@ -18,27 +18,11 @@
 #include <sstream>
 #include <stdexcept>
 #include <system_error>
-#include <thread>
 #include <utility>
 
 namespace servers {
 
 namespace fs = std::filesystem;
-
-TemporaryDirectory::TemporaryDirectory() {
-    std::string name = "/tmp/postern-test.XXXXXX";
-    if (!::mkdtemp(name.data())) throw std::runtime_error("mkdtemp " + name + ": " + std::strerror(errno));
-    path_ = name;
-    ::chmod(path_.c_str(), 0755);
-}
-
-TemporaryDirectory::~TemporaryDirectory() {
-    std::error_code ignored;  // a server that is just ending may still be writing
-    for (int attempt = 0; attempt < 20 && fs::exists(path_, ignored); ++attempt) {
-        fs::remove_all(path_, ignored);
-        if (ignored) pauseForPolling();
-    }
-}
 
 namespace {
 
@@ -176,7 +160,5 @@ void writeFile(const fs::path& path, std::string_view bytes) {
     file.close();
     if (!file) throw std::runtime_error("cannot write " + path.string());
 }
-
-void pauseForPolling() { std::this_thread::sleep_for(Milliseconds{10}); }
 
 }  // namespace servers

@@ -1,8 +1,10 @@
 #pragma once
 
+#include "tests/servers/eventually.h"
+#include "tests/servers/temporary_directory.h"
+
 #include <sys/types.h>
 
-#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -11,23 +13,6 @@
 #include <vector>
 
 namespace servers {
-
-using Milliseconds = std::chrono::milliseconds;
-
-/// A directory of its own under /tmp (short: socket names live in it), removed with everything in it. World-readable, because a mail server that was
-/// started by root works as somebody else.
-class TemporaryDirectory {
-public:
-    TemporaryDirectory();
-    ~TemporaryDirectory();
-    TemporaryDirectory(const TemporaryDirectory&) = delete;
-    TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-    const std::filesystem::path& path() const { return path_; }
-    std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-
-private:
-    std::filesystem::path path_;
-};
 
 /// How a process ended.
 struct Ended {
@@ -75,10 +60,6 @@ struct Outcome {
 /// Runs a program to its end. Throws std::runtime_error, with what it said, when it has not ended within `atMost`.
 Outcome run(const std::vector<std::string>& words, const std::filesystem::path& directory = ".", Milliseconds atMost = std::chrono::seconds{60});
 
-/// Asks again and again until `condition` holds; false after `atMost`. For waiting on another process, which cannot tell us.
-template <class Condition>
-bool eventually(Condition condition, Milliseconds atMost);
-
 /// A port of that IPv4 address nobody listens at, for a program that has to be told one.
 std::uint16_t freePort(const std::string& address);
 /// Something on this machine accepts connections at the port of that IPv4 address.
@@ -86,16 +67,5 @@ bool answers(std::uint16_t port, const std::string& address = "127.0.0.1");
 
 std::string readFile(const std::filesystem::path& path);  ///< "" when there is none
 void writeFile(const std::filesystem::path& path, std::string_view bytes);
-void pauseForPolling();  ///< between two questions to another process
-
-template <class Condition>
-bool eventually(Condition condition, Milliseconds atMost) {
-    const auto end = std::chrono::steady_clock::now() + atMost;
-    while (!condition()) {
-        if (std::chrono::steady_clock::now() >= end) return false;
-        pauseForPolling();
-    }
-    return true;
-}
 
 }  // namespace servers

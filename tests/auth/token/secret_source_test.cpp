@@ -1,5 +1,8 @@
 #include "auth/secret_source.h"
 
+#include "tests/servers/eventually.h"
+#include "tests/servers/temporary_directory.h"
+
 #include <catch2/catch.hpp>
 
 #include <fcntl.h>
@@ -22,23 +25,15 @@ namespace {
 
 class Folder {
 public:
-    Folder() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "postern-secret-XXXXXX").string();
-        REQUIRE(::mkdtemp(pattern.data()) != nullptr);
-        path_ = pattern;
-    }
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-    ~Folder() { std::filesystem::remove_all(path_); }
     std::string put(const std::string& name, const std::string& text) const {
-        const auto path = (path_ / name).string();
+        const auto path = directory_ / name;
         std::ofstream(path, std::ios::binary) << text;
-        return path;
+        return path.string();
     }
-    std::string path(const std::string& name) const { return (path_ / name).string(); }
+    std::string path(const std::string& name) const { return (directory_ / name).string(); }
 
 private:
-    std::filesystem::path path_;
+    servers::TemporaryDirectory directory_{};
 };
 
 plugin::Result<Secret> read(const std::string& written) {
@@ -264,7 +259,7 @@ SCENARIO("a command that nobody waits for any more is ended, with what it has st
     std::stop_source stop;
     const auto reader = makeSecretReader(stop.get_token());
     const std::jthread telling([&] {
-        while (!std::filesystem::exists(begun)) ::usleep(1'000);
+        while (!std::filesystem::exists(begun)) servers::pauseForPolling();
         stop.request_stop();
     });
     const auto secret = reader->command({path});
@@ -275,8 +270,7 @@ SCENARIO("a command that nobody waits for any more is ended, with what it has st
     std::ifstream file(pids);
     pid_t id = 0;
     REQUIRE(file >> id);
-    for (int i = 0; i < 1000 && !hasGone(id); ++i) ::usleep(10'000);
-    CHECK(hasGone(id));
+    CHECK(servers::eventually([id] { return hasGone(id); }, std::chrono::seconds{10}));
     THEN("none is begun any more") {
         std::filesystem::remove(begun);
         CHECK(reader->command({path}).error().code == Code::channelStopped);
@@ -301,6 +295,5 @@ SCENARIO("a command that does not end is ended, with what it has started", "[sec
     std::ifstream file(pids);
     pid_t id = 0;
     REQUIRE(file >> id);
-    for (int i = 0; i < 100 && !hasGone(id); ++i) ::usleep(10'000);
-    CHECK(hasGone(id));
+    CHECK(servers::eventually([id] { return hasGone(id); }, std::chrono::seconds{1}));
 }

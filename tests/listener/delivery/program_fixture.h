@@ -6,6 +6,7 @@
 #include "plugin/runtime/posix_disk.h"
 #include "tests/auth/channel/world.h"
 #include "tests/listener/delivery/spool_fixture.h"
+#include "tests/servers/temporary_directory.h"
 
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -23,15 +24,6 @@ namespace fs = std::filesystem;
 /// A directory with scripts, in which they leave what they have to tell.
 class Scripts {
 public:
-    Scripts() {
-        // Not in /dev/shm: nothing may be executed there on many machines.
-        path_ = (fs::temp_directory_path() / "exec_test_XXXXXX").string();
-        REQUIRE(::mkdtemp(path_.data()) != nullptr);
-    }
-    Scripts(const Scripts&) = delete;
-    Scripts& operator=(const Scripts&) = delete;
-    ~Scripts() { fs::remove_all(path_); }
-
     /// Its first lines go to this directory. Answers the path.
     std::string script(const std::string& body, const std::string& name = "script") const {
         const auto file = at(name);
@@ -55,7 +47,8 @@ public:
     }
 
 private:
-    std::string path_{};
+    servers::TemporaryDirectory directory_{};  // not in /dev/shm: nothing may be executed there on many machines
+    std::string path_ = directory_.path().string();
 };
 
 /// No child of ours is there, not even as a zombie.

@@ -1,10 +1,12 @@
 #include "tests/listener/ledger/ledger_world.h"
+#include "tests/simulation/seeded_random.h"
 
 #include <algorithm>
 #include <map>
 #include <set>
 
 using namespace ledger_test;
+using simulation::SeededRandom;
 using simulation::SimVfs;
 using Fate = SimVfs::Fate;
 
@@ -12,20 +14,6 @@ namespace {
 
 constexpr std::uint64_t messages = 12;
 constexpr std::size_t batchSize = 5;
-
-class SeededRandom final : public plugin::Random {
-public:
-    explicit SeededRandom(std::uint64_t seed) : state_(seed * 0x9e3779b97f4a7c15 + 1) {}
-    void fill(std::span<std::uint8_t> bytes) override {
-        for (auto& byte : bytes) {
-            state_ ^= state_ << 13, state_ ^= state_ >> 7, state_ ^= state_ << 17;
-            byte = static_cast<std::uint8_t>(state_ >> 32);
-        }
-    }
-
-private:
-    std::uint64_t state_;
-};
 
 /// What outlives a process: the mailbox, the system behind the sink, and who was told what.
 struct Outside {

@@ -2,6 +2,7 @@
 
 #include "plugin/host/host_keys.h"
 #include "plugin/host/problem_report.h"
+#include "tests/servers/temporary_directory.h"
 
 #include <Poco/JSON/Array.h>
 #include <Poco/JSON/Object.h>
@@ -27,16 +28,8 @@ namespace fs = std::filesystem;
 
 class OneFile {
 public:
-    explicit OneFile(const std::string& text) {
-        std::string pattern = (fs::temp_directory_path() / "postern-check-XXXXXX").string();
-        REQUIRE(::mkdtemp(pattern.data()) != nullptr);
-        folder_ = pattern;
-        std::ofstream(folder_ / "a.properties", std::ios::binary) << text;
-    }
-    OneFile(const OneFile&) = delete;
-    OneFile& operator=(const OneFile&) = delete;
-    ~OneFile() { fs::remove_all(folder_); }
-    std::string folder() const { return folder_.string(); }
+    explicit OneFile(const std::string& text) { std::ofstream(directory_ / "a.properties", std::ios::binary) << text; }
+    std::string folder() const { return directory_.path().string(); }
     CheckRequest request(bool json = false) const {
         CheckRequest request{findConfiguration({folder(), "a.properties"}), {}};
         request.rules.keys = hostKeys();
@@ -48,7 +41,7 @@ public:
     }
 
 private:
-    fs::path folder_;
+    servers::TemporaryDirectory directory_{};
 };
 
 struct Ran {

@@ -1,5 +1,7 @@
 #include "plugin/host/configuration_files.h"
 
+#include "tests/servers/temporary_directory.h"
+
 #include <catch2/catch.hpp>
 
 #include <sys/stat.h>
@@ -22,22 +24,14 @@ namespace fs = std::filesystem;
 
 class Folder {
 public:
-    Folder() {
-        std::string pattern = (fs::temp_directory_path() / "postern-conf-XXXXXX").string();
-        REQUIRE(::mkdtemp(pattern.data()) != nullptr);
-        path_ = pattern;
-    }
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-    ~Folder() { fs::remove_all(path_); }
     void write(const std::string& name, const std::string& text) const {
-        fs::create_directories((path_ / name).parent_path());
-        std::ofstream(path_ / name, std::ios::binary) << text;
+        fs::create_directories((directory_ / name).parent_path());
+        std::ofstream(directory_ / name, std::ios::binary) << text;
     }
-    std::string path() const { return path_.string(); }
+    std::string path() const { return directory_.path().string(); }
 
 private:
-    fs::path path_;
+    servers::TemporaryDirectory directory_{};
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include "plugin/contract/clock.h"
 #include "plugin/contract/log.h"
+#include "tests/servers/temporary_directory.h"
 
 #include <unistd.h>
 
@@ -20,22 +21,11 @@ namespace fakes {
 /// A folder of its own, gone at the end.
 class Folder {
 public:
-    Folder() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "postern-test-XXXXXX").string();
-        if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp failed");
-        path_ = pattern;
-    }
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-    ~Folder() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-    std::string operator/(const std::string& name) const { return (path_ / name).string(); }
-    std::string path() const { return path_.string(); }
+    std::string operator/(const std::string& name) const { return (directory_ / name).string(); }
+    std::string path() const { return directory_.path().string(); }
 
 private:
-    std::filesystem::path path_;
+    servers::TemporaryDirectory directory_{};
 };
 
 inline void write(const std::string& path, const std::string& content) { std::ofstream(path, std::ios::binary) << content; }

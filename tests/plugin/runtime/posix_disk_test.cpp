@@ -1,5 +1,7 @@
 #include "plugin/runtime/posix_disk.h"
 
+#include "tests/servers/temporary_directory.h"
+
 #include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
@@ -22,14 +24,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
-struct TemporaryDirectory {
-    std::string path;
-    TemporaryDirectory() {
-        std::string name = (fs::temp_directory_path() / "posix_disk_XXXXXX").string();
-        REQUIRE(::mkdtemp(name.data()) != nullptr);
-        path = name;
-    }
-    ~TemporaryDirectory() { fs::remove_all(path); }
+struct Place {
+    servers::TemporaryDirectory directory{};
+    std::string path = directory.path().string();
 };
 
 std::string contentOf(const std::string& path) {
@@ -69,7 +66,7 @@ std::unique_ptr<File> makeFile(Directory& directory, std::string_view bytes, uns
 
 SCENARIO("a file has its name only when it is published", "[disk]") {
     const bool unnamed = GENERATE(true, false);
-    TemporaryDirectory where;
+    Place where;
     const auto disk = makePosixDisk({.unnamedFiles = unnamed});
     const auto directory = openIn(*disk, where.path);
     GIVEN(std::string(unnamed ? "a file system with unnamed files" : "a file system without")) {
@@ -145,7 +142,7 @@ SCENARIO("a file has its name only when it is published", "[disk]") {
 }
 
 SCENARIO("a directory is asked about its names", "[disk]") {
-    TemporaryDirectory where;
+    Place where;
     const auto disk = makePosixDisk();
     const auto directory = openIn(*disk, where.path);
     CHECK(directory->path() == where.path);
@@ -200,7 +197,7 @@ SCENARIO("a directory is asked about its names", "[disk]") {
 }
 
 SCENARIO("leftovers of other processes are removed, and nothing else", "[disk]") {
-    TemporaryDirectory where;
+    Place where;
     const auto disk = makePosixDisk({.unnamedFiles = false});
     const auto directory = openIn(*disk, where.path);
     std::ofstream(where.path + "/.postern-123-456-7") << "left";
@@ -214,7 +211,7 @@ SCENARIO("leftovers of other processes are removed, and nothing else", "[disk]")
 }
 
 SCENARIO("directories are made with their parents", "[disk]") {
-    TemporaryDirectory where;
+    Place where;
     const auto disk = makePosixDisk();
     GIVEN("a path of which the beginning exists") {
         THEN("the rest is made") {
@@ -269,7 +266,7 @@ SCENARIO("directories are made with their parents", "[disk]") {
 }
 
 SCENARIO("a file that could not be written is never published", "[disk]") {
-    TemporaryDirectory where;
+    Place where;
     const auto disk = makePosixDisk();
     const auto directory = openIn(*disk, where.path);
     GIVEN("a limit in the middle of the second write") {
@@ -294,7 +291,7 @@ SCENARIO("a file that could not be written is never published", "[disk]") {
 }
 
 SCENARIO("a full disk is told from other trouble", "[disk]") {
-    TemporaryDirectory where;
+    Place where;
     if (::mount("postern-test", where.path.c_str(), "tmpfs", 0, "size=64k") != 0) {
         WARN("no right to mount: not tried");
         SUCCEED();
@@ -313,7 +310,7 @@ SCENARIO("a full disk is told from other trouble", "[disk]") {
         file = directory->create(0600);
         REQUIRE(file);
         CHECK((*file)->append("the space is free again"));
-        TemporaryDirectory elsewhere;
+        Place elsewhere;
         const auto other = openIn(*disk, elsewhere.path);
         const auto across = other->publish(**file, "x");
         REQUIRE_FALSE(across);

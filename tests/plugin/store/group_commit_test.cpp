@@ -157,7 +157,7 @@ plugin::Task<void> writeMany(plugin::Database& database, std::int64_t from, std:
 SCENARIO("several loops write and read at the same time", "[store]") {
     GIVEN("two loops with a pool of four, and a real file") {
         TemporaryDirectory directory;
-        auto database = open(onDisk(directory.file("postern.db")));
+        auto database = open(onDisk((directory / "postern.db").string()));
         const auto clock = plugin::makeSystemClock();
         std::atomic<int> done = 0, failed = 0;
         const auto onFailure = [&](std::exception_ptr) { ++failed; };

@@ -50,7 +50,7 @@ std::string codeOf(const plugin::SqliteOptions& options) {
 SCENARIO("a database is made private, and known again", "[store]") {
     GIVEN("an empty directory and a generous umask") {
         TemporaryDirectory directory;
-        const auto path = directory.file("postern.db");
+        const auto path = (directory / "postern.db").string();
         const auto before = ::umask(0);
         WHEN("the database is made and written to") {
             InlineLoop loop;
@@ -124,7 +124,7 @@ SCENARIO("migrations are applied once, in order", "[store]") {
 
 SCENARIO("a database that is not ours to use is refused with its reason", "[store]") {
     TemporaryDirectory directory;
-    const auto path = directory.file("postern.db");
+    const auto path = (directory / "postern.db").string();
     GIVEN("a text file") {
         std::ofstream(path) << std::string(5000, 'x');
         THEN("it is damaged") {
@@ -142,7 +142,7 @@ SCENARIO("a database that is not ours to use is refused with its reason", "[stor
         THEN("it is refused as newer") { CHECK(codeOf(onDisk(path)) == "PO-7005 ask"); }
     }
     GIVEN("a directory that does not exist") {
-        THEN("the operator is asked") { CHECK(codeOf(onDisk(directory.file("no/postern.db"))) == "PO-7001 ask"); }
+        THEN("the operator is asked") { CHECK(codeOf(onDisk((directory / "no/postern.db").string())) == "PO-7001 ask"); }
     }
     GIVEN("a sound database") {
         open(onDisk(path)).reset();
@@ -172,7 +172,7 @@ SCENARIO("a database that is not ours to use is refused with its reason", "[stor
 SCENARIO("commands that only show open the database for reading", "[store]") {
     TemporaryDirectory directory;
     InlineLoop loop;
-    auto options = onDisk(directory.file("postern.db"));
+    auto options = onDisk((directory / "postern.db").string());
     auto readOnly = options;
     readOnly.readOnly = true;
     GIVEN("a database in use") {
@@ -214,7 +214,7 @@ SCENARIO("commands that only show open the database for reading", "[store]") {
 
 SCENARIO("a database that cannot be written is refused at once, not opened for reading without a word", "[store]") {
     TemporaryDirectory directory;
-    const auto path = directory.file("postern.db");
+    const auto path = (directory / "postern.db").string();
     REQUIRE(codeOf({.path = path}) == "opened");
     if (!makeImmutable(path, true)) {
         WARN("no file can be made immutable here: not tested");

@@ -37,7 +37,7 @@ bool count(const std::string& path, int times) {
 SCENARIO("two processes write in turn", "[store]") {
     GIVEN("a row both of them count up") {
         TemporaryDirectory directory;
-        const auto path = directory.file("postern.db");
+        const auto path = (directory / "postern.db").string();
         InlineLoop loop;
         REQUIRE(loop.run(open(onDisk(path))->write(insert(0))));
         WHEN("they do so at the same time") {
@@ -67,7 +67,7 @@ SCENARIO("a process that holds the database too long is waited for, not for ever
     GIVEN("a database opened twice") {
         TemporaryDirectory directory;
         InlineLoop loop, other;
-        auto options = onDisk(directory.file("postern.db"));
+        auto options = onDisk((directory / "postern.db").string());
         auto database = open(options);
         options.busyTimeout = std::chrono::milliseconds{20};
         auto impatient = open(options);
@@ -92,7 +92,7 @@ SCENARIO("a process that holds the database too long is waited for, not for ever
 SCENARIO("of several that open a new file at once none is turned away", "[store]") {
     for (int round = 0; round < 20; ++round) {
         TemporaryDirectory directory;
-        const auto path = directory.file("postern.db");
+        const auto path = (directory / "postern.db").string();
         std::atomic<int> waiting{6}, opened{0};
         std::vector<std::thread> all;
         for (int i = 0; i < 6; ++i)

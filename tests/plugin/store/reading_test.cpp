@@ -9,8 +9,8 @@ SCENARIO("readers see what is committed, as it was when they began", "[store]") 
     GIVEN("a database opened twice, as two processes would") {
         TemporaryDirectory directory;
         InlineLoop loop, other;
-        auto database = open(onDisk(directory.file("postern.db")));
-        auto second = open(onDisk(directory.file("postern.db")));
+        auto database = open(onDisk((directory / "postern.db").string()));
+        auto second = open(onDisk((directory / "postern.db").string()));
         REQUIRE(loop.run(database->write(insert(1))));
         WHEN("somebody reads while a function has written but not committed") {
             Numbers sameDatabase, otherDatabase;
@@ -55,7 +55,7 @@ SCENARIO("a reading function that writes is a bug and changes nothing", "[store]
     InlineLoop loop;
     GIVEN("a database with connections for readers") {
         TemporaryDirectory directory;
-        auto database = open(onDisk(directory.file("postern.db")));
+        auto database = open(onDisk((directory / "postern.db").string()));
         auto read = loop.run(database->read(insert(1)));
         THEN("it is refused") {
             REQUIRE_FALSE(read);

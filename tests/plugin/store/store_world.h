@@ -1,53 +1,22 @@
 #pragma once
 
 #include "plugin/store/sqlite_database.h"
+#include "tests/servers/temporary_directory.h"
 #include "tests/simulation/inline_loop.h"
+#include "tests/simulation/seeded_random.h"
 #include "tests/simulation/sim_vfs.h"
 
 #include <catch2/catch.hpp>
 
-#include <cstdlib>
-#include <filesystem>
 #include <string>
 
 namespace store_test {
 
 inline const std::vector<plugin::Migration> numbers{{1, "CREATE TABLE test_number (number INTEGER PRIMARY KEY) STRICT"}};
 
-/// A directory of this test's own, gone with it.
-class TemporaryDirectory {
-public:
-    TemporaryDirectory() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "postern-store-XXXXXX").string();
-        if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no temporary directory");
-        path_ = pattern;
-    }
-    TemporaryDirectory(const TemporaryDirectory&) = delete;
-    TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-    ~TemporaryDirectory() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-    std::string file(const std::string& name) const { return path_ + "/" + name; }
+using servers::TemporaryDirectory;
 
-private:
-    std::string path_;
-};
-
-/// Chance that is the same again for the same seed.
-class SeededRandom final : public plugin::Random {
-public:
-    explicit SeededRandom(std::uint64_t seed) : state_(seed * 0x9e3779b97f4a7c15 + 1) {}
-    void fill(std::span<std::uint8_t> bytes) override {
-        for (auto& byte : bytes) {
-            state_ ^= state_ << 13, state_ ^= state_ >> 7, state_ ^= state_ << 17;
-            byte = static_cast<std::uint8_t>(state_ >> 32);
-        }
-    }
-
-private:
-    std::uint64_t state_;
-};
+using simulation::SeededRandom;
 
 inline plugin::SqliteOptions simulated(const simulation::SimVfs& vfs) {
     plugin::SqliteOptions options;
