@@ -10,18 +10,11 @@ using servers::TlsServer;
 
 namespace {
 
-using Settings = std::map<std::string, std::string>;
-
 Settings through(const Dante& dante, const std::string& type, Settings more = {}) {
     more["proxy.p.type"] = type;
     more["proxy.p.host"] = "127.0.0.1";
     more["proxy.p.port"] = std::to_string(dante.port());
     return more;
-}
-
-void greet(TlsServer::Stream& stream) {
-    stream.write("hello " + stream.serverName());
-    stream.read();
 }
 
 /// A Dante with users or names of its own needs a mount namespace.

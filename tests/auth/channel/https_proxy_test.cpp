@@ -10,8 +10,6 @@ using servers::TlsServer;
 
 namespace {
 
-using Settings = std::map<std::string, std::string>;
-
 /// An authority of the proxy's own, which nobody behind it has anything to do with.
 const servers::Certificate& proxysRoot() {
     static const auto made = servers::makeCertificate({.commonName = "Proxy Root", .authority = true});
@@ -38,11 +36,6 @@ Squid::Options overTls(Squid::Options options = {}) {
     options.certificate = proxysLeaf().pem();
     options.key = proxysLeaf().keyPem();
     return options;
-}
-
-void greet(TlsServer::Stream& stream) {
-    stream.write("hello " + stream.serverName());
-    stream.read();
 }
 
 const Target plain{.host = "mail.behind.test", .port = 143, .tls = Target::Tls::none, .proxy = "p"};

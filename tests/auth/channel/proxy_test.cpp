@@ -14,8 +14,6 @@ using servers::TlsServer;
 
 namespace {
 
-using Settings = std::map<std::string, std::string>;
-
 Configuration configured(const Settings& settings) {
     std::map<std::string, Configuration::Setting, std::less<>> all;
     for (const auto& [key, value] : settings) all[key] = {value, {"test", 1}, true};

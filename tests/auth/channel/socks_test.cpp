@@ -15,8 +15,6 @@ using namespace std::string_literals;
 
 namespace {
 
-using Settings = std::map<std::string, std::string>;
-
 constexpr auto host = "mail.behind.test";
 const std::string asksFor = "\x05\x01\x00\x03\x10mail.behind.test\x00\x8f"s;                   // port 143
 const std::string asksFor4 = "\x04\x01\x00\x8f\x00\x00\x00\x01"s + "me\0mail.behind.test\0"s;  // 0.0.0.1: the name follows

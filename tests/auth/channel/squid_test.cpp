@@ -10,17 +10,10 @@ using servers::TlsServer;
 
 namespace {
 
-using Settings = std::map<std::string, std::string>;
-
 Settings through(const Squid& squid, Settings more = {}) {
     more["proxy.p.host"] = "127.0.0.1";
     more["proxy.p.port"] = std::to_string(squid.port());
     return more;
-}
-
-void greet(TlsServer::Stream& stream) {
-    stream.write("hello " + stream.serverName());
-    stream.read();
 }
 
 }  // namespace

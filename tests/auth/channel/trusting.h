@@ -6,6 +6,8 @@
 #include <map>
 #include <string>
 
+using Settings = std::map<std::string, std::string>;
+
 /// Certificates of one test authority, and a world that trusts it as truststore "own".
 inline const servers::Certificate& root() {
     static const auto made = servers::makeCertificate({.commonName = "Test Root", .authority = true});
@@ -15,6 +17,12 @@ inline const servers::Certificate& leaf() {
     static const auto made = servers::makeCertificate(
         {.commonName = "leaf", .names = {"localhost", "mail.behind.test", "idp.behind.test"}, .addresses = {"127.0.0.1", "::1"}}, &root());
     return made;
+}
+
+/// A session that says which server it was asked for, and waits.
+inline void greet(servers::TlsServer::Stream& stream) {
+    stream.write("hello " + stream.serverName());
+    stream.read();
 }
 
 /// What comes until there are so many bytes, or the end.
@@ -32,7 +40,7 @@ inline plugin::Task<plugin::Result<std::string>> readExactly(auth::Channel* chan
 }
 
 struct Trusting {
-    explicit Trusting(const std::map<std::string, std::string>& settings = {}) : world({{"own", file.path}}, settings) {}
+    explicit Trusting(const Settings& settings = {}) : world({{"own", file.path}}, settings) {}
 
     auth::Target to(const servers::TlsServer& server) const { return {.host = "127.0.0.1", .port = server.port(), .truststore = "own"}; }
     std::unique_ptr<auth::Channel> dial(auth::Target target) {
