@@ -1,5 +1,5 @@
 #include "tests/servers/davmail.h"
-#include "tests/servers/ews_server.h"
+#include "tests/servers/ews_schema_check.h"
 #include "tests/servers/imap_client.h"
 #include "tests/servers/process.h"
 #include "tests/servers/sha256.h"
@@ -85,7 +85,7 @@ SCENARIO("exchangelib reads a mailbox of the server of these tests", "[servers][
                            "subscribed True\ntold ") == 0);
     CHECK(told.output.find("then 1 create\n") != std::string::npos);
     CHECK(mailbox.server.problems() == Names{});
-    if (servers::EwsServer::checksSchema()) CHECK(mailbox.server.schemaProblems() == Names{});
+    checkSchema(mailbox.server);
 }
 
 SCENARIO("Microsoft's Managed API in JavaScript reads a mailbox of the server of these tests, hears of mail, and marks, moves and deletes",
@@ -108,7 +108,7 @@ SCENARIO("Microsoft's Managed API in JavaScript reads a mailbox of the server of
     CHECK(mailbox.in("deleteditems") == Names{mail("3")});
     CHECK(mailbox.server.subscriptions() == 0);
     CHECK(mailbox.server.problems() == Names{});
-    if (servers::EwsServer::checksSchema()) CHECK(mailbox.server.schemaProblems() == Names{});
+    checkSchema(mailbox.server);
 }
 
 SCENARIO("what DavMail hands out by IMAP is what lies in a mailbox of the server of these tests, and what is done there is done here",
@@ -141,5 +141,5 @@ SCENARIO("what DavMail hands out by IMAP is what lies in a mailbox of the server
     CHECK(mailbox.in("junkemail") == Names{mail("2")});
     CHECK(mailbox.server.store().item(mailbox.ids[2]) == nullptr);
     CHECK(mailbox.server.problems() == Names{});
-    if (servers::EwsServer::checksSchema()) CHECK(mailbox.server.schemaProblems() == Names{});
+    checkSchema(mailbox.server);
 }

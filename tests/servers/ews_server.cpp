@@ -352,7 +352,8 @@ std::vector<std::string> EwsServer::schemaProblems() const {
         const std::lock_guard known(validMutex);
         std::copy_if(documents_.begin(), documents_.end(), std::back_inserter(unknown), [](const auto& each) { return !valid.contains(each); });
     }
-    if (schemaDirectory() == nullptr || unknown.empty()) return {};
+    if (schemaDirectory() == nullptr) throw std::logic_error("no schema to compare with");
+    if (unknown.empty()) return {};
     auto pattern = (fs::temp_directory_path() / "ews-XXXXXX").string();
     if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no temporary directory");
     const fs::path directory = pattern;

@@ -102,7 +102,7 @@ public:
     std::vector<EwsRequest> requests() const;
     std::vector<std::string> operations() const;  ///< of requests(), in order
     std::vector<std::string> problems() const;    ///< what nobody may ask
-    /// What does not go with Microsoft's schema; empty without EWS_SCHEMA_DIR. Needs xmllint.
+    /// What does not go with the schema of EWS_SCHEMA_DIR, which there has to be. Needs xmllint.
     std::vector<std::string> schemaProblems() const;
     static bool checksSchema();
 

@@ -56,12 +56,12 @@ SCENARIO("the same over real sockets: large mail, notifications, and a mailbox t
     world.run(mailbox->close(stop.get_token()));
     CHECK(server.subscriptions() == 0);
     CHECK(server.problems() == Fixture::Names{});
-    CHECK(server.schemaProblems() == Fixture::Names{});
+    servers::checkSchema(server);
 }
 
 SCENARIO("requests and answers are those of Microsoft's schema", "[ews][schema]") {
     if (!servers::EwsServer::checksSchema()) {
-        WARN("EWS_SCHEMA_DIR does not name the directory of the schema: nothing was compared with it");
+        WARN("skipped: EWS_SCHEMA_DIR names no directory of the schema");
         SUCCEED();
         return;
     }
