@@ -50,7 +50,7 @@ void ReferenceFilter::feed(std::string_view input, std::string& out) {
             const auto begin = input.find('&');
             out.append(input.substr(0, begin));
             if (begin == std::string_view::npos) return;
-            held_ = "&";
+            held_.assign(1, '&');
             input.remove_prefix(begin + 1);
             continue;
         }

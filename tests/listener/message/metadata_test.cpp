@@ -44,7 +44,7 @@ SCENARIO("metadata is one line of JSON with all keys in order", "[message]") {
         auto message = someMessage();
         message.messageId.reset();
         message.flags.clear();
-        THEN("no key is left out") { CHECK(metadataJson(message).ends_with(R"("message_id":null,"flags":[]})"s + "\n")); }
+        THEN("no key is left out") { CHECK(metadataJson(message).ends_with("\"message_id\":null,\"flags\":[]}\n")); }
     }
     GIVEN("dates of all kinds") {
         const std::pair<std::int64_t, std::string> dates[] = {{0, "1970-01-01T00:00:00Z"},

@@ -164,7 +164,7 @@ SCENARIO("the seal key is made once, for us alone", "[vault]") {
     REQUIRE(made);
     const auto late = other.make(auth::Secret(std::string(64, 'b')));
     REQUIRE(late);
-    CHECK(late->reveal() == std::string(64, 'a') + "\n");
+    CHECK(late->reveal() == std::string(64, 'a').append("\n"));
     struct stat status {};
     REQUIRE(::stat(one.path().c_str(), &status) == 0);
     CHECK((status.st_mode & 0777) == 0600);
