@@ -15,6 +15,7 @@ using servers::IdentityProvider;
 namespace {
 
 constexpr auto soon = std::chrono::seconds{60};
+[[maybe_unused]] const auto shortLives = Surroundings::tokenLifetime = std::chrono::seconds{6};
 
 std::string credential() {
     const auto& provider = Surroundings::get().provider();

@@ -15,11 +15,6 @@ using servers::ImapClient;
 namespace {
 
 constexpr unsigned mailboxes = 400;
-#ifdef POSTERN_TEST_TOKEN_LIFETIME
-constexpr int tokenLifetime = POSTERN_TEST_TOKEN_LIFETIME;  // seconds
-#else
-constexpr int tokenLifetime = 3600;
-#endif
 
 fs::path withUsers(const fs::path& directory) {
     fs::create_directories(directory);
@@ -38,7 +33,7 @@ Surroundings& Surroundings::get() {
 
 Surroundings::Surroundings()
     : certificates_(place_ / "m" / "certificates"),
-      provider_(place_ / "idp", certificates_, {.tokenLifetime = tokenLifetime}),
+      provider_(place_ / "idp", certificates_, {.tokenLifetime = static_cast<int>(tokenLifetime.count())}),
       mailServer_(withUsers(place_ / "m"), provider_.introspectionPort()) {}
 
 std::string Surroundings::newUser() {

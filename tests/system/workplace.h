@@ -8,6 +8,7 @@
 
 #include <Poco/JSON/Object.h>
 
+#include <chrono>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -19,6 +20,7 @@ namespace systemtest {
 class Surroundings {
 public:
     static Surroundings& get();
+    inline static std::chrono::seconds tokenLifetime{3600};  ///< of the provider's; a binary that wants another one sets it before the first use
     const servers::CertificateFiles& certificates() const { return certificates_; }
     const servers::IdentityProvider& provider() const { return provider_; }
     const servers::Dovecot& mailServer() const { return mailServer_; }
