@@ -1,5 +1,6 @@
 #include "tests/system/providers.h"
 
+#include "tests/servers/base64.h"
 #include "tests/system/workplace.h"
 
 #include <Poco/JSON/Object.h>
@@ -29,23 +30,14 @@ TlsServer::Options online() {
                  {"login.microsoftonline.com", "outlook.office365.com", "graph.microsoft.com", "oauth2.googleapis.com", "imap.gmail.com"});
 }
 
-TokenAnswer entraError(const std::string& error, int number) {
-    const auto text = std::to_string(number);
-    return {error == "invalid_client" ? 401 : 400, R"({"error":")" + error + R"(","error_description":"AADSTS)" + text +
-                                                       R"(: as Entra puts it.","error_codes":[)" + text +
-                                                       R"(],"trace_id":"0a1b","correlation_id":"2c3d"})"};
-}
 TokenAnswer googleError(int status, const std::string& error, const std::string& description) {
     return {status, R"({"error":")" + error + R"(","error_description":")" + description + "\"}"};
-}
-TokenAnswer token(const std::string& access, const std::string& more = {}, int lifetime = 3599) {
-    return {200, R"({"token_type":"Bearer","expires_in":)" + std::to_string(lifetime) + R"(,"access_token":")" + access + "\"" + more + "}"};
 }
 
 Poco::JSON::Object::Ptr part(const std::string& jwt, int number) {
     std::size_t begin = 0;
     for (int i = 0; i < number; ++i) begin = jwt.find('.', begin) + 1;
-    return json(fromBase64Url(jwt.substr(begin, jwt.find('.', begin) - begin)));
+    return json(servers::fromBase64Url(jwt.substr(begin, jwt.find('.', begin) - begin)));
 }
 
 std::string resourceOf(const std::string& scope) {
@@ -63,15 +55,6 @@ std::string words(const std::set<std::string>& items) {
     std::string text;
     for (const auto& item : items) text += (text.empty() ? "" : " ") + item;
     return text;
-}
-
-/// As Entra makes them, but for the signature, which only their receiver looks at.
-std::string jwt(const std::string& audience, const std::string& rest) {
-    return base64Url(R"({"alg":"RS256","typ":"JWT"})") + "." +
-           base64Url(R"({"aud":")" + audience + R"(","iss":"https://sts.windows.net/)" + Providers::tenant + R"(/","appid":")" +
-                     Providers::application + R"(","oid":")" + Providers::object + R"(","tid":")" + Providers::tenant +
-                     R"(","nbf":1000000000,"exp":4000000000,)" + rest + "}") +
-           "." + base64Url("no signature");
 }
 
 }  // namespace
@@ -131,10 +114,10 @@ std::vector<std::string> Providers::problems() const {
 
 std::string Providers::appToken(const std::string& audience) const {
     const auto& roles = audience == graphResource ? graphRoles : audience == exchange ? exchangeRoles : std::set<std::string>{};
-    return jwt(audience, roles.empty() ? R"("idtyp":"app")" : R"("roles":)" + list(roles));
+    return entraToken(tenant, audience, roles.empty() ? R"(,"idtyp":"app")" : R"(,"roles":)" + list(roles));
 }
 std::string Providers::userToken(const std::string& audience) const {
-    return jwt(audience, R"("upn":")" + signsIn + R"(","scp":")" + words(scopes) + "\"");
+    return entraToken(tenant, audience, R"(,"upn":")" + signsIn + R"(","scp":")" + words(scopes) + "\"");
 }
 
 TokenAnswer Providers::entra(const TokenRequest& request) {
@@ -185,13 +168,14 @@ TokenAnswer Providers::granted(const TokenRequest& request) const {
     const auto grant = request.field("grant_type"), scope = request.field("scope");
     if (grant == "client_credentials") {
         if (!scope.ends_with("/.default")) return entraError("invalid_scope", 1002012);
-        return token(appToken(resourceOf(scope)));
+        return tokenAnswer(appToken(resourceOf(scope)));
     }
+    using servers::base64Url;
     const auto idToken = base64Url(R"({"alg":"RS256"})") + "." + base64Url(R"({"preferred_username":")" + signsIn + "\"}") + "." + base64Url("none");
     // A person's scopes are asked for once; what comes back is for their resource.
     const auto& asked = entra_ == nullptr ? std::string() : scope;
     const auto resource = asked.find("graph.microsoft.com") != std::string::npos ? graphResource : "https://outlook.office.com";
-    return token(userToken(resource), R"(,"scope":")" + scope + R"(","refresh_token":"refresh-1","id_token":")" + idToken + "\"", lifetime);
+    return tokenAnswer(userToken(resource), R"(,"scope":")" + scope + R"(","refresh_token":"refresh-1","id_token":")" + idToken + "\"", lifetime);
 }
 
 ImapServer::Verdict Providers::exchangeLets(const std::string& who, const std::string& shown) const {
@@ -238,7 +222,7 @@ TokenAnswer Providers::google(const TokenRequest& request) const {
                            "Client is unauthorized to retrieve access tokens using this method, or client not authorized for any of the scopes "
                            "requested.");
     if (who != user) return googleError(400, "invalid_grant", "Invalid email or User ID");
-    return token("ya29." + who);
+    return tokenAnswer("ya29." + who);
 }
 
 }  // namespace systemtest

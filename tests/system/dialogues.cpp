@@ -1,8 +1,7 @@
-// How the providers of providers.h speak: HTTP of a token endpoint, IMAP, and the signatures of a JWT.
-#include "tests/system/providers.h"
+#include "tests/system/dialogues.h"
 
-#include <Poco/Base64Decoder.h>
-#include <Poco/Base64Encoder.h>
+#include "tests/servers/base64.h"
+
 #include <Poco/DateTimeFormat.h>
 #include <Poco/DateTimeFormatter.h>
 #include <Poco/StringTokenizer.h>
@@ -21,8 +20,6 @@ using servers::TlsServer;
 
 namespace {
 
-constexpr int urlWithoutPadding = Poco::BASE64_URL_ENCODING | Poco::BASE64_NO_PADDING;
-
 std::string decodedForm(std::string text) {
     std::string out;
     for (auto& c : text)
@@ -31,41 +28,36 @@ std::string decodedForm(std::string text) {
     return out;
 }
 
-std::string fromBase64(const std::string& text) {
-    std::istringstream in{text};
-    Poco::Base64Decoder decoder{in};
-    return {std::istreambuf_iterator<char>{decoder}, {}};
-}
-
-std::string toBase64(const std::string& text) {
-    std::ostringstream out;
-    Poco::Base64Encoder encoder{out};
-    encoder.rdbuf()->setLineLength(0);
-    encoder << text;
-    encoder.close();
-    return out.str();
+std::string dateOf(const TokenAnswer& answer) {
+    if (!answer.ahead) return {};
+    const auto moment = Poco::Timestamp{} + answer.ahead->count() * Poco::Timestamp::resolution();
+    return "Date: " + Poco::DateTimeFormatter::format(moment, Poco::DateTimeFormat::HTTP_FORMAT) + "\r\n";
 }
 
 }  // namespace
 
-std::string base64Url(const std::string& text) {
-    std::ostringstream out;
-    Poco::Base64Encoder encoder{out, urlWithoutPadding};
-    encoder.rdbuf()->setLineLength(0);
-    encoder << text;
-    encoder.close();
-    return out.str();
+TokenAnswer tokenAnswer(const std::string& token, const std::string& more, int lifetime) {
+    return {200, R"({"token_type":"Bearer","expires_in":)" + std::to_string(lifetime) + R"(,"access_token":")" + token + "\"" + more + "}"};
 }
 
-std::string fromBase64Url(const std::string& text) {
-    std::istringstream in{text};
-    Poco::Base64Decoder decoder{in, urlWithoutPadding};
-    return {std::istreambuf_iterator<char>{decoder}, {}};
+TokenAnswer entraError(const std::string& error, int number) {
+    const auto text = std::to_string(number);
+    return {error == "invalid_client" ? 401 : 400, R"({"error":")" + error + R"(","error_description":"AADSTS)" + text +
+                                                       R"(: as Entra puts it.","error_codes":[)" + text +
+                                                       R"(],"trace_id":"0a1b","correlation_id":"2c3d"})"};
+}
+
+std::string entraToken(const std::string& tenant, const std::string& audience, const std::string& claims) {
+    return servers::base64Url(R"({"alg":"RS256","typ":"JWT"})") + "." +
+           servers::base64Url(R"({"aud":")" + audience + R"(","iss":"https://sts.windows.net/)" + tenant + R"(/","appid":")" + Application::id +
+                              R"(","oid":")" + Application::object + R"(","tid":")" + tenant + R"(","nbf":1000000000,"exp":4000000000)" + claims +
+                              "}") +
+           "." + servers::base64Url("no signature");
 }
 
 bool isSigned(const std::string& jwt, EVP_PKEY* key, bool pss) {
     const auto dot = jwt.rfind('.');
-    const auto signature = fromBase64Url(jwt.substr(dot + 1)), signedText = jwt.substr(0, dot);
+    const auto signature = servers::fromBase64Url(jwt.substr(dot + 1)), signedText = jwt.substr(0, dot);
     const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
     EVP_PKEY_CTX* parameters = nullptr;
     if (EVP_DigestVerifyInit(context.get(), &parameters, EVP_sha256(), nullptr, key) != 1) return false;
@@ -94,19 +86,21 @@ void TokenServer::serve(TlsServer::Stream& stream) {
         const std::lock_guard lock(mutex_);
         answer = answer_(request);
     }
-    const auto date = Poco::DateTimeFormatter::format(Poco::Timestamp{}, Poco::DateTimeFormat::HTTP_FORMAT);
-    stream.write("HTTP/1.1 " + std::to_string(answer.status) + " said\r\nDate: " + date +
-                 "\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: " + std::to_string(answer.body.size()) + "\r\n\r\n" +
+    stream.write("HTTP/1.1 " + std::to_string(answer.status) + " said\r\n" + dateOf(answer) +
+                 "Content-Type: application/json\r\nConnection: close\r\nContent-Length: " + std::to_string(answer.body.size()) + "\r\n\r\n" +
                  answer.body);
     stream.goodbye();
 }
 
-ImapServer::ImapServer(const TlsServer::Options& options, std::string greeting, Judge judge)
-    : greeting_(std::move(greeting)), judge_(std::move(judge)), server_(options, [this](TlsServer::Stream& stream) { talk(stream); }) {}
+ImapServer::ImapServer(const TlsServer::Options& options, std::string greeting, Judge judge, std::string offers)
+    : greeting_(std::move(greeting)),
+      offers_(std::move(offers)),
+      judge_(std::move(judge)),
+      server_(options, [this](TlsServer::Stream& stream) { talk(stream); }) {}
 
 /// user=<user>^Aauth=Bearer <token>^A^A
 bool ImapServer::signIn(TlsServer::Stream& stream, const std::string& tag, const std::string& response, bool& connected) {
-    const auto said = fromBase64(response);
+    const auto said = servers::fromBase64(response);
     const auto userEnd = said.find('\1'), token = said.find("\1auth=Bearer ");
     if (!said.starts_with("user=") || token == std::string::npos) {
         ++strange_;
@@ -115,7 +109,7 @@ bool ImapServer::signIn(TlsServer::Stream& stream, const std::string& tag, const
     }
     const auto verdict = judge_(said.substr(5, userEnd - 5), said.substr(token + 13, said.find('\1', token + 1) - token - 13));
     if (!verdict.challenge.empty()) {
-        stream.write("+ " + toBase64(verdict.challenge) + "\r\n");
+        stream.write("+ " + servers::base64(verdict.challenge) + "\r\n");
         stream.readLine();
     }
     stream.write(tag + (verdict.refused.empty() ? " OK AUTHENTICATE completed." : " NO " + verdict.refused) + "\r\n");
@@ -124,7 +118,6 @@ bool ImapServer::signIn(TlsServer::Stream& stream, const std::string& tag, const
 }
 
 void ImapServer::talk(TlsServer::Stream& stream) {
-    const std::string offers = "IMAP4rev1 AUTH=XOAUTH2 SASL-IR NAMESPACE";
     stream.write("* OK " + greeting_ + "\r\n");
     bool connected = true;
     for (auto line = stream.readLine(); !line.empty(); line = stream.readLine()) {
@@ -135,8 +128,9 @@ void ImapServer::talk(TlsServer::Stream& stream) {
         if (command == "AUTHENTICATE") {
             signIn(stream, tag, response, connected);
         } else if (command == "CAPABILITY") {
-            ok("* CAPABILITY " + offers + "\r\n");
+            ok("* CAPABILITY " + offers_ + "\r\n");
         } else if (command == "LOGOUT") {
+            ++goodbyes_;  // who says it does not wait for the answer
             stream.write("* BYE signing off.\r\n" + tag + " OK LOGOUT completed.\r\n");
             return;
         } else if (!connected) {
