@@ -54,7 +54,7 @@ Patience::Served::~Served() {
 void Patience::Served::drain() const {
     const int copy = [this] {
         const std::lock_guard lock(patience_.mutex_);
-        return patience_.connections_.find(key_)->second.copy;  // ours to the end
+        return patience_.connections_.find(key_)->second.copy.get();  // ours to the end
     }();
     int unread = 0;
     if (copy < 0 || ::ioctl(copy, FIONREAD, &unread) != 0 || unread == 0) return;
