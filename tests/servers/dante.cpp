@@ -2,8 +2,10 @@
 
 #include <unistd.h>
 
+#include <csignal>
 #include <fstream>
 #include <stdexcept>
+#include <vector>
 
 namespace servers {
 
@@ -85,7 +87,13 @@ std::vector<std::string> Dante::words(const Options& options) const {
 }
 
 void Dante::stop() {
-    if (process_) process_->stop();
+    if (!process_) return;
+    std::vector<pid_t> children;  // which outlive it for as long as they have sessions
+    const auto id = std::to_string(process_->id());
+    std::ifstream list("/proc/" + id + "/task/" + id + "/children");
+    for (pid_t child = 0; list >> child;) children.push_back(child);
+    process_->stop();
+    for (const auto child : children) ::kill(child, SIGTERM);
 }
 
 }  // namespace servers

@@ -134,6 +134,7 @@ SCENARIO("Dante is told who we are", "[dante][socks]") {
         char into[8];
         const auto cut = own.world.run(channel->read(into, own.world.soon(), {}));
         REQUIRE_FALSE(cut);
+        CHECK(cut.error().code == Code::channelClosed);
         CHECK(cut.error().reaction == Reaction::reconnect);
         CHECK(cut.error().what.find("through socks5 proxy p 127.0.0.1:") != std::string::npos);
     }
