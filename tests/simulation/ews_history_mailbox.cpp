@@ -4,6 +4,7 @@
 #include "tests/simulation/sim_text.h"
 
 #include <algorithm>
+#include <stdexcept>
 
 namespace simulation {
 
@@ -22,7 +23,7 @@ public:
         server_.accepts = std::move(accepts);
         server_.rendersAnew = true;
         server_.handsOut = [this](const auto& kept, const auto& shown) { handOut(kept, shown); };
-        server_.instead = [this](const EwsRequest& request) { return refuses() ? std::optional(refusal(request)) : std::nullopt; };
+        server_.instead = [this](const EwsRequest& request) { return refuses() ? refusal(request) : std::nullopt; };
         server_.tellings = [this] { return forgets() ? 0 : dice_.oneIn(5) ? 2 : 1; };
         server_.acts = [this](const std::string& operation, const EwsItem& item) { touched(operation, nameOf(item.folder), message(item)); };
     }
@@ -85,7 +86,16 @@ public:
 private:
     static Message message(const EwsItem& item) { return {item.serial, item.id, item.mime, item.isRead}; }
 
-    EwsAnswer refusal(const EwsRequest& request) {
+    /// Nothing: one message of the answer fails, not the request.
+    std::optional<EwsAnswer> refusal(const EwsRequest& request) {
+        const std::string id = "<t:ItemId Id=\"";
+        const auto at = request.body.find(id);
+        if (request.operation == "GetItem" && at != std::string::npos && dice_.oneIn(2)) {
+            const auto from = at + id.size();
+            server_.itemCodes[request.body.substr(from, request.body.find('"', from) - from)].push_back(
+                dice_.oneIn(2) ? "ErrorInternalServerTransientError" : "ErrorMailboxStoreUnavailable");
+            return std::nullopt;
+        }
         const auto seconds = std::to_string(1 + dice_.below(90));
         switch (dice_.below(7)) {
             case 0:
@@ -134,8 +144,9 @@ private:
         return all;
     }
     const EwsItem& item(const std::string& folder, std::uint64_t serial) const {
-        const auto all = itemsOf(folder);
-        return **std::find_if(all.begin(), all.end(), [serial](const auto* each) { return each->serial == serial; });
+        for (const auto* each : itemsOf(folder))
+            if (each->serial == serial) return *each;
+        throw std::logic_error("no such message in " + folder);
     }
     servers::EwsStore& store() const { return server_.store(); }
 

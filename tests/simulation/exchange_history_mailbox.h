@@ -17,10 +17,10 @@ public:
     std::uint64_t dialogues() const override { return requests_; }
     bool takesAway(bool) const override { return true; }
     bool movesAtOnce() const override { return true; }
-    bool tellsBySize() const override { return false; }
+    bool tellsById() const override { return true; }
     std::string original(const std::string& bytes) const override {
         const auto found = shown_.find(bytes);
-        return found == shown_.end() ? bytes : found->second;
+        return found == shown_.end() ? std::string() : found->second;
     }
     bool isOf(const listener::Digest& digest, const std::string& original) const override { return digests_.contains({digest, original}); }
     std::uint32_t validity(const std::string&) const override { return 0; }
@@ -35,9 +35,15 @@ protected:
     /// A request has come; true: it is to be refused.
     bool refuses() {
         ++requests_;
-        return refuseOneIn_ != 0 && dice_.oneIn(refuseOneIn_);
+        const bool refuses = refuseOneIn_ != 0 && dice_.oneIn(refuseOneIn_);
+        refused += refuses ? 1 : 0;
+        return refuses;
     }
-    bool forgets() { return forgetOneIn_ != 0 && dice_.oneIn(forgetOneIn_); }
+    bool forgets() {
+        const bool forgets = forgetOneIn_ != 0 && dice_.oneIn(forgetOneIn_);
+        untold += forgets ? 1 : 0;
+        return forgets;
+    }
     static std::string urlAt(std::uint16_t port, const std::string& path) { return "url = http://127.0.0.1:" + std::to_string(port) + path + "\n"; }
 
     Dice& dice_;

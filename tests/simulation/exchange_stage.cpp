@@ -1,8 +1,5 @@
 #include "tests/simulation/exchange_stage.h"
 
-#include "auth/access.h"
-#include "listener/engine/settings.h"
-#include "plugin/host/validation.h"
 #include "tests/simulation/sim_text.h"
 
 #include <stdexcept>
@@ -39,15 +36,7 @@ void ExchangeStage::configure() {
     text += "mailbox.box.protocol = " + protocol + "\nmailbox.box.deliver = " + deliver + "\nmailbox.box.folders = " + folders +
             "\nmailbox.box.start = " + start + "\nmailbox.box.after = " + after + "\n";
     for (const auto& line : more) text += line + "\n";
-    plugin::host::Rules rules;
-    rules.keys = listener::keys();
-    for (auto& key : auth::keys()) rules.keys.push_back(std::move(key));
-    rules.checks = {listener::check, auth::check};
-    rules.workingDirectory = "/";
-    auto validated = plugin::host::validate(plugin::host::parseProperties(text, "exchange"), rules);
-    for (const auto& problem : validated.problems)
-        if (problem.severity == plugin::Problem::Severity::error) throw std::runtime_error(problem.key + ": " + problem.what);
-    configuration_ = validated.configuration;
+    configuration_ = configured(text);
 }
 
 void ExchangeStage::judgeEffects(Process& process, std::uint64_t deathAt) {

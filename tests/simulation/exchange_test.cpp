@@ -1,5 +1,6 @@
 #include "listener/engine/comparison.h"
 #include "tests/simulation/exchange_stage.h"
+#include "tests/simulation/sim_text.h"
 
 #include <catch2/catch.hpp>
 
@@ -493,11 +494,6 @@ private:
     std::set<std::uint64_t> sent_{};
     std::set<std::uint64_t> sentByImap_{};  ///< before it was left
 };
-
-std::uint64_t setting(const char* name, std::uint64_t otherwise) {
-    const char* text = std::getenv(name);
-    return text == nullptr ? otherwise : std::stoull(text);
-}
 
 }  // namespace
 

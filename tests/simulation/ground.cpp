@@ -1,9 +1,5 @@
 #include "tests/simulation/ground.h"
 
-#include "auth/access.h"
-#include "listener/engine/settings.h"
-#include "plugin/host/validation.h"
-
 #include <cstdlib>
 #include <stdexcept>
 
@@ -86,15 +82,7 @@ void Ground::configure(const std::string& mailboxes, const std::vector<std::stri
         "sink.s.type = spool\nsink.s.path = /spool\nsink.s.metadata = none\n"
         "sink.hook.type = http\nsink.hook.url = http://127.0.0.1:9500/hook\n";
     for (const auto& words : hook) text += "sink.hook." + words + "\n";
-    plugin::host::Rules rules;
-    rules.keys = listener::keys();
-    for (auto& key : auth::keys()) rules.keys.push_back(std::move(key));
-    rules.checks = {listener::check, auth::check};
-    rules.workingDirectory = "/";
-    auto validated = plugin::host::validate(plugin::host::parseProperties(text + mailboxes, "scenario"), rules);
-    for (const auto& problem : validated.problems)
-        if (problem.severity == plugin::Problem::Severity::error) throw std::runtime_error(problem.key + ": " + problem.what);
-    world_.configuration = validated.configuration;
+    world_.configuration = configured(text + mailboxes);
     world_.servers = [this, listen = std::move(servers)](SimNetwork& network) {
         network.listen(tokenPort, [this] { return tokens_.accept(); });
         network.listen(hookPort, [this] { return hookServer_.accept(); });

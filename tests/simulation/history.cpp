@@ -1,8 +1,5 @@
 #include "tests/simulation/history.h"
 
-#include "auth/access.h"
-#include "listener/engine/settings.h"
-#include "plugin/host/validation.h"
 #include "tests/simulation/history_judge.h"
 #include "tests/simulation/sim_text.h"
 
@@ -32,11 +29,14 @@ public:
         for (int i = static_cast<int>(dice_.below(25)); i > 0; --i) arrive();
         for (auto& sent : sent_) sent.before = true;
         clock_.jump(2s);  // within one second nobody can tell before from after
+        begunFrom_ = clock_.wall();
         storm();
         calm();
         check();
         verdict_.mails = sent_.size();
         verdict_.dialogues = mailbox_->dialogues();
+        verdict_.refused = mailbox_->refused;
+        verdict_.untold = mailbox_->untold;
         return std::move(verdict_);
     }
 
@@ -69,15 +69,7 @@ private:
             (givesUp_ ? "sink.hook.retry.give_up = 10m\n" : "") + "mailbox.box.deliver = " + sinks_ + "\nsink.s.metadata = " + metadata_ +
             "\nmailbox.box.folders = " + patterns_ + "\nmailbox.box.start = " + start_ + "\nmailbox.box.after = " + after_ + "\n" +
             (dice_.oneIn(3) ? "mailbox.box.max_per_round = " + std::to_string(1 + dice_.below(7)) + "\n" : "");
-        plugin::host::Rules rules;
-        rules.keys = listener::keys();
-        for (auto& key : auth::keys()) rules.keys.push_back(std::move(key));
-        rules.checks = {listener::check, auth::check};
-        rules.workingDirectory = "/";
-        auto validated = plugin::host::validate(plugin::host::parseProperties(text, "history"), rules);
-        for (const auto& problem : validated.problems)
-            if (problem.severity == plugin::Problem::Severity::error) fail("configuration: " + problem.key + " " + problem.what);
-        configuration_ = validated.configuration;
+        configuration_ = configured(text);
     }
 
     std::string mailboxLines() {
@@ -100,13 +92,12 @@ private:
         return std::pair(name, mails[dice_.below(mails.size())].serial);
     }
 
-    /// The same head, second and (where that tells) size as another mail, and other octets: nobody can tell them apart without both (see
+    /// The same head, second and size as another mail, and other octets: without ids nobody can tell them apart unless both are there (see
     /// matching_test).
     bool looksLikeAnother(const std::string& bytes, plugin::Wall received) const {
         const auto head = bytes.substr(0, bytes.find("\r\n\r\n"));
         return std::any_of(sent_.begin(), sent_.end(), [&](const Sent& other) {
-            const bool sameSize = other.bytes.size() == bytes.size() || !mailbox_->tellsBySize();
-            return other.received == received && sameSize && other.bytes.starts_with(head) && other.bytes != bytes;
+            return other.received == received && other.bytes.size() == bytes.size() && other.bytes.starts_with(head) && other.bytes != bytes;
         });
     }
 
@@ -124,11 +115,7 @@ private:
             const bool same = dice_.oneIn(2);
             if (!same) bytes.back() = static_cast<char>('A' + dice_.below(26));
             if (same || dice_.oneIn(2)) received = other.received;  // the same octets of another second are the same mail in a rebuilt folder
-            while (looksLikeAnother(bytes, received))
-                if (mailbox_->tellsBySize())
-                    bytes += "!";
-                else
-                    received += 1s;
+            while (!mailbox_->tellsById() && looksLikeAnother(bytes, received)) bytes += "!";
         }
         const auto serial = mailbox_->arrive(folder, bytes, received);
         sent_.push_back({.serial = serial, .folder = folder, .bytes = std::move(bytes), .received = received});
@@ -178,18 +165,18 @@ private:
     void renameOne() {
         const auto name = anyWatched();
         if (!patterns_.ends_with("*") || name == "INBOX") return;
-        ++verdict_.rebuilds;
         const auto validity = mailbox_->validity(name);
         auto target = "Orders/" + std::string(1, static_cast<char>('a' + dice_.below(4)));
         if (dice_.oneIn(3)) target = "Orders";
         const auto names = mailbox_->folders();
         if (std::find(names.begin(), names.end(), target) != names.end()) return;
-        mailbox_->rename(name, target, dice_.oneIn(2) ? validity : ++validity_);
+        if (mailbox_->rename(name, target, dice_.oneIn(2) ? validity : ++validity_)) ++verdict_.rebuilds;
     }
 
     void fallBackOne() {
-        ++verdict_.rebuilds;
-        for (const auto serial : mailbox_->fallBack(anyWatched())) bySerial(serial).removed = true;
+        const auto vanished = mailbox_->fallBack(anyWatched());
+        verdict_.rebuilds += vanished.empty() ? 0 : 1;
+        for (const auto serial : vanished) bySerial(serial).removed = true;
     }
 
     void disturb() {
@@ -348,13 +335,13 @@ private:
 
     void calm() {
         calmSince_ = clock_.steady();
+        calmFrom_ = clock_.wall();
         live(false);
     }
 
     SimVfs files_{};
     WebhookServer hookServer_{hook_}, lateServer_{late_};
     SimPrograms simPrograms_{programs_};
-    std::string start_{};
     std::shared_ptr<const plugin::Configuration> configuration_{};
     std::uint32_t validity_ = 1'000'000;  ///< the last one given
     std::uint64_t effects_ = 0;

@@ -10,7 +10,7 @@ namespace simulation {
 struct Verdict {
     std::vector<std::string> failures{};  ///< empty: every promise held
     std::string plot{};                   ///< what the dice chose, for people who replay it
-    std::uint64_t mails = 0, delivered = 0, kills = 0, powerCuts = 0, effects = 0, dialogues = 0, rebuilds = 0;
+    std::uint64_t mails = 0, delivered = 0, kills = 0, powerCuts = 0, effects = 0, dialogues = 0, rebuilds = 0, refused = 0, untold = 0;
     std::uint64_t repeats = 0, setAside = 0, givenUp = 0, replayed = 0;
 };
 

@@ -22,6 +22,8 @@ struct Equals {
     bool disturbed = false;  ///< one of them was moved or removed
 };
 
+std::string headOf(const std::string& bytes) { return bytes.substr(0, bytes.find("\r\n\r\n")); }
+
 }  // namespace
 
 JudgedHistory::JudgedHistory(const std::string& protocol, std::uint64_t seed, bool trace)
@@ -50,7 +52,9 @@ std::vector<std::string> JudgedHistory::watched() const {
 }
 
 Sent& JudgedHistory::bySerial(std::uint64_t serial) {
-    return *std::find_if(sent_.begin(), sent_.end(), [serial](const Sent& each) { return each.serial == serial; });
+    const auto found = std::find_if(sent_.begin(), sent_.end(), [serial](const Sent& each) { return each.serial == serial; });
+    if (found == sent_.end()) throw std::logic_error("nobody sent mail " + std::to_string(serial));
+    return *found;
 }
 
 bool JudgedHistory::has(const std::string& sink) const {
@@ -89,11 +93,12 @@ void JudgedHistory::last(Process& process) {
         auto record = process.wait(ledger->folder("box", protocol_, name));
         if (!record || !*record) fail("folder " + name + " has no record");
     }
-    auto records = process.wait(ledger->records("box"));
-    if (records && !records->empty()) startOf_ = records->front().start;
+    const auto records = process.wait(ledger->records("box"));
+    if (!records) return fail("the records cannot be read: " + records.error().what);
+    takeStart(*records);
     auto rows = process.wait(ledger->rows({.limit = 1'000'000}));
-    if (rows)
-        for (auto& row : *rows) rows_.emplace(std::pair(row.folder, row.position), std::move(row));
+    if (!rows) return fail("the rows cannot be read: " + rows.error().what);
+    for (auto& row : *rows) rows_.emplace(std::pair(row.folder, row.position), std::move(row));
     const auto summaries = process.wait(ledger->summaries());
     if (!summaries) return fail("the ledger cannot be read: " + summaries.error().what);
     for (const auto& row : *summaries) {
@@ -105,6 +110,23 @@ void JudgedHistory::last(Process& process) {
     }
 }
 
+/// Where folders begin, by the configuration and our own clock: a ledger that noted something else would excuse what it lost. Within these bounds it
+/// is the ledger that says when "now" was.
+void JudgedHistory::takeStart(const std::vector<listener::FolderRecord>& records) {
+    using Kind = listener::Start::Kind;
+    const auto wanted = start_ == "all" ? Kind::all : start_ == "now" ? Kind::now : Kind::since;
+    for (const auto& record : records) {
+        const auto& start = record.start;
+        if (start.kind != wanted) fail("folder " + record.name + " does not begin as configured");
+        if (wanted == Kind::since && utc(start.since) != start_.substr(start_.find(':') + 1) + "T00:00:00Z")
+            fail("folder " + record.name + " begins with " + utc(start.since));
+        if (wanted == Kind::now && (start.since < begunFrom_ || start.since > calmFrom_ + 10min))
+            fail("folder " + record.name + " began at " + utc(start.since));
+    }
+    if (records.empty()) return fail("there is no record of any folder");
+    startOf_ = records.front().start;
+}
+
 /// An operator has everything delivered once more, to a sink that has nothing yet.
 void JudgedHistory::replay(Process& process) {
     if (!dice_.oneIn(3)) return;
@@ -113,9 +135,14 @@ void JudgedHistory::replay(Process& process) {
     if (!replayed) return fail("replay: " + replayed.error().what);
     process.run(clock_.steady() + 50min);
     const auto files = arrived();
-    for (const auto& [id, bytes] : late_.taken)
+    std::size_t same = 0;
+    for (const auto& [id, bytes] : late_.taken) {
         if (!files.contains(id) || mailbox_->original(files.at(id)) != mailbox_->original(bytes))
             fail("replayed under another id, or with other bytes: " + id);
+        else if (files.at(id) == bytes)
+            ++same;
+    }
+    if (!disorder_ && same < replayed->kept) fail("of what the outbox has kept other octets were replayed");
     if (late_.taken.size() > replayed->kept + replayed->toFetch) fail("more was replayed than asked for");
     if (!disorder_ && late_.taken.size() < replayed->kept) fail("less was replayed than the outbox has");
     verdict_.replayed += late_.taken.size();
@@ -130,7 +157,7 @@ void JudgedHistory::checkOutbox(Process& process) {
         if (total.waiting > 0 && total.sink != "late")
             fail(std::to_string(total.waiting) + " messages wait for sink " + total.sink + ": " + total.lastRefusal);
     const auto needed = process.wait(outbox->keptFiles());
-    if (!needed) return;
+    if (!needed) return fail("what is kept cannot be read: " + needed.error().what);
     for (const auto& [name, bytes] : disk_.files("/data/outbox"))
         if (!needed->contains("outbox/" + name)) fail("nobody needs outbox/" + name);
 }
@@ -164,7 +191,16 @@ void JudgedHistory::check() {
         equal.due += isDue(sent) && !sent.removed ? 1 : 0;
         equal.mayBe += mayBeDelivered(sent) ? 1 : 0;
         equal.disturbed = equal.disturbed || sent.removed || sent.moved;
+        if (sent.removed || sent.moved) blurred_.emplace(headOf(sent.bytes), sent.received);
     }
+    // Of these one is taken for another that somebody else took away; the same octets are so by their class.
+    std::erase_if(blurred_, [this](const auto& each) {
+        std::set<std::string> octets;
+        for (const auto& sent : sent_)
+            if (sent.received == each.second && headOf(sent.bytes) == each.first) octets.insert(sent.bytes);
+        return octets.size() < 2;
+    });
+    const bool byId = mailbox_->tellsById();
     const auto files = arrived();
     const auto spooled = disk_.files(spool);
     std::size_t delivered = 0;
@@ -182,7 +218,9 @@ void JudgedHistory::check() {
         const auto times = found.contains(of) ? found[of] : 0;
         const auto what =
             of.first.substr(0, of.first.find('\r')) + " received " + std::to_string(of.second.time_since_epoch().count() / 1'000'000'000);
-        const auto least = equal.disturbed || disorder_ ? std::min<std::size_t>(equal.due, 1) : equal.due;
+        const bool blurred = byId && blurred_.contains({headOf(of.first), of.second});
+        const bool oneIsEnough = equal.disturbed || (disorder_ && !byId);
+        const auto least = blurred ? 0 : oneIsEnough ? std::min<std::size_t>(equal.due, 1) : equal.due;
         if (times < least && !excusedClass(of.first))
             fail("lost: " + what + ", there " + std::to_string(times) + " times of " + std::to_string(least));
         // Of equal ones nobody can tell which was there before the start.
@@ -191,7 +229,7 @@ void JudgedHistory::check() {
             fail((equal.mayBe == 0 ? "delivered though it was there before the start: " : "delivered under several ids: ") + what + ", " +
                  std::to_string(times) + " ids, sent " + std::to_string(equal.sent) + " times, of which " + std::to_string(equal.mayBe) +
                  " may be delivered");
-        removed += equal.disturbed || (disorder_ && equal.sent > 1) || excusedClass(of.first)
+        removed += blurred || equal.disturbed || (disorder_ && !byId && equal.sent > 1) || excusedClass(of.first)
                        ? times
                        : 0;  // it may have gone between its sink and its verdict: then no row tells of it
     }
@@ -199,11 +237,20 @@ void JudgedHistory::check() {
         const std::pair of(sent.bytes, sent.received);
         const auto& equal = classes[of];
         // One that equals another that somebody removed is taken for that one, moved: what was done with it is not done again.
-        if (found.contains(of) && !sent.removed && (equal.sent == 1 || !(disorder_ || equal.disturbed))) checkAfter(sent);
+        const bool distinct = equal.sent == 1 || !(equal.disturbed || (disorder_ && !byId));
+        if (found.contains(of) && !sent.removed && distinct && !isBlurred(sent)) checkAfter(sent);
     }
     checkRows(files);
     if (verdict_.delivered > delivered || verdict_.delivered + removed < delivered)
         fail("the ledger counts " + std::to_string(verdict_.delivered) + " deliveries, the spool has " + std::to_string(delivered));
+}
+
+/// By protocols that know messages by their ids: somebody took away one that has its head and second in common with this one.
+bool JudgedHistory::isBlurred(const Sent& sent) const { return mailbox_->tellsById() && blurred_.contains({headOf(sent.bytes), sent.received}); }
+
+/// Somebody else moved or removed a mail with these octets, perhaps between a sink and the verdict.
+bool JudgedHistory::wentAway(const std::string& bytes) const {
+    return std::any_of(sent_.begin(), sent_.end(), [&bytes](const Sent& sent) { return (sent.removed || sent.moved) && sent.bytes == bytes; });
 }
 
 /// Of a mail with these octets some message was set aside by the only sink, or given up.
@@ -223,7 +270,7 @@ void JudgedHistory::checkSinks(const std::map<std::string, std::string>& files) 
     verdict_.repeats += hook_.repeats + programs_.repeats;
     const auto excused = [this](const std::string& id, const std::string& bytes) {
         const auto row = std::find_if(rows_.begin(), rows_.end(), [&id](const auto& each) { return each.second.id == id; });
-        if (row == rows_.end()) return true;  // the mail went away between a sink and the verdict
+        if (row == rows_.end()) return wentAway(mailbox_->original(bytes));
         using State = listener::MessageState;
         const auto state = row->second.state;
         if (state == State::quarantined) ++verdict_.setAside;
@@ -258,7 +305,8 @@ bool JudgedHistory::staysMarked() const {
 void JudgedHistory::checkRows(const std::map<std::string, std::string>& files) {
     for (const auto& name : watched()) {
         for (const auto& mail : mailbox_->messages(name)) {
-            if (!isDue(bySerial(mail.serial))) continue;
+            const auto& sent = bySerial(mail.serial);
+            if (!isDue(sent) || isBlurred(sent)) continue;
             const auto [from, to] = rows_.equal_range({name, mail.position});
             const bool known = std::any_of(from, to, [&](const auto& each) {
                 const auto& row = each.second;
@@ -291,6 +339,9 @@ void JudgedHistory::checkAfter(const Sent& sent) {
     const auto target = mailbox_->messages(after_.substr(after_.find("move:") + 5));
     const auto copies = std::count_if(target.begin(), target.end(), [&](const auto& each) { return each.serial == sent.serial; });
     if (copies == 0) fail("after=" + after_ + ", but " + what + " is not in the target");
+    if (std::any_of(target.begin(), target.end(),
+                    [&](const auto& each) { return each.serial == sent.serial && each.seen != after_.starts_with("seen"); }))
+        fail("after=" + after_ + ", but it is wrong whether " + what + " has been seen in the target");
     if (copies > 1 && mailbox_->movesAtOnce()) fail(what + " is in the target " + std::to_string(copies) + " times");
 }
 

@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -59,18 +60,22 @@ protected:
     const std::string protocol_;
     std::unique_ptr<HistoryMailbox> mailbox_;
     Consumer hook_{dice_}, late_{dice_}, programs_{dice_};
-    std::string sinks_{}, patterns_{}, folders_{}, after_{}, metadata_{};
+    std::string sinks_{}, patterns_{}, folders_{}, start_{}, after_{}, metadata_{};
     bool givesUp_ = false;
     bool disorder_ = false;  ///< folders are rebuilt and renamed, mails moved and copied
     std::vector<Sent> sent_{};
     Verdict verdict_{};
+    plugin::Wall begunFrom_{}, calmFrom_{};  ///< when the first process began, and when the weather cleared
 
 private:
+    void takeStart(const std::vector<listener::FolderRecord>& records);
     void replay(Process& process);
     void checkOutbox(Process& process);
     bool isDue(const Sent& sent) const;
     bool mayBeDelivered(const Sent& sent) const;
     bool excusedClass(const std::string& bytes) const;
+    bool wentAway(const std::string& bytes) const;
+    bool isBlurred(const Sent& sent) const;
     void checkSinks(const std::map<std::string, std::string>& files);
     bool staysMarked() const;
     void checkRows(const std::map<std::string, std::string>& files);
@@ -78,6 +83,7 @@ private:
     void checkAfter(const Sent& sent);
 
     listener::Start startOf_{};
+    std::set<std::pair<std::string, plugin::Wall>> blurred_{};                        ///< heads and seconds
     std::multimap<std::pair<std::string, std::string>, listener::LedgerRow> rows_{};  ///< by folder and position
 };
 

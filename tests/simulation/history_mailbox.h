@@ -46,14 +46,15 @@ public:
     virtual std::vector<Message> messages(const std::string& folder) const = 0;
     virtual std::vector<std::string> violations() const = 0;
     virtual std::uint64_t dialogues() const = 0;  ///< sign-ins, or requests where each signs in for itself
+    std::uint64_t refused = 0, untold = 0;        ///< requests, and arrivals, because of moods
 
     // What may be expected.
     /// Whether a client that was told to remove or move a mail takes it away; else it can only mark it as deleted.
     virtual bool takesAway(bool byMove) const = 0;
     virtual bool movesAtOnce() const = 0;  ///< else it is copied first
-    /// Whether two mails with the same head and second are told apart when their sizes differ.
-    virtual bool tellsBySize() const = 0;
-    /// What was put in, of which these octets were handed out.
+    /// Whether messages have ids that stay in a folder whatever happens to it. Else two with the same head, second and size are one.
+    virtual bool tellsById() const = 0;
+    /// What was put in, of which these octets were handed out; "": they were not.
     virtual std::string original(const std::string& bytes) const = 0;
     virtual bool isOf(const listener::Digest& digest, const std::string& original) const = 0;
 

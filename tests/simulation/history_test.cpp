@@ -1,19 +1,12 @@
 // Plays seeded histories: `history_test PROTOCOL` (imap, ews, graph) plays POSTERN_HISTORIES (2000; by ews and graph 500) from POSTERN_SEED (1);
 // `history_test PROTOCOL SEED` replays one with its log.
 #include "tests/simulation/history.h"
+#include "tests/simulation/sim_text.h"
 
-#include <algorithm>
-#include <chrono>
-#include <cstdlib>
 #include <iostream>
 #include <string>
 
 namespace {
-
-std::uint64_t setting(const char* name, std::uint64_t otherwise) {
-    const char* text = std::getenv(name);
-    return text == nullptr ? otherwise : std::stoull(text);
-}
 
 void show(std::uint64_t seed, const simulation::Verdict& verdict) {
     std::cout << "seed " << seed << ": " << verdict.plot << "\n";
@@ -34,7 +27,7 @@ int main(int count, char** arguments) {
         show(seed, verdict);
         return verdict.failures.empty() ? 0 : 1;
     }
-    const auto histories = setting("POSTERN_HISTORIES", protocol == "imap" ? 2000 : 500), first = setting("POSTERN_SEED", 1);
+    const auto histories = simulation::setting("POSTERN_HISTORIES", protocol == "imap" ? 2000 : 500), first = simulation::setting("POSTERN_SEED", 1);
     simulation::Verdict total;
     std::uint64_t failed = 0;
     for (std::uint64_t seed = first; seed < first + histories; ++seed) {
@@ -50,17 +43,21 @@ int main(int count, char** arguments) {
         total.setAside += verdict.setAside;
         total.givenUp += verdict.givenUp;
         total.replayed += verdict.replayed;
+        total.refused += verdict.refused;
+        total.untold += verdict.untold;
         if (verdict.failures.empty()) continue;
         if (++failed <= 10) show(seed, verdict);
     }
     std::cout << histories << " histories by " << protocol << " from seed " << first << ": " << total.mails << " mails, " << total.delivered
               << " delivered, " << total.kills << " kills, " << total.powerCuts << " power cuts, " << total.effects << " effects, " << total.dialogues
               << (protocol == "imap" ? " sign-ins, " : " requests, ") << total.rebuilds << " folders rebuilt or renamed, " << total.repeats
-              << " repeats, " << total.setAside << " set aside, " << total.givenUp << " given up, " << total.replayed << " replayed; " << failed
-              << " failed\n";
+              << " repeats, " << total.setAside << " set aside, " << total.givenUp << " given up, " << total.replayed << " replayed, "
+              << total.refused << " refused, " << total.untold << " not told; " << failed << " failed\n";
     if (failed > 0) std::cout << "replay one with: " << arguments[0] << " " << protocol << " SEED\n";
     // Histories in which nothing happens prove nothing.
-    const bool busy = histories < 100 || (total.delivered > histories && total.kills > histories / 4 && total.powerCuts > histories / 10);
+    const bool moody = protocol == "imap" || (total.refused > histories && (protocol == "graph" || total.untold > histories / 4));
+    const bool busy = histories < 100 || (total.delivered > histories && total.kills > histories / 4 && total.powerCuts > histories / 10 &&
+                                          total.rebuilds > histories / 4 && total.repeats > histories / 4 && total.replayed > histories / 4 && moody);
     if (!busy) std::cout << "too little happened in these histories\n";
     return failed == 0 && busy ? 0 : 1;
 }

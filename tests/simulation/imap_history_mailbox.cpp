@@ -3,7 +3,7 @@
 #include "tests/simulation/sim_mail_server.h"
 #include "tests/simulation/sim_text.h"
 
-#include <algorithm>
+#include <stdexcept>
 
 namespace simulation {
 
@@ -52,7 +52,7 @@ public:
 
     bool takesAway(bool byMove) const override { return has("UIDPLUS") || (byMove && has("MOVE")); }
     bool movesAtOnce() const override { return has("MOVE"); }
-    bool tellsBySize() const override { return true; }
+    bool tellsById() const override { return false; }
     std::string original(const std::string& bytes) const override { return bytes; }
     bool isOf(const listener::Digest& digest, const std::string& original) const override { return listener::sha256(original) == digest; }
 
@@ -83,8 +83,9 @@ private:
     }
     bool has(const char* capability) const { return server_.capabilities.contains(capability); }
     std::uint32_t uidOf(const std::string& folder, std::uint64_t serial) const {
-        const auto& mails = server_.folders.at(folder).mails;
-        return std::find_if(mails.begin(), mails.end(), [serial](const Mail& mail) { return mail.serial == serial; })->uid;
+        for (const auto& mail : server_.folders.at(folder).mails)
+            if (mail.serial == serial) return mail.uid;
+        throw std::logic_error("no such mail in " + folder);
     }
 
     Dice& dice_;

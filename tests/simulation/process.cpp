@@ -1,7 +1,9 @@
 #include "tests/simulation/process.h"
 
 #include "listener/alerting/schema.h"
+#include "listener/engine/settings.h"
 #include "listener/ledger/ledger.h"
+#include "plugin/host/validation.h"
 #include "plugin/store/sqlite_database.h"
 
 #include <iostream>
@@ -31,6 +33,18 @@ double KeptMetrics::gauge(const std::string& name) {
 double KeptMetrics::last(const std::string& name) const {
     const auto found = gauges_.find(name);
     return found == gauges_.end() ? -1 : found->second;
+}
+
+std::shared_ptr<const plugin::Configuration> configured(const std::string& lines) {
+    plugin::host::Rules rules;
+    rules.keys = listener::keys();
+    for (auto& key : auth::keys()) rules.keys.push_back(std::move(key));
+    rules.checks = {listener::check, auth::check};
+    rules.workingDirectory = "/";
+    auto validated = plugin::host::validate(plugin::host::parseProperties(lines, "simulation"), rules);
+    for (const auto& problem : validated.problems)
+        if (problem.severity == plugin::Problem::Severity::error) throw std::runtime_error(problem.key + ": " + problem.what);
+    return validated.configuration;
 }
 
 Process::Process(World& world, bool& isDead)

@@ -47,6 +47,9 @@ private:
     int last_ = 0;
 };
 
+/// The configuration these lines are. Throws what is wrong with them.
+std::shared_ptr<const plugin::Configuration> configured(const std::string& lines);
+
 /// What outlives the processes of a history.
 struct World {
     WorldClock& clock;

@@ -6,12 +6,19 @@
 #include <cctype>
 #include <chrono>
 #include <cstdint>
+#include <cstdlib>
 #include <ctime>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace simulation {
+
+/// Of the environment.
+inline std::uint64_t setting(const char* name, std::uint64_t otherwise) {
+    const char* text = std::getenv(name);
+    return text == nullptr ? otherwise : std::stoull(text);
+}
 
 inline std::vector<std::string> split(std::string_view text, char separator) {
     std::vector<std::string> pieces;

@@ -1,6 +1,3 @@
-#include "auth/access.h"
-#include "listener/engine/settings.h"
-#include "plugin/host/validation.h"
 #include "tests/simulation/history_mailbox.h"
 #include "tests/simulation/process.h"
 #include "tests/simulation/sim_mail_server.h"
@@ -22,10 +19,7 @@ constexpr const char* basic = "YXBwOnNlY3JldA==";  // app:secret
 constexpr std::uint16_t firstPort = 20'000, tokenPort = 9'400;
 
 /// By EWS each second of each mailbox is played, by Graph each look: of these as many as take as long.
-std::size_t mailboxesWanted(const std::string& protocol) {
-    const char* text = std::getenv("POSTERN_STORM_MAILBOXES");
-    return text != nullptr ? std::stoul(text) : protocol == "imap" ? 10'000 : 300;
-}
+std::size_t mailboxesWanted(const std::string& protocol) { return setting("POSTERN_STORM_MAILBOXES", protocol == "imap" ? 10'000 : 300); }
 
 /// The latency below which so many of a hundred lie.
 std::chrono::milliseconds percentile(std::vector<std::chrono::milliseconds> all, std::size_t percent) {
@@ -136,12 +130,7 @@ private:
             for (const auto& line : split(servers_[i]->listenAt(portOf(i)) + "credential = c\ndeliver = s\nafter = seen\nstart = all", '\n'))
                 text += key + line + "\n";
         }
-        plugin::host::Rules rules;
-        rules.keys = listener::keys();
-        for (auto& key : auth::keys()) rules.keys.push_back(std::move(key));
-        rules.checks = {listener::check, auth::check};
-        rules.workingDirectory = "/";
-        world_.configuration = plugin::host::validate(plugin::host::parseProperties(text, "storm"), rules).configuration;
+        world_.configuration = configured(text);
         world_.servers = [this](SimNetwork& network) {
             network.listen(tokenPort, [this] { return tokens_.accept(); });
             for (std::size_t i = 0; i < size_; ++i) network.listen(portOf(i), [this, i] { return servers_[i]->accept(); });
