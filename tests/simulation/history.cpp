@@ -170,7 +170,9 @@ private:
         if (dice_.oneIn(3)) target = "Orders";
         const auto names = mailbox_->folders();
         if (std::find(names.begin(), names.end(), target) != names.end()) return;
-        if (mailbox_->rename(name, target, dice_.oneIn(2) ? validity : ++validity_)) ++verdict_.rebuilds;
+        if (!mailbox_->rename(name, target, dice_.oneIn(2) ? validity : ++validity_)) return;
+        renamed_ = true;
+        ++verdict_.rebuilds;
     }
 
     void fallBackOne() {

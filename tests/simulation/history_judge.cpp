@@ -114,14 +114,13 @@ void JudgedHistory::last(Process& process) {
 /// is the ledger that says when "now" was.
 void JudgedHistory::takeStart(const std::vector<listener::FolderRecord>& records) {
     using Kind = listener::Start::Kind;
-    const auto wanted = start_ == "all" ? Kind::all : start_ == "now" ? Kind::now : Kind::since;
     for (const auto& record : records) {
-        const auto& start = record.start;
-        if (start.kind != wanted) fail("folder " + record.name + " does not begin as configured");
-        if (wanted == Kind::since && utc(start.since) != start_.substr(start_.find(':') + 1) + "T00:00:00Z")
-            fail("folder " + record.name + " begins with " + utc(start.since));
-        if (wanted == Kind::now && (start.since < begunFrom_ || start.since > calmFrom_ + 10min))
-            fail("folder " + record.name + " began at " + utc(start.since));
+        const auto& [kind, since] = record.start;
+        // "now" may be written down as the moment it was.
+        const bool isNow = kind != Kind::all && since >= std::chrono::floor<std::chrono::seconds>(begunFrom_) && since <= calmFrom_ + 10min;
+        const bool isDay = kind == Kind::since && "since:" + utc(since) == start_ + "T00:00:00Z";
+        if (!(start_ == "all" ? kind == Kind::all : start_ == "now" ? isNow : isDay))
+            fail("folder " + record.name + " begins otherwise than configured, with " + utc(since));
     }
     if (records.empty()) return fail("there is no record of any folder");
     startOf_ = records.front().start;
@@ -191,7 +190,7 @@ void JudgedHistory::check() {
         equal.due += isDue(sent) && !sent.removed ? 1 : 0;
         equal.mayBe += mayBeDelivered(sent) ? 1 : 0;
         equal.disturbed = equal.disturbed || sent.removed || sent.moved;
-        if (sent.removed || sent.moved) blurred_.emplace(headOf(sent.bytes), sent.received);
+        if (sent.removed || sent.moved || renamed_) blurred_.emplace(headOf(sent.bytes), sent.received);
     }
     // Of these one is taken for another that somebody else took away; the same octets are so by their class.
     std::erase_if(blurred_, [this](const auto& each) {
@@ -200,7 +199,7 @@ void JudgedHistory::check() {
             if (sent.received == each.second && headOf(sent.bytes) == each.first) octets.insert(sent.bytes);
         return octets.size() < 2;
     });
-    const bool byId = mailbox_->tellsById();
+    const bool byId = mailbox_->tellsById() && !renamed_;
     const auto files = arrived();
     const auto spooled = disk_.files(spool);
     std::size_t delivered = 0;
@@ -218,7 +217,7 @@ void JudgedHistory::check() {
         const auto times = found.contains(of) ? found[of] : 0;
         const auto what =
             of.first.substr(0, of.first.find('\r')) + " received " + std::to_string(of.second.time_since_epoch().count() / 1'000'000'000);
-        const bool blurred = byId && blurred_.contains({headOf(of.first), of.second});
+        const bool blurred = mailbox_->tellsById() && blurred_.contains({headOf(of.first), of.second});
         const bool oneIsEnough = equal.disturbed || (disorder_ && !byId);
         const auto least = blurred ? 0 : oneIsEnough ? std::min<std::size_t>(equal.due, 1) : equal.due;
         if (times < least && !excusedClass(of.first))
@@ -245,7 +244,7 @@ void JudgedHistory::check() {
         fail("the ledger counts " + std::to_string(verdict_.delivered) + " deliveries, the spool has " + std::to_string(delivered));
 }
 
-/// By protocols that know messages by their ids: somebody took away one that has its head and second in common with this one.
+/// By protocols that know messages by their ids: somebody took away one that has its head and second in common with this one, or its folder.
 bool JudgedHistory::isBlurred(const Sent& sent) const { return mailbox_->tellsById() && blurred_.contains({headOf(sent.bytes), sent.received}); }
 
 /// Somebody else moved or removed a mail with these octets, perhaps between a sink and the verdict.

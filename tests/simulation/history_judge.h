@@ -62,6 +62,7 @@ protected:
     Consumer hook_{dice_}, late_{dice_}, programs_{dice_};
     std::string sinks_{}, patterns_{}, folders_{}, start_{}, after_{}, metadata_{};
     bool givesUp_ = false;
+    bool renamed_ = false;   ///< a folder was: what was in it is for a while nowhere
     bool disorder_ = false;  ///< folders are rebuilt and renamed, mails moved and copied
     std::vector<Sent> sent_{};
     Verdict verdict_{};
