@@ -33,9 +33,8 @@ namespace plugin::admin {
 
 namespace {
 
-constexpr int mostThreads = 8;
 constexpr int mostWaiting = 64;
-constexpr std::size_t mostBuffers = mostThreads * 6;  // one for the session, and for each stream that is open at a time
+constexpr std::size_t mostBuffers = mostAtATime * 6;  // one for the session, and for each stream that is open at a time
 const Poco::Timespan withoutAByte(5, 0);
 constexpr std::chrono::seconds longestAnswer{2};  // when the port is closed
 constexpr Patience::Limits patience{std::chrono::seconds(3), std::chrono::seconds(10), mostWaiting};
@@ -116,7 +115,7 @@ private:
 
 Poco::Net::HTTPServerParams::Ptr limits() {
     Poco::Net::HTTPServerParams::Ptr params(new Poco::Net::HTTPServerParams);
-    params->setMaxThreads(mostThreads);
+    params->setMaxThreads(mostAtATime);
     params->setMaxQueued(mostWaiting);
     params->setTimeout(withoutAByte);
     params->setKeepAlive(false);
@@ -194,7 +193,7 @@ private:
     Answering answering_;
     Patience patience_{patience};
     std::string address_;
-    Poco::ThreadPool threads_{"admin", 1, mostThreads};
+    Poco::ThreadPool threads_{"admin", 1, mostAtATime};
     Poco::Net::TCPServer server_;
 };
 

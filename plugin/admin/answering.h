@@ -5,7 +5,6 @@
 #include "plugin/admin/callback.h"
 #include "plugin/admin/guard.h"
 
-#include <cstddef>
 #include <cstdint>
 #include <semaphore>
 #include <string>
@@ -13,6 +12,10 @@
 #include <vector>
 
 namespace plugin::admin {
+
+inline constexpr int mostAtATime = 8;  ///< requests are answered at a time,
+inline constexpr int mostOfApi = 6;    ///< of these so many of the API, so that /healthz is answered however long the others take
+static_assert(mostOfApi < mostAtATime);
 
 /// What of a request decides its answer.
 struct Request {
@@ -38,8 +41,6 @@ public:
     Answer answer(const Request& request) noexcept;
 
 private:
-    static constexpr std::ptrdiff_t mostOfApi = 6;  // of eight threads, so that /healthz is answered however long the others take
-
     Answer judged(const Request& request);
     Answer otherMethod(const std::string& path) const;
     Answer bring(const std::string& query);
