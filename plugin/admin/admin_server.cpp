@@ -76,11 +76,13 @@ public:
     Handler(Answering& answering, Patience& waits) : answering_(answering), patience_(waits) {}
 
     void handleRequest(Poco::Net::HTTPServerRequest& request, Poco::Net::HTTPServerResponse& response) override {
-        if (auto* const accepted = dynamic_cast<Poco::Net::HTTPServerRequestImpl*>(&request)) patience_.headIsWhole(accepted->socket());
-        const auto answer = answering_.answer(read(request));
         try {
-            send(answer, request.getMethod() == "HEAD", response);
-        } catch (const Poco::Exception&) {  // the other side has gone: nobody is left to be answered
+            if (auto* const accepted = dynamic_cast<Poco::Net::HTTPServerRequestImpl*>(&request)) patience_.headIsWhole(accepted->socket());
+            send(answering_.answer(read(request)), request.getMethod() == "HEAD", response);
+        } catch (const Poco::IOException&) {  // the other side has gone: nobody is left to be answered
+        } catch (const Poco::TimeoutException&) {
+        } catch (...) {
+            answering_.tell("a request could not be read, or its answer not be sent");
         }
     }
 

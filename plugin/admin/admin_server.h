@@ -32,9 +32,9 @@ struct AdminParts {
 /// elsewhere get without the token: guard.h); any other path wants `Authorization: Bearer`; below /api/v1/ it is what AdminParts::api answers, else
 /// not found. Requests with an Origin or with a Host that is not ours get 403. Limits: 8 requests at a time, of which the API may hold 6 (what comes
 /// beside them gets 503), 64 waiting, 5 s without a byte, from when it is accepted 10 s for a connection and, where others wait, 3 s for the head of
-/// a request, Poco's on header fields (100, 8 kB each) and on path and query (16 kB); one request per connection; bodies are passed over; 20 callbacks
-/// in ten seconds that fit no sign-in, beside those whose state could be one. No exception leaves a handler: it is logged, counted and answered with
-/// 500.
+/// a request, Poco's on header fields (100, 8 kB each) and on path and query (16 kB); one request per connection; bodies are passed over; 20
+/// callbacks in ten seconds that fit no sign-in, beside those whose state could be one. No exception leaves a handler: it is logged, counted and,
+/// where that can be, answered with 500.
 class AdminServer {
 public:
     virtual ~AdminServer() = default;         ///< stops: requests that are there are answered, 2 s at most, all else is cut off

@@ -77,8 +77,19 @@ Answer Answering::answer(const Request& request) noexcept {
     try {
         return judged(request);
     } catch (...) {  // the port goes on
-        tellBug(parts_.log, parts_.counters, "admin", "a request could not be answered", std::current_exception());
+        tell("a request could not be answered");
+    }
+    try {
         return refused(request.asked.path, broken, Code::internalBug, "this request could not be answered");
+    } catch (...) {  // no memory is left: of this answer nothing is on the heap
+        return {broken, {}, "text/plain"};
+    }
+}
+
+void Answering::tell(std::string_view message) noexcept {
+    try {
+        tellBug(parts_.log, parts_.counters, "admin", message, std::current_exception());
+    } catch (...) {  // where even that fails nothing is left to tell it with
     }
 }
 

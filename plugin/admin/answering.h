@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <semaphore>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -39,6 +40,8 @@ public:
     Answering(AdminParts parts, std::uint16_t port);
     /// Blocks as AdminParts does. A bug is told, counted, and answered with 500.
     Answer answer(const Request& request) noexcept;
+    /// Tells and counts the bug that was caught, as far as that can be done.
+    void tell(std::string_view message) noexcept;
 
 private:
     Answer judged(const Request& request);
