@@ -48,6 +48,8 @@ public:
 
     /// All but the background: answers when the packages have begun.
     Result<void> start(const std::vector<Problem>& warnings);
+    /// Of an error of start(): nothing but that the service was told to end before it was up.
+    bool isEndAsTold(const Error& error) const { return interrupted_ && error.code == Code::channelStopped; }
     /// Tells whoever started us, once the background process has let go of its terminal.
     void announce();
     int work();
@@ -178,7 +180,7 @@ Result<void> Service::start(const std::vector<Problem>& warnings) {
     if (!log) return log.error();
     log_ = std::move(*log);
     auto up = bringUp(warnings);
-    if (!up && toFile && !interrupted_) log_->error("host", describe(up.error()), {{"code", codeName(up.error().code)}});
+    if (!up && toFile && !isEndAsTold(up.error())) log_->error("host", describe(up.error()), {{"code", codeName(up.error().code)}});
     return up;
 }
 
@@ -323,7 +325,7 @@ int runService(Setup& setup, const RunArguments& arguments, std::ostream& error)
     }
     Service service(setup, arguments, std::move(configuration), *directory, signals);
     auto started = service.start(warnings);
-    if (!started && started.error().code == Code::channelStopped) return exits::ok;  // told to end before it was up
+    if (!started && service.isEndAsTold(started.error())) return exits::ok;
     if (!started) return fail(started.error(), error);
     if (daemon) daemon->up();
     service.announce();
