@@ -65,6 +65,7 @@ private:
     bool takeOver();
     void beat();
     bool databaseIsLost();
+    [[noreturn]] void leave();
     void tidy();
     void shutDown();
 
@@ -108,12 +109,21 @@ Result<void> Service::openPort() {
     const auto opened = waitWithSignals(loop, offload(loop, [this] { return port_->open(); }), signals_, [this](Signals::Arrived arrived) {
         if (arrived == Signals::Arrived::hangUp) outdated_ = true;
         if (arrived != Signals::Arrived::terminate) return;
+        if (interrupted_) leave();
         log_->notice("host", "stopping before the service is up");
         interrupted_ = true;
         stop_.request_stop();
     });
     if (opened && interrupted_) return Error{Reaction::retryLater, Code::channelStopped, "the service was told to end before it was up"};
     return opened;
+}
+
+/// Told again before it was up: there is nothing to lose yet.
+void Service::leave() {
+    log_->error("host", "told to stop again: leaving at once");
+    log_->flush(std::chrono::milliseconds(500));
+    tidy();
+    ::_exit(exits::tempFail);
 }
 
 Result<void> Service::writePidFile() {
