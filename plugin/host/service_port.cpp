@@ -71,11 +71,10 @@ std::optional<ServicePort::Work> ServicePort::work() const {
 
 std::vector<std::string> ServicePort::missing() const {
     auto problems = parts_.packages.problems();
-    const auto work = this->work();
-    if (!work) {
-        const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(mutex_);
+    if (!work_) {
         problems.insert(problems.begin(), phase_);
-    } else if (auto failure = work->database.failure()) {
+    } else if (auto failure = work_->database.failure()) {
         problems.insert(problems.begin(), std::move(*failure));
     }
     return problems;
