@@ -135,7 +135,7 @@ void leaveUndecided(plugin::Transaction& transaction, const std::vector<Rebuild:
         const auto batch = batchOf(transaction, one.batch);
         const auto* const identity = identityAt(batch, one.old);
         if (identity == nullptr) continue;
-        auto& place = transaction.prepare("SELECT folder_id FROM listener_batch WHERE batch_id = ?").bind(0, one.batch);
+        auto& place = transaction.prepare(sql::selectFolderOfBatch).bind(0, one.batch);
         place.step();
         const auto folder = place.integer(0);
         place.reset();

@@ -35,6 +35,7 @@ inline constexpr std::string_view selectFinal =
     "SELECT ordinal FROM listener_message WHERE folder_id = ?1 AND validity = (SELECT validity FROM listener_folder WHERE folder_id = ?1) "
     "AND ordinal > ?2 AND (state <> 'pending' OR EXISTS (SELECT 1 FROM listener_stored s WHERE s.message = number)) ORDER BY ordinal";
 inline constexpr std::string_view selectBatches = "SELECT batch_id, ordinals, identities FROM listener_batch WHERE folder_id = ? ORDER BY batch_id";
+inline constexpr std::string_view selectFolderOfBatch = "SELECT folder_id FROM listener_batch WHERE batch_id = ?";
 inline constexpr std::string_view selectBatch = "SELECT ordinals, identities FROM listener_batch WHERE batch_id = ?";
 inline constexpr std::string_view selectDue =
     "SELECT message, ordinal, action, target, copied FROM listener_due WHERE folder_id = ? ORDER BY ordinal, message LIMIT ?";

@@ -72,6 +72,7 @@ std::vector<std::string> dailyWork() {
             std::string(sql::selectGoneItems),
             std::string(sql::selectForgottenItems),
             std::string(sql::selectBatch),
+            std::string(sql::selectFolderOfBatch),
             std::string(sql::selectSameness),
             std::string(sql::endDue),
             std::string(sql::endStoredActions),
