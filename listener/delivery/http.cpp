@@ -7,6 +7,7 @@
 #include "listener/delivery/webhook_signature.h"
 #include "listener/message/metadata.h"
 #include "plugin/contract/loop.h"
+#include "plugin/contract/percent.h"
 #include "plugin/contract/text.h"
 
 #include <algorithm>
@@ -34,18 +35,15 @@ constexpr std::size_t mostIdle = 64;
 constexpr std::size_t comparedSize = 16 * 1024;
 
 /// Octets a header cannot have, and "%", as %XX; blanks at either end too, which a header would lose.
-std::string percentEncoded(std::string_view text) {
+std::string headerText(std::string_view text) {
     std::string result;
     for (std::size_t i = 0; i < text.size(); ++i) {
         const char c = text[i];
         const bool isEdge = c == ' ' && (i == 0 || i + 1 == text.size());
-        if (c >= 0x20 && c < 0x7f && c != '%' && !isEdge) {
+        if (c >= 0x20 && c < 0x7f && c != '%' && !isEdge)
             result += c;
-        } else {
-            static constexpr std::string_view digits = "0123456789ABCDEF";
-            const auto octet = static_cast<unsigned char>(c);
-            result.append("%").append(1, digits[octet >> 4]).append(1, digits[octet & 15]);
-        }
+        else
+            result += plugin::percentOctet(c);
     }
     return result;
 }
@@ -249,7 +247,7 @@ private:
         headers.add("webhook-id", message.id);
         headers.add("webhook-timestamp", std::to_string(now));
         headers.add("X-Postern-Mailbox", message.mailbox);
-        headers.add("X-Postern-Folder", percentEncoded(message.folder));
+        headers.add("X-Postern-Folder", headerText(message.folder));
         headers.add("X-Postern-Received", plugin::utcText(message.received));
         headers.add("X-Postern-Sha256", plugin::hexText(message.content.sha256()));
     }

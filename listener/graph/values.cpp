@@ -1,5 +1,7 @@
 #include "listener/graph/values.h"
 
+#include "plugin/contract/percent.h"
+
 #include <algorithm>
 #include <charconv>
 
@@ -37,15 +39,13 @@ std::optional<std::chrono::seconds> takeOffset(std::string_view& text) {
 }  // namespace
 
 std::string percentEncoded(std::string_view text) {
-    static constexpr std::string_view plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~", hex = "0123456789ABCDEF";
+    static constexpr std::string_view plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
     std::string out;
-    for (const char c : text) {
-        const auto octet = static_cast<unsigned char>(c);
+    for (const char c : text)
         if (plain.find(c) != std::string_view::npos)
             out += c;
         else
-            out.append({'%', hex[octet >> 4], hex[octet & 15]});
-    }
+            out += plugin::percentOctet(c);
     return out;
 }
 
