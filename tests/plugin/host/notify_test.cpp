@@ -1,5 +1,6 @@
 #include "plugin/host/notify.h"
 
+#include "plugin/contract/handle.h"
 #include "tests/plugin/host/host_fakes.h"
 
 #include <sys/socket.h>
@@ -31,7 +32,7 @@ public:
     }
 
 private:
-    Handle socket_;
+    plugin::Handle socket_;
 };
 
 }  // namespace
