@@ -8,7 +8,12 @@
 
 #include <catch2/catch.hpp>
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <csignal>
+#include <stdexcept>
 
 using fakes::Program;
 using servers::Certificate;
@@ -56,6 +61,34 @@ struct Place {
         const auto at = outcome.error.find("subject: ");
         return outcome.error.substr(at, outcome.error.find('\n', at) - at);
     }
+};
+
+/// A file of the data directory whose content does not come until it is given.
+class SlowFile {
+public:
+    explicit SlowFile(const std::string& path) : path_(path) {
+        std::filesystem::create_directories(std::filesystem::path(path).parent_path());
+        std::filesystem::permissions(std::filesystem::path(path).parent_path(), std::filesystem::perms::owner_all);
+        if (::mkfifo(path.c_str(), 0600) != 0) throw std::runtime_error("mkfifo failed");
+    }
+    SlowFile(const SlowFile&) = delete;
+    SlowFile& operator=(const SlowFile&) = delete;
+    ~SlowFile() {
+        if (end_ >= 0) ::close(end_);
+    }
+    /// Somebody reads it, and waits.
+    bool isRead() {
+        return servers::eventually([&] { return (end_ = ::open(path_.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC)) >= 0; }, std::chrono::seconds(30));
+    }
+    void give(const std::string& content) {
+        if (::write(end_, content.data(), content.size()) != static_cast<ssize_t>(content.size())) throw std::runtime_error("write failed");
+        ::close(end_);
+        end_ = -1;
+    }
+
+private:
+    std::string path_;
+    int end_ = -1;
 };
 
 }  // namespace
@@ -161,6 +194,38 @@ SCENARIO("a password that takes its time when the service starts holds up nobody
         REQUIRE(::kill(static_cast<pid_t>(std::stoi(fakes::content(place.folder / "data/postern.lock"))), SIGTERM) == 0);
         THEN("whoever started it is told that it is not up") { CHECK(parent.wait() == 75); }
     }
+}
+
+SCENARIO("a service that is told to end before it is up, and does not get there, is told again", "[admin][program]") {
+    const Place place;
+    SlowFile token(place.folder / "data/admin.token");
+    GIVEN("one in the foreground") {
+        Program service(place.words("run"));
+        REQUIRE(token.isRead());
+        service.signal(SIGTERM);
+        service.awaitError("stopping before the service is up");
+        service.signal(SIGTERM);
+        THEN("it leaves at once") {
+            CHECK(service.wait() == 75);
+            CHECK(service.error().find("told to stop again: leaving at once") != std::string::npos);
+        }
+    }
+}
+
+SCENARIO("what keeps a service from starting is logged, also where it is told to end meanwhile", "[admin][program]") {
+    const Place place;
+    SlowFile token(place.folder / "data/admin.token");
+    const auto log = place.folder / "postern.log";
+    fakes::write(place.folder / "password", "other\n");
+    Program service(place.words("run", "log.file = " + log + "\n"));
+    REQUIRE(token.isRead());
+    service.signal(SIGTERM);
+    REQUIRE(servers::eventually([&] { return fakes::content(log).find("stopping before the service is up") != std::string::npos; },
+                                std::chrono::seconds(30)));
+    token.give(std::string(64, 'a') + "\n");
+    CHECK(service.wait() == 78);
+    CHECK(service.error().find("PO-2020 admin.tls.keystore: ") != std::string::npos);
+    CHECK(fakes::content(log).find("PO-2020 admin.tls.keystore: ") != std::string::npos);
 }
 
 SCENARIO("a keystore that cannot be used keeps the service from starting, with what to do", "[admin][program]") {
