@@ -45,7 +45,7 @@ SCENARIO("a package is loaded, or is one clear error", "[packages]") {
             REQUIRE_FALSE(good.error);
             REQUIRE(good.package);
             REQUIRE(good.package->schemaOwner() == "sample");
-            REQUIRE(good.description.version == "0.5.0");
+            REQUIRE(good.description.version == "0.5.1");
             REQUIRE(good.description.keys == std::vector<std::string>{"sample"});
             REQUIRE(packages.keys().size() == 2);
             REQUIRE(packages.commands().size() == 2);
@@ -81,7 +81,7 @@ SCENARIO("a disabled package is not opened", "[packages]") {
     REQUIRE(find(packages, "good-package").package);
     REQUIRE_FALSE(find(packages, "throwing-package").package);
     REQUIRE_FALSE(find(packages, "throwing-package").error);
-    REQUIRE(find(packages, "throwing-package").description.version == "0.5.0");
+    REQUIRE(find(packages, "throwing-package").description.version == "0.5.1");
 }
 
 SCENARIO("what stands in package.properties is checked", "[packages]") {

@@ -271,7 +271,7 @@ SCENARIO("commands are dispatched", "[program]") {
     GIVEN("version") {
         const auto [status, out, error] = run({"version", "--json", "--config", config});
         REQUIRE(status == 0);
-        REQUIRE(Poco::JSON::Parser().parse(out).extract<Poco::JSON::Object::Ptr>()->getValue<std::string>("version") == "0.5.0");
+        REQUIRE(Poco::JSON::Parser().parse(out).extract<Poco::JSON::Object::Ptr>()->getValue<std::string>("version") == "0.5.1");
     }
     GIVEN("a command of a package, without any data directory") {
         const auto [status, out, error] = run({"sample", "--config", config, "one", "two"});
