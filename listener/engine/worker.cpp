@@ -242,6 +242,7 @@ Task<Result<Worker::Ended>> Worker::workUntilStopped(Mailbox& mailbox, Mode mode
             if (!kept) co_return kept.error();
         }
         if (whole) {
+            lookedWhole_ = now;
             nextWhole_ = now + (look->trouble ? std::min(every, settings_.interval) : every);
             watched_ = std::move(look->answered);
         } else if (!mailbox.pushes()) {
@@ -249,9 +250,9 @@ Task<Result<Worker::Ended>> Worker::workUntilStopped(Mailbox& mailbox, Mode mode
         }
         if (nextWhole_ <= now) continue;
         auto news = co_await pause(mailbox, watched_, nextWhole_);
-        if (!news && !concernsOneFolder(news.error())) co_return news.error();
+        if (!news) co_return news.error();
         if (stops_.finish.stop_requested()) co_return Ended::lookAgain;
-        if (news) heard = std::move(*news);  // a folder that went away while it was watched: the whole look tells
+        heard = std::move(*news);
         if (!acted_->isSet()) continue;
         acted_->reset();
         heard.clear();
@@ -415,13 +416,27 @@ Task<Result<std::vector<std::string>>> Worker::pause(Mailbox& mailbox, std::vect
         std::stable_sort(folders.begin(), folders.end(), [this](const auto& a, const auto& b) { return arrivalsOf(a) > arrivalsOf(b); });
         Watching watching{.folders = std::move(folders), .until = until, .sweep = settings_.interval, .wake = wake_->get_token()};
         auto news = co_await mailbox.watch(std::move(watching), stops_.giveUp);
-        if (!news || !news->empty() || mailbox.pushes() || acted_->isSet() || stops_.finish.stop_requested()) co_return news;
-        until = std::min(until, loop_.clock().steady() + settings_.interval);  // the server has taken its word back
+        if (!news && !concernsOneFolder(news.error())) co_return news.error();
+        if (news) unwatched_ = false;
+        if (news && (!news->empty() || mailbox.pushes())) co_return news;
+        // The server has taken its word back; or a folder is none to it any more.
+        until = std::min(until, news ? loop_.clock().steady() + settings_.interval : lookAfter(news.error()));
     }
     status_.enter(State::waiting);
     auto waiting = acted_->wait(until, stops_.finish);
     co_await waiting;
     co_return heard;
+}
+
+/// When to look at the whole, since a folder cannot be watched: at once, for it may have gone away; but one that has just been read, and cannot be
+/// watched all the same, sets no pace.
+plugin::Steady Worker::lookAfter(const Error& error) {
+    const auto next = lookedWhole_ + settings_.interval;
+    if (next > loop_.clock().steady() && !std::exchange(unwatched_, true))
+        parts_.log.warning(logger,
+                           "a folder cannot be watched, though it can be read: the mailbox is looked into every interval. " + plugin::describe(error),
+                           {{"mailbox", settings_.alias}});
+    return next;
 }
 
 /// From one whole look to the next; `folders`: so many it took. Nobody is called stalled because mail comes fast.

@@ -81,6 +81,7 @@ private:
     plugin::Task<plugin::Result<Look>> workFolders(Mailbox& mailbox, std::vector<std::string> folders, plugin::Mode mode);
     plugin::Task<plugin::Result<RoundEnd>> turnOf(Mailbox& mailbox, std::string folder, plugin::Mode mode);
     plugin::Task<plugin::Result<std::vector<std::string>>> pause(Mailbox& mailbox, std::vector<std::string> folders, plugin::Deadline until);
+    plugin::Steady lookAfter(const plugin::Error& error);
     plugin::Task<plugin::Result<void>> checkBlocked();
     plugin::Task<plugin::Result<void>> dropOldDetour();
     plugin::Task<plugin::Result<bool>> takesAnotherWay();
@@ -112,7 +113,8 @@ private:
     std::map<std::string, std::uint64_t> arrivals_{};                                ///< delivered since the start, by folder
     std::vector<std::string> watched_{};                                             ///< those that answered at the last whole look
     unsigned fruitless_ = 0;                                                         ///< so many times in a row there was news and nothing to deliver
-    plugin::Steady nextWhole_{};
+    bool unwatched_ = false;                                                         ///< people know that a folder cannot be watched
+    plugin::Steady nextWhole_{}, lookedWhole_{};
     plugin::Steady signedIn_{};
     bool tokenEnded_ = false;  ///< when the last session ended, what it was signed in with had ended too
     std::optional<plugin::Code> lastCode_{};

@@ -186,6 +186,66 @@ SCENARIO("a folder that is missing keeps nobody from watching the others", "[wor
     CHECK(world.server.count("open") == 1);
 }
 
+SCENARIO("a folder that goes away while it is watched is told of at once, and the others are watched on", "[worker]") {
+    World world([](auto& settings) { settings.folders = {"INBOX", "Orders"}; });
+    world.server.folders["Orders"];
+    world.pass(3min);
+    world.server.folders.erase("Orders");
+    world.server.endOfSession = Error{Reaction::askOperator, Code::mailboxFolderMissing, "no Orders"};
+    world.server.news.set();
+    world.pass(1s);
+    CHECK(world.health() == "blocked");
+    CHECK(world.server.asked.back() == "watch INBOX");
+    CHECK(world.server.count("open") == 1);
+    CHECK(world.log().find("cannot be watched") == std::string::npos);
+}
+
+SCENARIO("a folder that can be read and not watched is looked into every interval, and people are told once", "[worker]") {
+    World world;
+    world.server.unwatched = Error{Reaction::askOperator, Code::mailboxFolderMissing, "no INBOX"};
+    const auto looks = [&world] { return world.server.count("select INBOX"); };
+    const auto told = [&world] {
+        std::size_t count = 0;
+        for (auto at = world.log().find("cannot be watched"); at != std::string::npos; at = world.log().find("cannot be watched", at + 1)) ++count;
+        return count;
+    };
+    for (std::size_t minute = 1; minute <= 120 && looks() < 1000; ++minute) {
+        world.server.arrive("INBOX", false);
+        world.pass(61s);
+        CHECK(world.delivered() == minute);
+        CHECK(world.health() == "ok");
+    }
+    CHECK(looks() > 110);
+    CHECK(looks() < 130);
+    CHECK(told() == 1);
+    CHECK(world.server.count("open") == 1);
+    WHEN("an operator acts") {
+        world.server.arrive("INBOX", false);
+        world.worker->operatorActed();
+        world.pass(1s);
+        THEN("it is looked into at once") { CHECK(world.delivered() == 121); }
+    }
+    WHEN("it can be watched again") {
+        world.server.unwatched.reset();
+        world.pass(61s);
+        world.server.arrive("INBOX");
+        world.pass(1s);
+        THEN("mail is told of; and the next time it cannot, so are people") {
+            CHECK(world.delivered() == 121);
+            world.pass(5min);
+            world.server.unwatched = Error{Reaction::askOperator, Code::mailboxFolderMissing, "no INBOX"};
+            world.server.arrive("INBOX");
+            world.pass(3min);
+            CHECK(world.delivered() == 122);
+            CHECK(told() == 2);
+        }
+    }
+    WHEN("it is told to finish") {
+        CHECK(world.end());
+        CHECK(world.server.asked.back() == "close");
+    }
+}
+
 SCENARIO("wildcards never include the folder that mail is moved to, which may be named by its use", "[worker]") {
     World world([](auto& settings) {
         settings.folders = {"*"};

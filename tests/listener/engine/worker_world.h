@@ -40,6 +40,7 @@ struct Server {
     std::set<std::string> heard{};          ///< told at the next watch
     bool lies = false;                      ///< every watch is told of arrivals at once
     std::optional<Error> endOfSession{};    ///< answered once by the next watch
+    std::optional<Error> unwatched{};       ///< answered by every watch, at once
     std::optional<Error> endOfLook{};       ///< answered once by the next select
     std::map<std::string, Error> closed{};  ///< by protocol: nobody is let in
     std::vector<std::string> asked{};       ///< "open", "select INBOX", "watch INBOX,Orders", "close"
@@ -121,9 +122,10 @@ public:
         std::string names;
         for (const auto& folder : watching.folders) names += (names.empty() ? "" : ",") + folder;
         server_.asked.push_back("watch " + names);
-        if (server_.lies) {
+        if (server_.lies || server_.unwatched) {
             auto moment = plugin::sleepUntil((co_await plugin::thisLoop()).clock().steady() + 100ms, watching.wake);
             co_await moment;
+            if (server_.unwatched) co_return *server_.unwatched;
             co_return watching.folders;
         }
         auto wait = server_.news.wait(watching.until, watching.wake);
