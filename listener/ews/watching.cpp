@@ -171,12 +171,10 @@ Task<Result<void>> Notifications::subscribeTo(Endpoint& main, const Names& names
     endpoint_.affinity.clear();
     auto operation = subscribe(ids);
     auto answer = co_await endpoint_.ask(std::move(operation), stop);
-    if (!answer && !isTooMany(endpoint_.refusedAs)) co_return answer.error();
-    if (answer && !answer->success && !isTooMany(meaningOf(answer->code))) co_return refusal(session_, *answer, "Subscribe");
-    if (!answer || !answer->success) {
-        giveUp(answer ? answer->code : answer.error().what);
-        co_return Result<void>{};
-    }
+    const auto refusedAs = !answer ? endpoint_.refusedAs : answer->success ? std::nullopt : std::optional{meaningOf(answer->code)};
+    if (leavesToCaller(refusedAs, answer ? answer->code : answer.error().what)) co_return Result<void>{};
+    if (!answer) co_return answer.error();
+    if (!answer->success) co_return refusal(session_, *answer, "Subscribe");
     if (answer->subscription.empty())
         co_return Error{Reaction::reconnect, Code::mailboxProtocol, session_.peer + ": Subscribe: the answer names none"};
     subscription_ = answer->subscription;
@@ -188,10 +186,7 @@ Task<Result<void>> Notifications::startListening(std::stop_token stop) {
     auto& loop = co_await plugin::thisLoop();
     auto operation = getStreamingEvents(subscription_, connectionMinutes);
     auto begun = co_await endpoint_.begin(std::move(operation), stop);
-    if (!begun && isTooMany(endpoint_.refusedAs)) {
-        giveUp(begun.error().what);
-        co_return Result<void>{};
-    }
+    if (!begun && leavesToCaller(endpoint_.refusedAs, begun.error().what)) co_return Result<void>{};
     if (!begun) {
         if (isPassing(begun.error())) lose(endpoint_.refusedAs ? livesAfter(*endpoint_.refusedAs) : Lives::perhaps);
         co_return begun;
@@ -279,13 +274,23 @@ Result<void> Notifications::note(const ResponseMessage& message) {
 
 /// What the open answer ends with.
 Result<void> Notifications::refused(Meaning meaning, std::optional<std::chrono::milliseconds> backOff, const Error& error) {
-    if (isTooMany(meaning)) {
-        if (meaning == Meaning::crowded) tooMany(session_, backOff, Hanging::yes);
-        giveUp(error.what);
-        return {};
-    }
+    if (meaning == Meaning::crowded) tooMany(session_, backOff, Hanging::yes);
+    if (leavesToCaller(meaning, error.what)) return {};
     failed(error.what, livesAfter(meaning));
     return meaning == Meaning::subscription || isPassing(error) ? Result<void>{} : error;
+}
+
+/// Refusals after which all folders are news, for the caller to look into: whether this is one. A folder that is not found may have gone away just
+/// now, which the look tells; where it finds the folder, this has been a failure as any other, for another server may answer here than there.
+bool Notifications::leavesToCaller(std::optional<Meaning> meaning, std::string_view why) {
+    if (isTooMany(meaning)) {
+        giveUp(why);
+        return true;
+    }
+    if (meaning != Meaning::folderGone) return false;
+    failed(why);
+    news_.insert(names_.begin(), names_.end());
+    return true;
 }
 
 /// A mailbox that moves to another server leaves its subscriptions, and the cookie that leads there, behind.

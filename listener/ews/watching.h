@@ -28,7 +28,8 @@ class Notifications {
 public:
     explicit Notifications(Session& session);  ///< outlives it
 
-    /// Mailbox::watch(). Whenever the answer begins anew, all folders are news: what happened in between nobody tells of.
+    /// Mailbox::watch(). Whenever the answer begins anew, and when the server does not find a folder, all folders are news: what happened in between
+    /// nobody tells of.
     /// Three failures in a row, or a server that wants no more subscriptions or connections: Session::pushAgainAt, and all folders are news once
     /// more.
     plugin::Task<plugin::Result<std::vector<std::string>>> watch(Endpoint& main, Watching watching, std::stop_token stop);
@@ -50,6 +51,7 @@ private:
     enum class Lives { perhaps, no };
     static Lives livesAfter(Meaning meaning);
     plugin::Result<void> refused(Meaning meaning, std::optional<std::chrono::milliseconds> backOff, const plugin::Error& error);
+    bool leavesToCaller(std::optional<Meaning> meaning, std::string_view why);
     void giveUp(std::string_view why);
     void failed(std::string_view why, Lives lives = Lives::perhaps);
     void lose(Lives lives = Lives::perhaps);

@@ -232,6 +232,40 @@ SCENARIO("a server that does not tell of every arrival, and of some twice, is ma
     CHECK(wire.in("Done") == 200);
 }
 
+SCENARIO("a server that does not find the folder it lists when it shall tell of it is asked every interval, and people are told once", "[wire]") {
+    const std::string at = GENERATE("Subscribe", "GetStreamingEvents");
+    const bool inMessage = GENERATE(false, true);
+    INFO(at << (inMessage ? ", in a message" : ", a fault"));
+    ExchangeWire wire{{.protocol = "ews", .words = {"after = move:Done"}}};
+    wire.refuse(0, {.what = at, .status = 500, .code = "ErrorFolderNotFound", .inMessage = inMessage, .times = 1'000'000});
+    wire.begin(Mode::service);
+    for (int hour = 1; hour <= 3; ++hour) {
+        const auto before = wire.asked().size();
+        const auto asked = [&] { return wire.asked().size() - before; };
+        for (int mail = 0; mail < 10 && asked() < 2'000; ++mail) {
+            wire.arrive();
+            wire.pass(6min, [&] { return asked() >= 2'000; });
+            CHECK(wire.delivered() == wire.sent());
+            CHECK(wire.is("ok"));
+        }
+        CHECK(asked() > 60);
+        CHECK(asked() < 300);
+    }
+    const std::string told = "the server does not tell of arrivals after all";
+    const auto first = wire.shown().find(told);
+    REQUIRE(first != std::string::npos);
+    CHECK(wire.shown().find(told, first + 1) == std::string::npos);
+    CHECK(wire.failures() == 0);
+    wire.refuse(0, {.what = at, .times = 0});
+    wire.pass(11min);
+    wire.arrive();
+    wire.pass(10s);
+    CHECK(wire.delivered() == wire.sent());  // it tells again
+    CHECK(wire.end() == 0);
+    wire.checkAllDelivered();
+    CHECK(wire.in("Done") == wire.sent());
+}
+
 SCENARIO("a server that falls silent while it is listened to is listened to anew, and what came meanwhile is found", "[wire]") {
     ExchangeWire wire{{.protocol = "ews", .words = {"after = move:Done"}}};
     wire.begin(Mode::service);

@@ -38,6 +38,7 @@ public:
     /// Failures the program has noted, each of which counts in the metrics and may be shown to a person.
     std::size_t failures() const;
     const std::string& log() const { return log_.text(); }
+    const std::string& shown() const { return log_.shown(); }
 
 protected:
     static constexpr std::uint16_t firstPort = 20'000;

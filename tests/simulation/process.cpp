@@ -11,12 +11,13 @@
 
 namespace simulation {
 
-void KeptLog::write(plugin::Level, std::string_view logger, std::string_view message, const std::vector<plugin::Field>& fields) {
+void KeptLog::write(plugin::Level level, std::string_view logger, std::string_view message, const std::vector<plugin::Field>& fields) {
     std::string line(logger);
     line.append(" ").append(message);
     for (const auto& field : fields) line.append(" ").append(field.key).append("=").append(field.value);
     if (trace_) std::cerr << std::chrono::duration_cast<std::chrono::milliseconds>(clock_.steady().time_since_epoch()).count() << " " << line << "\n";
     text_.append(line).append("\n");
+    if (level <= plugin::Level::information) shown_.append(line).append("\n");
 }
 
 void KeptMetrics::set(std::string_view name, const plugin::Labels& labels, double value) {

@@ -23,11 +23,12 @@ public:
     bool enabled(plugin::Level) const override { return true; }
     void write(plugin::Level level, std::string_view logger, std::string_view message, const std::vector<plugin::Field>& fields) override;
     const std::string& text() const { return text_; }
+    const std::string& shown() const { return shown_; }  ///< of it what people see
 
 private:
     bool trace_;
     const plugin::Clock& clock_;
-    std::string text_{};
+    std::string text_{}, shown_{};
 };
 
 /// Keeps the last value of each gauge, by name and labels.

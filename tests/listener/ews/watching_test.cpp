@@ -292,6 +292,59 @@ SCENARIO("a server that takes no more answers that stay open is asked now and th
     }
 }
 
+SCENARIO("a folder that is there, and not found when the server shall tell of it, is looked into at once, and soon now and then", "[ews]") {
+    const std::string operation = GENERATE("Subscribe", "GetStreamingEvents");
+    const bool asFault = GENERATE(true, false);
+    INFO(operation << (asFault ? ", a fault" : ", a message"));
+    Fixture fixture;
+    fixture.begin();
+    fixture.server.instead = [&](const servers::EwsRequest& request) -> std::optional<servers::EwsAnswer> {
+        if (request.operation != operation) return std::nullopt;
+        const auto* const code = "ErrorFolderNotFound";
+        return asFault ? servers::EwsServer::fault(code) : servers::EwsServer::refusal(operation, code);
+    };
+    const auto begun = fixture.loop.clock().steady();
+    for (const auto after : {0s, 5s, 35s}) {
+        REQUIRE(fixture.mailbox().pushes());
+        const auto news = fixture.watch();
+        REQUIRE(news);
+        CHECK(*news == Names{"INBOX"});
+        CHECK(std::chrono::round<std::chrono::seconds>(fixture.loop.clock().steady() - begun) == after);
+        REQUIRE(fixture.select("INBOX"));
+    }
+    CHECK_FALSE(fixture.mailbox().pushes());
+    CHECK(fixture.log.text.find("asked now and then") != std::string::npos);
+    fixture.server.instead = {};
+    fixture.loop.clock().pass(10min);
+    REQUIRE(fixture.mailbox().pushes());
+    REQUIRE(*fixture.watch() == Names{"INBOX"});
+    fixture.server.deliver(fixture.server.inbox(), mail("1"));
+    CHECK(*fixture.watch() == Names{"INBOX"});
+    CHECK(fixture.server.subscriptions() == 1);
+}
+
+SCENARIO("a folder that has gone when the server is asked to tell of it again keeps nobody from being told of the others", "[ews]") {
+    Fixture fixture;
+    auto& store = fixture.server.store();
+    const auto invoices = store.addFolder(store.distinguished("inbox"), "Invoices");
+    fixture.begin();
+    const Names both{"INBOX", "INBOX/Invoices"};
+    REQUIRE(*fixture.watch(both) == both);
+    store.removeFolder(invoices);
+    fixture.server.killSubscriptions();
+    const auto begun = fixture.loop.clock().steady();
+    const auto news = fixture.watch(both);  // anew, by what was known of folders
+    REQUIRE(news);
+    CHECK(*news == both);
+    REQUIRE(fixture.select("INBOX"));
+    CHECK(fixture.select("INBOX/Invoices").error().code == Code::mailboxFolderMissing);
+    REQUIRE(*fixture.watch(both) == both);
+    fixture.server.deliver(fixture.server.inbox(), mail("1"));
+    CHECK(*fixture.watch(both) == Names{"INBOX"});
+    CHECK(fixture.loop.clock().steady() - begun < 2min);
+    CHECK(fixture.mailbox().pushes());
+}
+
 SCENARIO("a server that takes no more answers that stay open, and asks for a day, is not waited for in silence", "[ews]") {
     const std::string operation = GENERATE("Subscribe", "GetStreamingEvents");
     const bool asFault = GENERATE(true, false);
