@@ -128,6 +128,39 @@ SCENARIO("a day of looking every thirty seconds costs few tokens and few sign-in
     stage.checkAllDelivered();
 }
 
+SCENARIO("a server that does not find a folder whenever it shall be watched is asked every interval, and people are told once", "[scenario]") {
+    Stage stage{{.words = {"folders = INBOX, Orders"}}};
+    stage.server().folders["Orders"];
+    std::size_t asked = 0, selects = 0;
+    stage.server().instead = [&](const std::string& command) -> std::optional<std::string> {
+        ++asked;
+        if (command != "SELECT" || ++selects % 3 != 0) return std::nullopt;  // each is looked into, then the first one watched
+        return "NO [NONEXISTENT] there is no such folder";
+    };
+    stage.begin(Mode::service);
+    for (int mail = 0; mail < 18 && asked < 2'000; ++mail) {  // not for an hour: then each is looked into once more, for the accounts
+        stage.arrive();
+        stage.pass(3min, [&] { return asked >= 2'000; });
+        CHECK(stage.delivered() == stage.sent());
+        CHECK(stage.is("ok"));
+    }
+    CHECK(selects % 3 == 0);  // it waits
+    CHECK(selects > 150);
+    CHECK(asked < 400);
+    const std::string told = "a folder cannot be watched";
+    const auto first = stage.shown().find(told);
+    REQUIRE(first != std::string::npos);
+    CHECK(stage.shown().find(told, first + 1) == std::string::npos);
+    CHECK(stage.failures() == 0);
+    stage.server().instead = nullptr;
+    stage.pass(1min + 1s);
+    stage.arrive();
+    stage.pass(10s);
+    CHECK(stage.delivered() == stage.sent());  // it tells again
+    CHECK(stage.end() == 0);
+    stage.checkAllDelivered();
+}
+
 SCENARIO("an account that is authenticated but not connected costs no further tokens", "[scenario]") {
     Stage stage{{.mailboxes = 2, .words = {"after = seen"}}};
     stage.server().instead = [](const std::string& command) -> std::optional<std::string> {
