@@ -65,7 +65,7 @@ private:
     void pair(const std::function<std::optional<Value>(const Identified&)>& ofMessage,
               const std::function<std::optional<Value>(const Candidate&)>& ofCandidate) {
         struct Group {
-            std::vector<std::size_t> messages{}, candidates{};  ///< of the candidates those that nobody has taken away
+            std::vector<std::size_t> messages{}, candidates{}, undecided{};  ///< of the candidates those that nobody has taken away
         };
         std::map<Value, Group> groups;
         for (std::size_t i = 0; i < candidates_.size(); ++i) {
@@ -73,7 +73,7 @@ private:
             const auto value = ofCandidate(candidates_[i]);
             if (!value) continue;
             auto& group = groups[*value];
-            if (!candidates_[i].removed) group.candidates.push_back(i);
+            if (!candidates_[i].removed) (candidates_[i].undecided ? group.undecided : group.candidates).push_back(i);
         }
         for (std::size_t i = 0; i < messages_.size(); ++i) {
             if (found_[i]) continue;
@@ -85,6 +85,7 @@ private:
             if (group.messages.size() > group.candidates.size()) {
                 for (const auto message : group.messages) doubted_[message] = true;
                 for (const auto candidate : group.candidates) undecided_[candidate] = true;
+                for (const auto candidate : group.undecided) undecided_[candidate] = true;
                 continue;
             }
             for (std::size_t i = 0; i < group.messages.size(); ++i) {

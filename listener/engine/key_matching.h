@@ -23,7 +23,8 @@ struct ByKeys {
 ///   1. the same match key (Message-ID, Date, From, Subject as they stand in the head); those of the same second first.
 ///   2. the same second, and the same cross key: the Message-ID, or where there is none sender and subject.
 /// Where more messages than known ones have all of that in common, nobody can tell which of them is the new one, and none of them is found: rather
-/// delivered than lost. A candidate that we took away ourselves is not there, and what is like it is another one. What this cannot see: one known
+/// delivered than lost. A candidate that we took away ourselves is not there, and what is like it is another one. One that an earlier rebuild left
+/// undecided stays so: the message it is may have another row by now, and then two rows would stand for one message. What this cannot see: one known
 /// message that others took away, and one new with its keys and second.
 ///
 /// Sizes do not help. The ledger's is that of a rendering; a server tells that of another one, or of the object it is made from, which grows with

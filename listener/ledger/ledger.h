@@ -93,9 +93,10 @@ struct Candidate {
     std::uint64_t ordinal = 0;  ///< as it was
     plugin::Wall received{};
     std::uint64_t size = 0;
-    bool settled = false;   ///< false: it is still to be fetched and delivered, under its id
-    bool removed = false;   ///< our own after-action took it away (or, at a server that cannot, marked it)
-    bool rendered = false;  ///< Message::rendered: size and SHA-256 tell nothing
+    bool settled = false;    ///< false: it is still to be fetched and delivered, under its id
+    bool removed = false;    ///< our own after-action took it away (or, at a server that cannot, marked it)
+    bool rendered = false;   ///< Message::rendered: size and SHA-256 tell nothing
+    bool undecided = false;  ///< an earlier rebuild could not tell which of several alike it is
     Digest matchKey{};
     Digest sha256{};
     std::uint64_t crossKey = 0;

@@ -44,10 +44,28 @@ bool hasRow(plugin::Transaction& transaction, const std::string& delivery) {
     return known;
 }
 
+/// An action that is due may have been carried out: nobody knows whether such a row's message is still there. It matters where another row like it
+/// tells that there were several.
+void doubtLeaving(std::vector<Candidate>& candidates, const std::vector<std::size_t>& leaving) {
+    std::vector<std::size_t> undecided;
+    for (std::size_t i = 0; i < candidates.size(); ++i)
+        if (candidates[i].undecided) undecided.push_back(i);
+    const auto second = [](const Candidate& one) { return std::chrono::floor<std::chrono::seconds>(one.received); };
+    for (const auto i : leaving) {
+        auto& one = candidates[i];
+        one.undecided = one.undecided || std::any_of(undecided.begin(), undecided.end(), [&](std::size_t other) {
+                            const auto& like = candidates[other];
+                            const bool sameCross = one.crossKey != 0 && one.crossKey == like.crossKey;
+                            return second(one) == second(like) && (one.matchKey == like.matchKey || sameCross);
+                        });
+    }
+}
+
 }  // namespace
 
 std::vector<Candidate> candidates(plugin::Transaction& transaction, const std::vector<std::int64_t>& folders, const CandidateKeys& keys) {
     std::vector<Candidate> found;
+    std::vector<std::size_t> leaving;
     for (const auto folder : folders) {
         auto& row = transaction.prepare(sql::selectCandidates).bind(0, folder);
         while (row.step()) {
@@ -56,9 +74,12 @@ std::vector<Candidate> candidates(plugin::Transaction& transaction, const std::v
             one.crossKey = crossKeyOf(row, 10, 11);
             if (!keys.has(one.matchKey, one.crossKey)) continue;
             one.rendered = row.integer(12) != 0;
+            one.undecided = row.integer(15) != 0;
             one.sha256 = stored::digest(row.blob(5));
             one.settled = isSettled(stored::messageState(row.text(6))) || row.integer(9) != 0;
-            one.removed = !row.isNull(7) && row.integer(8) == 0 && removes(row.text(7));
+            const bool due = row.integer(8) != 0;
+            one.removed = !row.isNull(7) && !due && removes(row.text(7));
+            if (!row.isNull(7) && due && removes(row.text(7))) leaving.push_back(found.size());
             if (!row.isNull(13)) one.formerFolder = row.integer(13), one.formerOrdinal = number(row, 14);
             found.push_back(one);
         }
@@ -77,6 +98,7 @@ std::vector<Candidate> candidates(plugin::Transaction& transaction, const std::v
                                  .crossKey = member.crossKey});
             }
     }
+    doubtLeaving(found, leaving);
     return found;
 }
 

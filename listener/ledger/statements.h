@@ -47,8 +47,8 @@ inline constexpr std::string_view selectRecords =
     "ORDER BY f.folder_id";
 inline constexpr std::string_view selectCandidates =
     "SELECT number, ordinal, received, size, match_key, sha256, state, after_action, EXISTS (SELECT 1 FROM listener_due d WHERE d.message = number), "
-    "EXISTS (SELECT 1 FROM listener_stored s WHERE s.message = number), cross_key, message_id, rendered, former_folder, former_ordinal FROM "
-    "listener_message WHERE folder_id = ?";
+    "EXISTS (SELECT 1 FROM listener_stored s WHERE s.message = number), cross_key, message_id, rendered, former_folder, former_ordinal, "
+    "known_as IS '' FROM listener_message WHERE folder_id = ?";
 inline constexpr std::string_view selectName =
     "SELECT m.position, f.protocol, m.validity, m.ordinal FROM listener_message m CROSS JOIN listener_folder f ON f.folder_id = m.folder_id WHERE "
     "m.number = ?";

@@ -273,6 +273,64 @@ SCENARIO("what a dying process had under way, and another message like it, are n
     }
 }
 
+namespace {
+
+/// Three messages of which the first two are all the sinks have; `wrong()` says of those that were touched before a sink had them.
+void fill(ExchangeStage& stage, const Change& change, const std::string& after) {
+    stage.protocol = change.first;
+    stage.after = after;
+    for (int i = 0; i < 3; ++i) stage.mail().arrive("INBOX", i != 1);
+}
+
+/// The last effect at which a process can die and leave all messages where they are.
+std::uint64_t lastBeforeAction(const Change& change, const std::string& after) {
+    std::uint64_t before = 1, behind = 1000;
+    while (behind - before > 1) {
+        const auto n = (before + behind) / 2;
+        ExchangeStage stage(17);
+        fill(stage, change, after);
+        stage.live({.deathAt = n});
+        (stage.mail().folders["INBOX"].items.size() == 3 ? before : behind) = n;
+    }
+    return before;
+}
+
+/// What came to harm: lost, or touched before every sink had it.
+Wrong harm(const ExchangeStage& stage, std::uint64_t last) {
+    auto all = stage.wrong(upTo(last));
+    std::erase_if(all, [](const std::string& what) { return !what.starts_with("lost") && what.find("was touched before") == std::string::npos; });
+    return all;
+}
+
+}  // namespace
+
+SCENARIO("a process that dies while it reads by another protocol, and a mailbox that goes back, lose nothing", "[exchange]") {
+    const auto change = GENERATE(from_range(changes()));
+    const std::string after = GENERATE("leave", "delete");
+    GIVEN("a mailbox that goes from " + change.first + " to " + change.second + " and back, after = " + after) {
+        const auto due = after == "leave" ? 0 : lastBeforeAction(change, after);
+        std::uint64_t n = 1;
+        for (bool reached = true; reached; n += 3) {
+            ExchangeStage stage(17);
+            fill(stage, change, after);
+            stage.live({.deathAt = due});
+            REQUIRE(stage.mail().folders["INBOX"].items.size() == 3);
+            REQUIRE(came(stage) == upTo(3));
+            const auto fresh = stage.mail().arriveLike("INBOX", 1 + n % 2, 90'000);
+            if (n % 4 < 2) listFirst(stage.mail(), "INBOX", fresh);
+            stage.more = {"mailbox.box.max_per_round = 1"};
+            stage.protocol = change.second;
+            reached = stage.live({.deathAt = n}) >= n;
+            stage.protocol = change.first;
+            stage.once();
+            CHECK(stage.once() == 0);
+            INFO("ended at effect " << n);
+            CHECK(harm(stage, 4) == Wrong{});
+        }
+        THEN("each was looked at") { CHECK(n > 40); }
+    }
+}
+
 SCENARIO("a look with another protocol tells what may be delivered twice", "[exchange]") {
     const bool removes = GENERATE(false, true);
     ExchangeStage stage(13);

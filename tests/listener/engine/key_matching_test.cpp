@@ -104,6 +104,26 @@ SCENARIO("messages are found again by their keys, whatever octets the server mak
             CHECK(match({shown('a', 1, 7), shown('a', 1, 7)}, {removed('a', 1, 7), row('a', 1, 7)}) == Found{std::nullopt, std::nullopt});
         }
     }
+    GIVEN("a row of which nobody could tell before which of several messages it is") {
+        auto undecided = row('a', 1, 7);
+        undecided.undecided = true;
+        THEN("it is not told by its keys now either, though there are no more messages than rows") {
+            for (const auto& message : {shown('a', 1, 7), shown('x', 1, 7)}) {
+                const auto told = matchByKeys(std::vector{message}, std::vector{undecided});
+                CHECK(told.found == Found{std::nullopt});
+                CHECK(told.doubtful == Doubts{true});
+                CHECK(told.undecided == Few{0});
+            }
+            const auto told = matchByKeys(std::vector{shown('a', 1, 7), shown('x', 1, 7)}, std::vector{row('a', 1, 7), undecided});
+            CHECK(told.found == Found{0, std::nullopt});
+            CHECK(told.doubtful == Doubts{false, true});
+        }
+        THEN("it keeps none from being found that is there") {
+            CHECK(match({shown('a', 1, 7)}, {undecided, row('a', 1, 7)}) == Found{1});
+            CHECK(match({shown('a', 1, 7), shown('a', 1, 7)}, {undecided, row('a', 1, 7)}) == Found{std::nullopt, std::nullopt});
+        }
+        THEN("an id says which it is") { CHECK(matchByKeys(std::vector{shown('a', 1, 7)}, std::vector{undecided}, {0}).found == Found{0}); }
+    }
     GIVEN("some that are found already, and candidates that are not to be considered") {
         const std::vector<Identified> messages{shown('a', 1, 0), shown('a', 1, 0)};
         const std::vector<Candidate> rows{row('a', 1, 0), row('a', 1, 0)};

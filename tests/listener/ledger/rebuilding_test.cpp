@@ -148,6 +148,15 @@ SCENARIO("what is known of a folder's messages outlives their positions", "[ledg
                 CHECK(likes(4, false, "8:30") == 1);
                 CHECK(likes(4, true, "7:4") == 1);
             }
+            THEN("the next rebuild is told of it") {
+                auto keys = std::make_shared<listener::CandidateKeys>();
+                for (const auto ordinal : {1u, 3u, 4u, 6u}) keys->add(settled(ordinal).message.matchKey, 0);
+                keys->sort();
+                std::map<std::uint64_t, bool> undecided;
+                for (const auto& record : ledger.run(ledger->records("sales")))
+                    for (const auto& one : ledger.run(ledger->candidates({record.id}, keys))) undecided.emplace(one.ordinal, one.undecided);
+                CHECK(undecided == std::map<std::uint64_t, bool>{{3, false}, {4, true}, {6, true}, {12, false}});
+            }
             THEN("once it is found, it is known as ever") {
                 listener::Rebuild again{.record = inbox(9), .replaces = folder};
                 again.matches = {{four, 0, 4, 15}};
