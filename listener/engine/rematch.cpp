@@ -111,6 +111,9 @@ Task<Result<void>> Rematch::match() {
 
 /// What keys tell of the rest; of these candidates they are not asked.
 void Rematch::takeKeys(std::vector<bool> excluded) {
+    found_.resize(messages_.size());
+    byKeys_.resize(messages_.size());
+    for (std::size_t i = 0; i < messages_.size(); ++i) byKeys_[i] = !found_[i];
     auto told = matchByKeys(messages_, candidates_, std::move(found_), std::move(excluded));
     found_ = std::move(told.found);
     undecided_ = std::move(told.undecided);
@@ -150,7 +153,7 @@ Result<Rebuild> Rematch::conclude() const {
         seen.push_back(message.ordinal);
         if (found_[i]) {
             const auto& known = candidates_[*found_[i]];
-            rebuild.matches.push_back({known.number, known.batch, known.ordinal, message.ordinal});
+            rebuild.matches.push_back({{known.number, known.batch, known.ordinal}, message.ordinal, !byKeys_.empty() && byKeys_[i]});
             if (!known.settled) wanted.push_back(message.ordinal);
         } else if (!moment) {
             ++undecided;

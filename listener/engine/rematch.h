@@ -53,6 +53,7 @@ private:
     std::vector<Identified> messages_{};  ///< by rising ordinal
     std::vector<Candidate> candidates_{};
     std::vector<std::optional<std::size_t>> found_{};  ///< beside messages_
+    std::vector<bool> byKeys_{};                       ///< beside them: nothing else told which it is, if that is told; empty: of none
     std::vector<std::pair<std::int64_t, std::string>> elsewhere_{};
     std::vector<std::size_t> undecided_{};  ///< of candidates_
     std::size_t compared_ = 0, byIds_ = 0;

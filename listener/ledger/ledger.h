@@ -124,6 +124,7 @@ struct Rebuild {
     };
     struct Match : Known {
         std::uint64_t ordinal = 0;  ///< now
+        bool byKeys = false;        ///< nothing but its keys says that it is this message: no id, no octets
     };
     FolderRecord record;                     ///< as it begins
     std::optional<std::int64_t> replaces{};  ///< the record in whose place it comes: of the same name, maybe of another protocol
@@ -262,9 +263,9 @@ public:
     virtual Answer<std::vector<Candidate>> candidates(std::vector<std::int64_t> folders, std::shared_ptr<const CandidateKeys> keys) = 0;
     /// Beside these rows.
     virtual Answer<std::vector<RowName>> names(std::vector<std::int64_t> rows) = 0;
-    /// One transaction: a new record, and at it what was matched: rows keep id, state and verdicts, their due after-actions come along;
-    /// members of open batches become `pending` rows. What `replaces` still has of batches and due after-actions ends: its messages are
-    /// gone. None: another record is in force than `replaces`, an operator acted meanwhile; nothing is changed.
+    /// One transaction: a new record, and at it what was matched: rows keep id, state and verdicts, their due after-actions come along
+    /// (no `delete` by keys alone); members of open batches become `pending` rows. What `replaces` still has of batches and due after-actions ends:
+    /// its messages are gone. None: another record is in force than `replaces`, an operator acted meanwhile; nothing is changed.
     virtual Answer<std::optional<Rebuilt>> rebuild(Rebuild rebuild) = 0;
     /// Beside the newcomers: what is known of each from elsewhere.
     virtual Answer<std::vector<Recognised>> recognise(std::int64_t folder, std::vector<Newcomer> newcomers) = 0;

@@ -99,6 +99,14 @@ private:
     std::map<std::int64_t, bool> foreign_{};                                  ///< records rows come from: of another protocol than this one
 };
 
+/// What is due, or will be once it is delivered, does not delete a message that may be another one. The rest can be undone, and is expected to be
+/// done.
+void endRemovals(plugin::Transaction& transaction, std::int64_t row) {
+    transaction.prepare(sql::endRemovalDue).bind(0, row).run();
+    transaction.prepare(sql::deleteRemovalDue).bind(0, row).run();
+    transaction.prepare(sql::endStoredRemovals).bind(0, row).run();
+}
+
 OpenBatch batchOf(plugin::Transaction& transaction, std::int64_t batch) {
     auto& row = transaction.prepare(sql::selectBatch).bind(0, batch);
     if (!row.step()) return {};
@@ -177,8 +185,11 @@ std::optional<Rebuilt> rebuild(plugin::Transaction& transaction, const Rebuild& 
         transaction.prepare("UPDATE listener_folder SET forgotten = ? WHERE folder_id = ?").bind(0, stored::superseded).bind(1, *inForce).run();
     const auto begun = insertFolder(transaction, rebuild.record);
     Bringing bringing(transaction, begun.id, now);
-    for (const auto& match : rebuild.matches)
-        if (match.number != 0) bringing.row(match.number, match.ordinal);
+    for (const auto& match : rebuild.matches) {
+        if (match.number == 0) continue;
+        if (match.byKeys) endRemovals(transaction, match.number);
+        bringing.row(match.number, match.ordinal);
+    }
     bringMembers(transaction, bringing, rebuild.matches);
     for (const auto& [row, id] : rebuild.elsewhere) transaction.prepare(sql::keepKnownAs).bind(0, row).bind(1, id).run();
     bringing.supersedeOrigins();

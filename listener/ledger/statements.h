@@ -77,6 +77,14 @@ inline constexpr std::string_view endDue =
     "UPDATE listener_message SET after_action = NULL WHERE number = ?1 AND EXISTS (SELECT 1 FROM listener_due d WHERE d.message = ?1)";
 inline constexpr std::string_view endStoredActions =
     "UPDATE listener_stored SET after_action = 'leave', after_target = NULL, aside_action = 'leave', aside_target = NULL WHERE message = ?";
+/// The same of what cannot be undone.
+inline constexpr std::string_view endRemovalDue =
+    "UPDATE listener_message SET after_action = NULL WHERE number = ?1 AND EXISTS (SELECT 1 FROM listener_due d WHERE d.message = ?1 AND d.action = "
+    "'delete')";
+inline constexpr std::string_view deleteRemovalDue = "DELETE FROM listener_due WHERE message = ? AND action = 'delete'";
+inline constexpr std::string_view endStoredRemovals =
+    "UPDATE listener_stored SET after_action = CASE after_action WHEN 'delete' THEN 'leave' ELSE after_action END, aside_action = CASE aside_action "
+    "WHEN 'delete' THEN 'leave' ELSE aside_action END WHERE message = ?";
 inline constexpr std::string_view selectPlace = "SELECT folder_id, state FROM listener_message WHERE number = ?";
 inline constexpr std::string_view insertUnsettled =
     "INSERT INTO listener_message (delivery_id, folder_id, validity, ordinal, position, state, received, settled, size, sha256, match_key, "

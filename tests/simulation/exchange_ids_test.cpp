@@ -331,6 +331,33 @@ SCENARIO("a process that dies while it reads by another protocol, and a mailbox 
     }
 }
 
+SCENARIO("no message is deleted because of what was due for one that has no more than its keys", "[exchange]") {
+    const auto change = GENERATE(from_range(changes()));
+    const std::string after = GENERATE("move:Done", "delete");
+    ExchangeStage stage(17);
+    fill(stage, change, after);
+    stage.live({.deathAt = lastBeforeAction(change, after)});
+    REQUIRE(stage.mail().folders["INBOX"].items.size() == 3);
+    INFO("from " << change.first << " to " << change.second << ", after = " << after);
+    GIVEN("a message that others have removed, and another one like it that nobody has delivered") {
+        const auto fresh = stage.mail().arriveLike("INBOX", 1, 90'000);
+        stage.mail().removeByOthers("INBOX", 1);
+        stage.protocol = change.second;
+        REQUIRE(stage.once() == 0);
+        const auto& left = stage.mail().folders[after == "delete" ? "INBOX" : "Done"].items;
+        CHECK(std::any_of(left.begin(), left.end(), [fresh](const auto& each) { return each.serial == fresh; }));
+        CHECK(twice(stage).empty());
+    }
+    GIVEN("messages that are all known") {
+        stage.mail().translates = true;
+        stage.protocol = change.second;
+        REQUIRE(stage.once() == 0);
+        const bool done = after != "delete" || change == Change{"ews", "graph"};
+        CHECK(stage.wrong(upTo(3)) == Wrong{});
+        CHECK(stage.mail().folders["INBOX"].items.size() == (done ? 0 : 3));
+    }
+}
+
 SCENARIO("a look with another protocol tells what may be delivered twice", "[exchange]") {
     const bool removes = GENERATE(false, true);
     ExchangeStage stage(13);

@@ -184,6 +184,30 @@ SCENARIO("what is known of a folder's messages outlives their positions", "[ledg
     }
 }
 
+SCENARIO("no message is deleted because of what was due for one that has no more than its keys", "[ledger]") {
+    SimVfs vfs;
+    World ledger(vfs);
+    prepare(ledger);
+    const auto old = ledger.folder().id;
+    ledger.run(ledger->settle(old, std::nullopt, {settled(7, {AfterAction::Kind::remove, ""}), settled(8, {AfterAction::Kind::remove, ""})}, 4));
+    auto rows = rowsById(ledger);
+    listener::Rebuild rebuild{.record = inbox(8), .replaces = old};
+    const auto match = [&](std::uint64_t ordinal, bool byKeys) {
+        rebuild.matches.push_back({{rows.at(idOf(ordinal)).number, 0, ordinal}, 10 + ordinal, byKeys});
+    };
+    match(2, true);
+    match(7, true);
+    match(8, false);
+    REQUIRE(ledger.run(ledger->rebuild(std::move(rebuild))));
+    const auto due = ledger.run(ledger->dueActions(ledger.folder().id, 10));
+    REQUIRE(due.size() == 2);
+    CHECK(due.front().ordinal == 12);  // is to be moved
+    CHECK(due.back().ordinal == 18);
+    rows = rowsById(ledger);
+    CHECK(rows.at(idOf(7)).position == "8:17");
+    CHECK(rows.at(idOf(7)).after.empty());
+}
+
 SCENARIO("a rebuild is whole or not at all, whichever effect fails", "[ledger]") {
     const auto fate = GENERATE(Fate::ioError, Fate::full, Fate::dead);
     bool reached = true;
