@@ -19,7 +19,7 @@ inline constexpr std::string_view insertMessage =
 inline constexpr std::string_view selectMessage = "SELECT number, folder_id, validity, ordinal, state FROM listener_message WHERE delivery_id = ?";
 inline constexpr std::string_view updateMessage =
     "UPDATE listener_message SET delivery_id = ?, folder_id = ?, validity = ?, ordinal = ?, position = ?, state = ?, received = ?, settled = ?, "
-    "size = ?, sha256 = ?, match_key = ?, message_id = ?, after_action = ?, cross_key = ?, rendered = ? WHERE number = ?";
+    "size = ?, sha256 = ?, match_key = ?, message_id = ?, after_action = ?, cross_key = ?, rendered = ?, known_as = NULL WHERE number = ?";
 inline constexpr std::string_view uncountMessage =
     "UPDATE listener_folder SET delivered = delivered - (?1 = 'delivered'), other = other - (?1 <> 'delivered') WHERE folder_id = ?2";
 inline constexpr std::string_view insertVerdict = "INSERT INTO listener_verdict (message, sink_id, outcome) VALUES (?, ?, ?)";

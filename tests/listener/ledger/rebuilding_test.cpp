@@ -157,6 +157,12 @@ SCENARIO("what is known of a folder's messages outlives their positions", "[ledg
                     for (const auto& one : ledger.run(ledger->candidates({record.id}, keys))) undecided.emplace(one.ordinal, one.undecided);
                 CHECK(undecided == std::map<std::uint64_t, bool>{{3, false}, {4, true}, {6, true}, {12, false}});
             }
+            THEN("once it is delivered under its id, it is known as ever") {
+                auto one = settled(16);
+                one.message.id = idOf(6);
+                ledger.run(ledger->settle(folder, std::nullopt, {one}, 14));
+                CHECK(likes(16, true, "8:30") == 1);
+            }
             THEN("once it is found, it is known as ever") {
                 listener::Rebuild again{.record = inbox(9), .replaces = folder};
                 again.matches = {{four, 0, 4, 15}};
