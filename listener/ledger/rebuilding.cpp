@@ -11,6 +11,15 @@
 namespace listener::writing {
 namespace {
 
+/// In force no more. What has still to be fetched cannot be, unless it is brought elsewhere.
+void supersede(plugin::Transaction& transaction, std::int64_t folder) {
+    transaction.prepare("UPDATE listener_folder SET forgotten = ? WHERE folder_id = ? AND forgotten = 0")
+        .bind(0, stored::superseded)
+        .bind(1, folder)
+        .run();
+    if (transaction.changes() == 1) transaction.prepare(sql::endPendingOfFolder).bind(0, folder).run();
+}
+
 /// Brings rows to a folder, and keeps the counts of all folders right.
 class Bringing {
 public:
@@ -62,11 +71,7 @@ public:
     /// left in force would take the messages below its cursor for its own.
     void supersedeOrigins() {
         for (const auto& [folder, change] : counts_)
-            if (folder != folder_)
-                transaction_.prepare("UPDATE listener_folder SET forgotten = ? WHERE folder_id = ? AND forgotten = 0")
-                    .bind(0, stored::superseded)
-                    .bind(1, folder)
-                    .run();
+            if (folder != folder_) supersede(transaction_, folder);
     }
 
     void finish() {
@@ -181,8 +186,7 @@ std::optional<std::int64_t> recordInForce(plugin::Transaction& transaction, cons
 std::optional<Rebuilt> rebuild(plugin::Transaction& transaction, const Rebuild& rebuild, plugin::Wall now) {
     const auto inForce = recordInForce(transaction, rebuild);
     if (inForce != rebuild.replaces) return std::nullopt;
-    if (inForce)
-        transaction.prepare("UPDATE listener_folder SET forgotten = ? WHERE folder_id = ?").bind(0, stored::superseded).bind(1, *inForce).run();
+    if (inForce) supersede(transaction, *inForce);
     const auto begun = insertFolder(transaction, rebuild.record);
     Bringing bringing(transaction, begun.id, now);
     for (const auto& match : rebuild.matches) {

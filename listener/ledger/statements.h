@@ -90,6 +90,11 @@ inline constexpr std::string_view insertUnsettled =
     "INSERT INTO listener_message (delivery_id, folder_id, validity, ordinal, position, state, received, settled, size, sha256, match_key, "
     "cross_key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (delivery_id) DO NOTHING";
 
+/// Of a record that is in force no more: what has still to be fetched.
+inline constexpr std::string_view endPendingOfFolder =
+    "UPDATE listener_message SET state = 'missing' WHERE folder_id = ? AND state = 'pending' AND NOT EXISTS (SELECT 1 FROM listener_stored k WHERE "
+    "k.message = number)";
+
 inline constexpr std::string_view endDueOfMailbox =
     "UPDATE listener_message SET after_action = NULL WHERE number IN (SELECT d.message FROM listener_folder f JOIN listener_due d ON d.folder_id = "
     "f.folder_id WHERE f.mailbox_id = ?)";

@@ -30,6 +30,7 @@ std::vector<std::string> dailyWork() {
             std::string(sql::selectBatches),
             std::string(sql::selectDue),
             std::string(sql::endDueOfFolder),
+            std::string(sql::endPendingOfFolder),
             std::string(sql::deleteDueOfFolder),
             std::string(sql::deleteBatchesOfFolder),
             std::string(sql::selectCandidates),

@@ -190,6 +190,40 @@ SCENARIO("what is known of a folder's messages outlives their positions", "[ledg
     }
 }
 
+SCENARIO("what a rebuild leaves under way, without its bytes, ends with its record", "[ledger]") {
+    SimVfs vfs;
+    World ledger(vfs);
+    prepare(ledger);
+    const auto old = ledger.folder().id;
+    ledger.run(ledger->settle(old, ledger.run(ledger->openBatches(old)).front().id, {settled(6)}, 4));
+    const auto five = rowsById(ledger).at(idOf(5));
+    REQUIRE(five.state == MessageState::pending);
+    const auto retained = [&] {
+        const auto moment = ledger.loop.clock().wall() + std::chrono::hours(1);
+        ledger.run(ledger->retain(ledger.folder().id, std::make_shared<const Ordinals>(), moment));
+        return !rowsById(ledger).contains(idOf(5));
+    };
+    GIVEN("a message that is gone, or one of which nobody can tell which it is") {
+        listener::Rebuild rebuild{.record = inbox(8), .replaces = old};
+        if (GENERATE(false, true)) rebuild.undecided = {{five.number, 0, 5}};
+        REQUIRE(ledger.run(ledger->rebuild(std::move(rebuild))));
+        THEN("it is missing: known where it comes to light, and forgotten in time") {
+            CHECK(rowsById(ledger).at(idOf(5)).state == MessageState::missing);
+            const auto answers = ledger.run(ledger->recognise(ledger.folder().id, {{20, idOf(5), identityOf(5).sha256}}));
+            REQUIRE(answers.front().like.size() == 1);
+            CHECK_FALSE(answers.front().like.front().settled);
+            CHECK(retained());
+        }
+    }
+    GIVEN("one that is found again") {
+        listener::Rebuild rebuild{.record = inbox(8), .replaces = old};
+        rebuild.matches = {{five.number, 0, 5, 12}};
+        REQUIRE(ledger.run(ledger->rebuild(std::move(rebuild))));
+        CHECK(rowsById(ledger).at(idOf(5)).state == MessageState::pending);
+        CHECK_FALSE(retained());
+    }
+}
+
 SCENARIO("no message is deleted because of what was due for one that has no more than its keys", "[ledger]") {
     SimVfs vfs;
     World ledger(vfs);
