@@ -138,11 +138,17 @@ void bringMembers(plugin::Transaction& transaction, Bringing& bringing, const st
     }
 }
 
-/// Of these nobody knows any more which message of the folder they are. A member of an open batch becomes a row for that.
+/// Of these nobody knows any more which message of the folder they are. A member of an open batch becomes a row for that. A folder they stood in
+/// under another name is there no more, as with those that were found: back in force, its rows would stay undecided.
 void leaveUndecided(plugin::Transaction& transaction, const std::vector<Rebuild::Known>& all, plugin::Wall now) {
     for (const auto& one : all) {
         if (one.number != 0) {
             transaction.prepare(sql::keepKnownAs).bind(0, one.number).bind(1, "").run();
+            auto& place = transaction.prepare(sql::selectPlace).bind(0, one.number);
+            place.step();
+            const auto folder = place.integer(0);
+            place.reset();
+            supersede(transaction, folder);
             continue;
         }
         const auto batch = batchOf(transaction, one.batch);
@@ -152,6 +158,7 @@ void leaveUndecided(plugin::Transaction& transaction, const std::vector<Rebuild:
         place.step();
         const auto folder = place.integer(0);
         place.reset();
+        supersede(transaction, folder);
         Bringing leaving(transaction, folder, now);
         leaving.unsettled(*identity, one.old, MessageState::missing);
         leaving.finish();

@@ -224,6 +224,34 @@ SCENARIO("what a rebuild leaves under way, without its bytes, ends with its reco
     }
 }
 
+SCENARIO("a folder whose messages seem to be in another one is matched anew when it is there again", "[ledger]") {
+    SimVfs vfs;
+    World ledger(vfs);
+    prepare(ledger);
+    const auto four = rowsById(ledger).at(idOf(4)).number, old = ledger.folder().id;
+    auto other = inbox(9);
+    other.name = "Projects";
+    listener::Rebuild rebuild{.record = other};
+    const auto standsNoMore = [&] {
+        REQUIRE(ledger.run(ledger->rebuild(std::move(rebuild))));
+        CHECK_FALSE(ledger.run(ledger->folder("sales", "imap", "INBOX")));
+        const auto records = ledger.run(ledger->records("sales"));
+        CHECK(std::any_of(records.begin(), records.end(), [old](const auto& one) { return one.id == old && one.superseded; }));
+    };
+    GIVEN("one that was found there") {
+        rebuild.matches = {{four, 0, 4, 1}};
+        standsNoMore();
+    }
+    GIVEN("one that is there, and nobody can tell which it is") {
+        rebuild.undecided = {{four, 0, 4}};
+        standsNoMore();
+    }
+    GIVEN("one under way of which the same is true") {
+        rebuild.undecided = {{0, ledger.run(ledger->openBatches(old)).front().id, 6}};
+        standsNoMore();
+    }
+}
+
 SCENARIO("no message is deleted because of what was due for one that has no more than its keys", "[ledger]") {
     SimVfs vfs;
     World ledger(vfs);
