@@ -212,8 +212,8 @@ std::optional<EwsAnswer> EwsServer::refuseEntry(const EwsRequest& request, int s
     if (!anyClient) checkHeaders(request, sameId);
     const auto given = request.header("authorization");
     const auto accepted = [this](const std::string& token) { return accepts ? accepts(token) : tokens.contains(token); };
-    const bool good = basicUser.empty() ? given.rfind("Bearer ", 0) == 0 && accepted(given.substr(7))
-                                        : given == "Basic " + base64(basicUser + ":" + basicPassword);
+    const bool good =
+        basicUser.empty() ? given.rfind("Bearer ", 0) == 0 && accepted(given.substr(7)) : given == "Basic " + base64(basicUser + ":" + basicPassword);
     if (good) return std::nullopt;
     if (!basicUser.empty()) return plain(401, {{"WWW-Authenticate", "Basic realm=\"mail.contoso.example\""}});
     auto refused = plain(401, {{"WWW-Authenticate", "Bearer client_id=\"00000002-0000-0ff1-ce00-000000000000\", error=\"invalid_token\""}});
