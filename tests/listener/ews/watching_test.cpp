@@ -53,11 +53,11 @@ SCENARIO("an open answer may take longer to say its first word than an idle conn
     Fixture fixture;
     fixture.begin();
     fixture.server.heartbeat = 70s;
-    fixture.server.instead = [&fixture](const servers::EwsRequest& request) -> std::optional<servers::EwsAnswer> {
-        if (request.operation != "GetStreamingEvents") return std::nullopt;
+    bool begins = false;
+    fixture.server.instead = [&begins](const servers::EwsRequest& request) -> std::optional<servers::EwsAnswer> {
+        if (request.operation != "GetStreamingEvents" || std::exchange(begins, true)) return std::nullopt;
         const std::string before = "<t:SubscriptionId>";
         const auto at = request.body.find(before) + before.size();
-        fixture.server.instead = {};
         return servers::EwsAnswer{.body = "\n", .streams = request.body.substr(at, request.body.find('<', at) - at)};
     };
     const auto begun = fixture.loop.clock().steady();
